@@ -1,0 +1,22 @@
+"""The errors that people see: each message names the file, clip or option, and what to do."""
+
+
+class VpbenchError(Exception):
+    """Something failed; the command line prints the message and exits with 1."""
+
+    exit_code = 1
+
+
+class UsageError(VpbenchError):
+    """The request itself is wrong (an unknown name, options that do not fit); exit code 2."""
+
+    exit_code = 2
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
+    """A :class:`UsageError` for an unknown ``name`` of a ``kind``, with the nearest known names."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(sorted(known)) or 'none'}."
+    return UsageError(f"Unknown {kind} '{name}'. {hint}")

@@ -1,0 +1,304 @@
+"""Protocols: everything that fixes a score, and the only place where a protocol's constants stand.
+
+A protocol is data. The built-in ones are at the end of this file; ``docs/protocols.md`` gives the evidence
+for each number. A protocol of one's own is a TOML file with the same fields (``load_protocol``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vpbench.errors import UsageError, unknown_name
+
+Masking = Literal["black", "inside", "none"]
+MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
+
+# Colour-coded flow images in prepared clips are normalised by this motion (pixels), whatever the protocol,
+# so that the images alone, with "any channel < 0.2", give the mask of `mathieu2016` to everybody's scripts.
+FLOW_IMAGE_MAX_MOTION = 1.0
+# "lower than 0.2 (image color range between 0 and 1)", paper, footnote 2: bytes below 0.2 · 255 = 51.
+COLOUR_THRESHOLD = 51
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """How the moving area of a frame is found.
+
+    Attributes:
+        kind: ``colour``: a pixel moves iff any channel of its Middlebury flow colour is below 0.2;
+            ``magnitude``: iff |flow| > ``tau``; ``none``: no mask, the whole frame counts;
+            ``as-printed``: the paper's footnote 2 taken literally, so the pixels that ``colour`` drops are
+            kept; ``archive``: like ``colour``, from the flow images that came with the clips.
+        max_motion: for ``colour`` and ``as-printed``, the motion in pixels that has full colour saturation,
+            or ``"frame"`` for each frame's own largest motion.
+        tau: for ``magnitude``, in pixels.
+    """
+
+    kind: MaskKind = "none"
+    max_motion: float | Literal["frame"] | None = None
+    tau: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(MaskKind):
+            raise unknown_name("mask rule", str(self.kind), list(get_args(MaskKind)))
+        if (self.kind in ("colour", "as-printed")) != (self.max_motion is not None):
+            raise UsageError(f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it.")
+        if self.max_motion is not None and self.max_motion != "frame" and not float(self.max_motion) > 0:
+            raise UsageError(f"Mask rule '{self.kind}': max_motion must be above 0 or \"frame\".")
+        if (self.kind == "magnitude") != (self.tau is not None):
+            raise UsageError(f"Mask rule '{self.kind}': tau is for 'magnitude', which needs it.")
+
+    @property
+    def needs_vectors(self) -> bool:
+        """Whether flow vectors are needed, not just flow images."""
+        return self.kind in ("colour", "magnitude", "as-printed")
+
+
+@dataclass(frozen=True)
+class MetricUse:
+    """One column of scores: a metric and how the protocol applies it.
+
+    Attributes:
+        metric: name of an installed metric.
+        masking: ``black``: pixels outside the moving area are set to 0 in target and prediction, and the
+            whole frame is scored; ``inside``: the metric averages over the moving area only; ``none``: the
+            mask is not used.
+        parameters: further keyword arguments of the metric's function.
+    """
+
+    metric: str
+    masking: Masking = "none"
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.masking not in get_args(Masking):
+            raise unknown_name(f"masking of metric '{self.metric}'", str(self.masking), list(get_args(Masking)))
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A frame whose score in ``column`` is ``at_least`` this or more is not counted in any column's mean."""
+
+    column: str
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that fixes a score.
+
+    Attributes:
+        name: what it is called on the command line.
+        version: raised whenever a change of vpbench changes its scores.
+        summary: one line for people; not part of the identity.
+        inputs: number of input frames.
+        targets: number of frames to predict.
+        first_frame: 0-based index, within the clip's frames, of the first input.
+        size: (height, width) to which whole frames are resized (bilinearly); ``None`` keeps the native size.
+        flow: estimator of the flow from the frame before each target to that target.
+        mask: how the moving area is found from that flow.
+        metrics: column name to metric, in the order of the columns.
+        exclude: which frames are not counted, beside those with an undefined score.
+        skip_empty: do not count frames whose moving area is empty, even where the scores are defined.
+    """
+
+    name: str
+    version: int
+    summary: str
+    metrics: dict[str, MetricUse]
+    inputs: int = 4
+    targets: int = 2
+    first_frame: int = 0
+    size: tuple[int, int] | None = None
+    flow: str = "dis"
+    mask: MaskRule = MaskRule()
+    exclude: Exclusion | None = None
+    skip_empty: bool = False
+
+    def __post_init__(self) -> None:
+        for key, least in (("inputs", 1), ("targets", 1), ("first_frame", 0), ("version", 1)):
+            if not isinstance(getattr(self, key), int) or getattr(self, key) < least:
+                raise UsageError(f"Protocol '{self.name}': {key} must be a whole number of at least {least}.")
+        if not self.metrics:
+            raise UsageError(f"Protocol '{self.name}' has no metrics.")
+        taken = {"clip", "frame", "moving", "counted"} & set(self.metrics)
+        if taken:
+            raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
+        if self.exclude and self.exclude.column not in self.metrics:
+            raise UsageError(f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric.")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 16):
+            raise UsageError(f"Protocol '{self.name}': size must be [height, width], each at least 16.")
+
+    @property
+    def frames(self) -> int:
+        """Frames a clip must have, from its first."""
+        return self.first_frame + self.inputs + self.targets
+
+    def definition(self) -> dict[str, Any]:
+        """The protocol as plain data, without the summary; equal definitions give equal scores."""
+        data = asdict(self)
+        del data["summary"]
+        data["size"] = list(self.size) if self.size else None
+        return data
+
+    @property
+    def hash(self) -> str:
+        """Identity: the first 16 hex digits of the SHA-256 of the canonical JSON of the definition."""
+        text = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _from_table(table: dict[str, Any], where: str) -> Protocol:
+    """Build a protocol from a parsed TOML table; ``where`` names the file in errors."""
+    table = dict(table)
+    if "extends" in table:
+        base = get_protocol(str(table.pop("extends")))
+        table = {**base.definition(), "summary": base.summary, "version": 1, **table}
+        if "name" not in table or table["name"] == base.name:
+            raise UsageError(f"{where}: a protocol that extends another needs a name of its own.")
+    try:
+        table["metrics"] = {column: MetricUse(**use) for column, use in dict(table["metrics"]).items()}
+        if table.get("mask") is not None:
+            table["mask"] = MaskRule(**table["mask"])
+        if table.get("exclude") is not None:
+            table["exclude"] = Exclusion(**table["exclude"]) if table["exclude"] else None
+        if table.get("size") is not None:
+            table["size"] = tuple(int(side) for side in table["size"])
+        table.setdefault("summary", "")
+        table.setdefault("version", 1)
+        protocol = Protocol(**table)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{where}: not a protocol: {error}. `vpbench list protocols` prints the built-in ones in this form."
+        ) from None
+    return protocol
+
+
+def load_protocol(path: Path) -> Protocol:
+    """Read a protocol from a TOML file.
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or a field is missing, unknown or out of range; or its
+            name is that of a built-in protocol.
+    """
+    import tomllib
+
+    try:
+        with path.open("rb") as stream:
+            table = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"Protocol file {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"Protocol file {path} is not TOML: {error}.") from None
+    protocol = _from_table(table, f"Protocol file {path}")
+    if protocol.name in BUILT_IN:
+        raise UsageError(f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another.")
+    return protocol
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return the built-in protocol ``name``, or read ``name`` as a TOML file if it ends in ``.toml``.
+
+    Raises:
+        UsageError: neither exists.
+    """
+    if name.endswith(".toml"):
+        return load_protocol(Path(name))
+    if name not in BUILT_IN:
+        raise unknown_name("protocol", name, list(BUILT_IN))
+    return BUILT_IN[name]
+
+
+_RELEASED_SCRIPT = {
+    "psnr": MetricUse("psnr-mathieu2016", "black"),
+    "ssim": MetricUse("ssim", "black", {"border": "zero-full"}),
+    "sharpness": MetricUse("sharpness-mathieu2016", "black"),
+}
+_NOT_AT_50_DB = Exclusion("psnr", 50.0)
+# A standard PSNR is infinite for identical frames; means need a finite number, which is said here.
+_STANDARD_PSNR = {"cap": 100.0}
+
+MATHIEU2016 = Protocol(
+    name="mathieu2016",
+    version=1,
+    summary="the paper's Table 2 as its released script scores it; moving areas by a flow above 0.8 px",
+    metrics=_RELEASED_SCRIPT,
+    mask=MaskRule("colour", max_motion=1.0),
+    exclude=_NOT_AT_50_DB,
+)
+
+BUILT_IN: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        MATHIEU2016,
+        Protocol(
+            name="mathieu2016-framemax",
+            version=1,
+            summary="mathieu2016 with each frame's flow colours normalised by its own largest motion",
+            metrics=_RELEASED_SCRIPT,
+            mask=MaskRule("colour", max_motion="frame"),
+            exclude=_NOT_AT_50_DB,
+        ),
+        Protocol(
+            name="mathieu2016-archive",
+            version=1,
+            summary="mathieu2016 with the moving areas taken from the flow images that came with the clips",
+            metrics=_RELEASED_SCRIPT,
+            mask=MaskRule("archive"),
+            exclude=_NOT_AT_50_DB,
+        ),
+        Protocol(
+            name="full-frame",
+            version=1,
+            summary="whole frames; standard PSNR (peak 255, capped at 100 dB) and Wang's SSIM",
+            metrics={
+                "psnr": MetricUse("psnr", "none", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "none", {"border": "valid"}),
+                "sharpness": MetricUse("sharpness-mathieu2016", "none"),
+            },
+        ),
+        Protocol(
+            name="moving-pixels",
+            version=1,
+            summary="error and SSIM map averaged inside the moving area only (flow above 0.8 px)",
+            metrics={
+                "psnr": MetricUse("psnr", "inside", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "inside", {"border": "valid"}),
+                "sharpness": MetricUse("sharpness-mathieu2016", "inside"),
+            },
+            mask=MaskRule("colour", max_motion=1.0),
+            skip_empty=True,
+        ),
+        Protocol(
+            name="dvf2017-like",
+            version=1,
+            summary="Deep Voxel Flow's extrapolation: frames 2 and 3 in, frame 4 out, 256×256, our masks",
+            metrics={
+                "psnr": MetricUse("psnr", "inside", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "black", {"border": "replicate"}),
+            },
+            inputs=2,
+            targets=1,
+            first_frame=2,
+            size=(256, 256),
+            mask=MaskRule("colour", max_motion=1.0),
+            skip_empty=True,
+        ),
+        Protocol(
+            name="ucf101-8to8",
+            version=1,
+            summary="the paper's second configuration: frames 0–7 in, 8–15 out, scored as mathieu2016",
+            metrics=_RELEASED_SCRIPT,
+            inputs=8,
+            targets=8,
+            mask=MaskRule("colour", max_motion=1.0),
+            exclude=_NOT_AT_50_DB,
+        ),
+    )
+}
