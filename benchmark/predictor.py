@@ -142,7 +142,9 @@ class PredictorSpec:
         try:
             found = entry.load()
         except Exception as error:
-            raise VpbenchError(f"Predictor '{self.name}' ({entry.value}) cannot be loaded: {error!r}") from error
+            raise VpbenchError(
+                f"Predictor '{self.name}' ({entry.value}) cannot be loaded: {error!r}"
+            ) from error
         return _checked_class(found, f"'{self.name}' ({entry.value})")
 
     def create(self, device: str = "cpu") -> Predictor:
@@ -200,7 +202,7 @@ def _load_from_file(name: str) -> type[Predictor]:
     module = sys.modules.get(module_name)
     if module is None:
         spec = importlib.util.spec_from_file_location(module_name, path)
-        assert spec is not None and spec.loader is not None  # noqa: S101  (the name ends in .py)
+        assert spec and spec.loader  # noqa: S101, PT018 -- the name ends in .py
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module  # dataclasses and pickling look their module up here
         try:
@@ -221,7 +223,9 @@ def _line_in(error: BaseException, path: Path) -> str:
     """``:LINE`` where ``error`` passed through the file, or nothing."""
     import traceback
 
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path
+    ]
     return f":{lines[-1]}" if lines else ""
 
 
@@ -258,7 +262,9 @@ def _convert(name: str, key: str, value: str, hint: Any) -> Any:
             continue
         try:
             if kind is bool:
-                return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[value.lower()]
+                return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                    value.lower()
+                ]
             return kind(value)
         except (KeyError, ValueError):
             if str not in types:
@@ -307,11 +313,15 @@ def check_predictions(
     if array.dtype.kind != "f":
         raise VpbenchError(f"{where}predictions must be floating-point in [0, 1], not {array.dtype}.")
     if array.shape != shape:
-        raise VpbenchError(f"{where}predictions must have the shape {shape} (frames, height, width, RGB), not {array.shape}.")
+        raise VpbenchError(
+            f"{where}predictions must have the shape {shape} (frames, height, width, RGB), not {array.shape}."
+        )
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         frame = int(np.argmin(np.isfinite(array).all(axis=(1, 2, 3)))) + 1
         raise VpbenchError(f"{where}predicted frame {frame} contains NaN or infinity.")
     if low < -1e-6 or high > 1 + 1e-6:
-        raise VpbenchError(f"{where}values must lie in [0, 1], but they span [{low:.6g}, {high:.6g}]; clip or rescale.")
+        raise VpbenchError(
+            f"{where}values must lie in [0, 1], but they span [{low:.6g}, {high:.6g}]; clip or rescale."
+        )
     return np.ascontiguousarray(array, dtype=np.float32)

@@ -46,7 +46,9 @@ class MaskRule:
         if self.kind not in get_args(MaskKind):
             raise unknown_name("mask rule", str(self.kind), list(get_args(MaskKind)))
         if (self.kind in ("colour", "as-printed")) != (self.max_motion is not None):
-            raise UsageError(f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it.")
+            raise UsageError(
+                f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it."
+            )
         if self.max_motion is not None and self.max_motion != "frame" and not float(self.max_motion) > 0:
             raise UsageError(f"Mask rule '{self.kind}': max_motion must be above 0 or \"frame\".")
         if (self.kind == "magnitude") != (self.tau is not None):
@@ -76,7 +78,9 @@ class MetricUse:
 
     def __post_init__(self) -> None:
         if self.masking not in get_args(Masking):
-            raise unknown_name(f"masking of metric '{self.metric}'", str(self.masking), list(get_args(Masking)))
+            raise unknown_name(
+                f"masking of metric '{self.metric}'", str(self.masking), list(get_args(Masking))
+            )
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,9 @@ class Protocol:
         if taken:
             raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
         if self.exclude and self.exclude.column not in self.metrics:
-            raise UsageError(f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric.")
+            raise UsageError(
+                f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric."
+            )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 16):
             raise UsageError(f"Protocol '{self.name}': size must be [height, width], each at least 16.")
 
@@ -198,7 +204,9 @@ def load_protocol(path: Path) -> Protocol:
         raise UsageError(f"Protocol file {path} is not TOML: {error}.") from None
     protocol = _from_table(table, f"Protocol file {path}")
     if protocol.name in BUILT_IN:
-        raise UsageError(f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another.")
+        raise UsageError(
+            f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another."
+        )
     return protocol
 
 

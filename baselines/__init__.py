@@ -1,0 +1,1 @@
+"""Predictors that learn nothing: last frame, constant optical flow."""

@@ -1,0 +1,1 @@
+"""vpbench: measure video-prediction models under one ruler."""

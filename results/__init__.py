@@ -1,0 +1,1 @@
+"""Published rows and our own runs, as data files."""

@@ -1,0 +1,1 @@
+"""Splits: which clips are scored."""
