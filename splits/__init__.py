@@ -1,1 +1,6 @@
-"""Splits: which clips are scored."""
+"""Splits: which clips are scored. Lists are data files in this folder; ``get_split`` finds them."""
+
+from vpbench.splits.reader import BUILT_IN, Split, SplitClip, get_split
+from vpbench.splits.sources import Sources, find_sources
+
+__all__ = ["BUILT_IN", "Sources", "Split", "SplitClip", "find_sources", "get_split"]

