@@ -1,0 +1,339 @@
+"""The command line. Heavy imports stand inside the commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vpbench.errors import UsageError, VpbenchError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from vpbench.clips import PreparedClips
+    from vpbench.protocol import Protocol
+    from vpbench.splits import Sources, Split
+
+DEFAULT_PROTOCOL = "mathieu2016"
+FORMATS = ("text", "markdown", "latex", "csv")
+_SHOWN = 10  # missing sources named in one warning
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Group(click.Group):
+    """Turns errors into a message and an exit code; suggests commands; loads ``train`` only when asked."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VpbenchError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What was finished is kept: run the same command to go on.", err=True)
+            ctx.exit(1)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from vpbench.errors import unknown_name
+
+            raise unknown_name("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vpbench")
+def main() -> None:
+    """Measure video-prediction models under one ruler.
+
+    \b
+    vpbench run --model last_frame --model optical_flow     on real footage that comes along
+    vpbench run --model optical_flow --data UCF-101         on the paper's test split
+    """  # noqa: D301 -- click reads the \b
+
+
+def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that `run` and `prepare` share."""
+    for option in (
+        click.option(
+            "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
+        ),
+        click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
+        click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
+        click.option(
+            "--protocol",
+            "protocol_name",
+            default=DEFAULT_PROTOCOL,
+            show_default=True,
+            metavar="NAME|FILE.toml",
+            help="How clips are scored (`vpbench list protocols`).",
+        ),
+        click.option(
+            "--data",
+            type=_FOLDER,
+            envvar="VPBENCH_DATA",
+            show_envvar=True,
+            help="Folder of the videos, of prepared clips, or of the authors' archive UCF101frm10p.",
+        ),
+        click.option(
+            "--split",
+            "split_name",
+            metavar="NAME|FOLDER|FILE.csv",
+            help="Which clips.  [default: ucf101-every10th with --data, else demo]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="NAME[,key=value]",
+    help="A predictor (`vpbench list predictors`) or FILE.py:Class, with its options. May be repeated.",
+)
+@click.option(
+    "--as", "labels", multiple=True, metavar="LABEL", help="Label of the run; one for each --model."
+)
+@_clip_options
+@click.option("--out", type=_FOLDER, default=Path("runs"), show_default=True, help="Folder of runs.")
+@click.option("--save-predictions", is_flag=True, help="Keep the predicted frames as float32 arrays.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
+@click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
+@click.option("--force", is_flag=True, help="Give up a run in the folder that does not match.")
+def run(
+    models: tuple[str, ...],
+    labels: tuple[str, ...],
+    split_name: str | None,
+    data: Path | None,
+    protocol_name: str,
+    require_all: bool,
+    limit: int | None,
+    workers: int | None,
+    out: Path,
+    save_predictions: bool,
+    batch_size: int,
+    device: str,
+    force: bool,
+) -> None:
+    """Score predictors and print the table.
+
+    An interrupted run goes on where it stopped when the command is given again.
+    """
+    from vpbench.predictor import PredictorSpec, check_fits
+    from vpbench.protocol import get_protocol
+
+    specs = [PredictorSpec.parse(model) for model in models]
+    names = _labels(specs, labels)
+    protocol = get_protocol(protocol_name)
+    predictors = []
+    for spec in specs:
+        predictor = spec.create(device)
+        check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
+        predictors.append(predictor)
+
+    from vpbench.evaluate import evaluate
+    from vpbench.leaderboard import build
+    from vpbench.tables import render
+
+    runs = []
+    with _prepared(split_name, data, protocol, require_all, limit, workers) as (clips, executor, window):
+        count = min(len(clips.contents), limit or len(clips.contents))
+        for predictor, spec, label in zip(predictors, specs, names, strict=True):
+            with _progress(f"Scoring {label}", count) as step:
+                runs.append(
+                    evaluate(
+                        predictor,
+                        spec,
+                        label,
+                        clips,
+                        protocol,
+                        out,
+                        executor,
+                        window=window + batch_size,
+                        batch_size=batch_size,
+                        limit=limit,
+                        save_predictions=save_predictions,
+                        force=force,
+                        progress=step,
+                    )
+                )
+    click.echo(render(build(runs), "text"))
+    for one in runs:
+        click.echo(f"Run: {one.folder}", err=True)
+
+
+@main.command()
+@_clip_options
+@click.option("--out", type=_FOLDER, required=True, help="Folder to write the prepared clips to.")
+def prepare(
+    split_name: str | None,
+    data: Path | None,
+    protocol_name: str,
+    require_all: bool,
+    limit: int | None,
+    workers: int | None,
+    out: Path,
+) -> None:
+    """Decode videos, estimate flow, and write clips in the layout of the authors' archive.
+
+    `run` does this by itself, in a cache folder; prepared clips of one's own serve other people's scripts.
+    """
+    from vpbench.protocol import get_protocol
+
+    protocol = get_protocol(protocol_name)
+    with _prepared(split_name, data, protocol, require_all, limit, workers, out) as (clips, _, _):
+        click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+def leaderboard(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
+    """Print the table of finished runs: RUN… are folders of runs, or folders that hold some."""
+    from vpbench.files import write_atomic
+    from vpbench.leaderboard import build
+    from vpbench.runs import find_runs, read_run
+    from vpbench.tables import render
+
+    text = render(build([read_run(folder) for path in runs for folder in find_runs(path)]), form)
+    if out is None:
+        click.echo(text)
+    else:
+        write_atomic(out, (text.rstrip("\n") + "\n").encode())
+
+
+@main.command("list")
+@click.argument(
+    "what", type=click.Choice(["predictors", "protocols", "splits", "metrics", "flows", "published"])
+)
+def list_(what: str) -> None:
+    """Print what there is, with its definition."""
+    from vpbench import listing
+
+    click.echo(getattr(listing, what)())
+
+
+@main.command()
+@click.option(
+    "--data", type=_FOLDER, envvar="VPBENCH_DATA", show_envvar=True, help="Folder of UCF101's videos."
+)
+def doctor(data: Path | None) -> None:
+    """Say what is installed, and which devices and data are found."""
+    from vpbench.environment import doctor as examine
+
+    rows = examine(data)
+    width = max(len(what) for _, what, _ in rows)
+    for state, what, detail in rows:
+        click.echo(f"{state:<8} {what:<{width}}  {detail}")
+    if any(state == "fault" for state, _, _ in rows):
+        raise VpbenchError("Repair what is marked as a fault above.")
+
+
+def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
+    """The runs' labels, which are names of folders."""
+    import re
+
+    if labels and len(labels) != len(specs):
+        raise UsageError(
+            f"--as is given {len(labels)} times for {len(specs)} --model; give one for each, or none."
+        )
+    names = list(labels) or [spec.label for spec in specs]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]*", name) or len(name) > 100:
+            raise UsageError(
+                f"'{name}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - only; "
+                "give another with --as."
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"Two models have the label '{twice}'; tell them apart with --as.")
+    return names
+
+
+@contextmanager
+def _prepared(
+    split_name: str | None,
+    data: Path | None,
+    protocol: Protocol,
+    require_all: bool,
+    limit: int | None,
+    workers: int | None,
+    out: Path | None = None,
+) -> Iterator[tuple[PreparedClips, Executor, int]]:
+    """Prepared clips for the options, with the executor and the window for further work on them."""
+    from vpbench.clips import is_archive, is_prepared, open_archive, open_prepared
+    from vpbench.prepare import cache_folder
+    from vpbench.prepare import prepare as prepare_clips
+    from vpbench.splits import find_sources, get_split
+    from vpbench.workers import default_workers, make_executor
+
+    def window(count: int) -> int:
+        return 2 * count + 2
+
+    if data is not None and data.is_dir() and out is None and (is_prepared(data) or is_archive(data)):
+        if is_archive(data):
+            split = get_split(split_name or "ucf101-every10th")
+            clips = open_archive(data, split.name, split.hash, (clip.index for clip in split.clips))
+        else:
+            clips = open_prepared(data)
+            if split_name is not None and get_split(split_name).hash != clips.split["hash"]:
+                raise UsageError(f"{data} holds clips of split '{clips.split['name']}', not '{split_name}'.")
+        clips.check_serves(protocol)
+        _say_missing(clips.split["name"], clips.split["total"], clips.split["missing"], data, require_all)
+        count = workers or default_workers(min(len(clips.contents), limit or len(clips.contents)))
+        with make_executor(count) as executor:
+            yield clips, executor, window(count)
+        return
+
+    split = get_split(split_name or ("ucf101-every10th" if data else "demo"))
+    split.check_length(protocol.frames, protocol.name)
+    sources = find_sources(split, data)
+    _say_missing(split.name, len(split.clips), list(sources.missing), data, require_all)
+    selected = _first(split, sources, limit)
+    folder = out or cache_folder(split, protocol)
+    count = workers or default_workers(len(selected))
+    with make_executor(count) as executor:
+        with _progress(f"Preparing {split.name}", len(selected)) as step:
+            clips = prepare_clips(
+                split, sources, protocol, folder, executor, window(count), limit=limit, progress=step
+            )
+        yield clips.only(selected), executor, window(count)
+
+
+def _first(split: Split, sources: Sources, limit: int | None) -> list[int]:
+    return [clip.index for clip in split.clips if clip.index in sources.found][:limit]
+
+
+def _say_missing(name: str, total: int, missing: list[str], data: Path | None, require_all: bool) -> None:
+    """Warn of a partial copy, or refuse it."""
+    if not missing:
+        return
+    shown = ", ".join(missing[:_SHOWN]) + (
+        f", … and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    )
+    text = f"found {total - len(missing)} of the {total} clips of split '{name}' in {data}; missing: {shown}"
+    if require_all:
+        raise VpbenchError(f"--require-all: {text}.")
+    click.echo(f"Warning: {text}. Scores of a part are not comparable to scores of the whole.", err=True)
+
+
+@contextmanager
+def _progress(label: str, length: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True) as bar:
+        yield lambda: bar.update(1)

@@ -1,0 +1,362 @@
+"""``evaluate``: prepared clips × a predictor × a protocol → a run. A map over clips on an executor."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpbench.clips import Clip, PreparedClips, load_clip
+from vpbench.errors import VpbenchError
+from vpbench.files import lock_folder, make_folder, write_atomic
+from vpbench.masks import moving_area
+from vpbench.metrics import get_metric
+from vpbench.predictor import Predictor, PredictorSpec, check_fits, check_predictions
+from vpbench.protocol import Masking, Protocol
+from vpbench.runs import KIND, SCHEMA, Run, RunWriter, read_run
+from vpbench.workers import limit_threads, map_in_order, result
+
+Scores = list[dict[str, Any]]
+
+
+def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol) -> Scores:
+    """Score the predictions of one clip.
+
+    Args:
+        clip: with its targets, and the flow or flow images that the protocol's mask rule needs.
+        predictions: ``(targets, H, W, 3)`` in [0, 1], RGB; scored as they are, neither clipped nor rounded.
+        protocol: how.
+
+    Returns:
+        A line for each predicted frame, as in ``scores.jsonl``: an undefined score is ``None``.
+    """
+    lines = []
+    for k in range(protocol.targets):
+        mask = moving_area(
+            protocol.mask,
+            None if clip.flows is None else clip.flows[k],
+            None if clip.flow_images is None else clip.flow_images[k],
+        )
+        line = {"clip": clip.index, "frame": k + 1}
+        line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
+        moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
+        line["moving"] = moving
+        line["counted"] = _is_counted(line, moving, protocol)
+        lines.append(line)
+    return lines
+
+
+def _score_frame(
+    target: NDArray[np.uint8],
+    prediction: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    protocol: Protocol,
+) -> dict[str, float | None]:
+    whole = (np.true_divide(target, 255.0), prediction.astype(np.float64))
+    images: dict[Masking, tuple[NDArray[np.float64], NDArray[np.float64]]] = {"none": whole, "inside": whole}
+    scores: dict[str, float | None] = {}
+    for column, use in protocol.metrics.items():
+        if use.masking == "black" and "black" not in images:
+            keep = None if mask is None else mask[:, :, None]
+            images["black"] = whole if keep is None else (whole[0] * keep, whole[1] * keep)
+        score = get_metric(use.metric).function(
+            *images[use.masking],
+            data_range=1.0,
+            mask=mask if use.masking == "inside" else None,
+            **use.parameters,
+        )
+        scores[column] = float(score) if math.isfinite(score) else None
+    return scores
+
+
+def _is_counted(line: dict[str, Any], moving: float, protocol: Protocol) -> bool:
+    if any(line[column] is None for column in protocol.metrics) or (protocol.skip_empty and moving == 0):
+        return False
+    return protocol.exclude is None or line[protocol.exclude.column] < protocol.exclude.at_least
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a worker needs to know about a run; the clips follow one by one."""
+
+    clips: Path
+    protocol: Protocol
+    name: str
+    spec: PredictorSpec | None
+    predictions: Path | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A clip's scores, the seconds that predicting took, and the process's peak memory in MiB."""
+
+    scores: Scores
+    seconds: float
+    peak_mib: float
+
+
+_predictors: dict[PredictorSpec, Predictor] = {}  # made once in each worker process
+
+
+def _predict_and_score(job: _Job, index: int, content: str | None) -> _Outcome:
+    """Everything for one clip, in a worker."""
+    limit_threads()
+    assert job.spec is not None  # noqa: S101 -- only predictors that can be made anew come here
+    if job.spec not in _predictors:
+        _predictors[job.spec] = job.spec.create()
+    clip = load_clip(job.clips, index, job.protocol, content)
+    predictions, seconds = _predict(_predictors[job.spec], job, [index], [clip.inputs])
+    return _score(job, clip, predictions[0], seconds)
+
+
+def _load_inputs(job: _Job, index: int, content: str | None) -> NDArray[np.uint8]:
+    """The inputs alone, for a prediction in the parent process."""
+    limit_threads()
+    return load_clip(job.clips, index, job.protocol, content, inputs_only=True).inputs
+
+
+def _load_and_score(
+    job: _Job, index: int, content: str | None, predictions: NDArray[np.float32], seconds: float
+) -> _Outcome:
+    """Score what the parent process predicted."""
+    limit_threads()
+    return _score(job, load_clip(job.clips, index, job.protocol, content), predictions, seconds)
+
+
+def _predict(
+    predictor: Predictor, job: _Job, indices: list[int], inputs: list[NDArray[np.uint8]]
+) -> tuple[list[NDArray[np.float32]], float]:
+    """Predictions for a batch of clips of one size, checked, and the seconds per clip."""
+    batch = [np.divide(clip, np.float32(255), dtype=np.float32) for clip in inputs]
+    clips = ", ".join(map(str, indices))
+    start = time.perf_counter()
+    try:
+        predictions = list(predictor.predict_batch(batch, job.protocol.targets))
+    except VpbenchError as error:
+        raise VpbenchError(f"Predictor '{job.name}', clip {clips}: {error}") from error
+    except Exception as error:
+        raise VpbenchError(f"Predictor '{job.name}', clip {clips}: raised {_told(error)}.") from error
+    seconds = (time.perf_counter() - start) / len(batch)
+    if len(predictions) != len(batch):
+        raise VpbenchError(
+            f"Predictor '{job.name}', clip {clips}: predict_batch returned {len(predictions)} predictions for "
+            f"{len(batch)} clips."
+        )
+    height, width = inputs[0].shape[1:3]
+    shape = (job.protocol.targets, height, width, 3)
+    checked = [check_predictions(p, job.name, i, shape) for i, p in zip(indices, predictions, strict=True)]
+    return checked, seconds
+
+
+def _told(error: Exception) -> str:
+    """An exception and the place where it was raised."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
+
+
+def _score(job: _Job, clip: Clip, predictions: NDArray[np.float32], seconds: float) -> _Outcome:
+    scores = score_clip(clip, predictions, job.protocol)
+    if job.predictions is not None:
+        _save(job.predictions / str(clip.index), predictions, job.protocol.inputs)
+    return _Outcome(scores, seconds, _peak_mib())
+
+
+def _save(folder: Path, predictions: NDArray[np.float32], inputs: int) -> None:
+    """Keep the predictions as they were scored, under the archive's names (``pred_5.npy``)."""
+    import io
+
+    make_folder(folder)
+    for k, frame in enumerate(predictions, start=1):
+        buffer = io.BytesIO()
+        np.save(buffer, frame, allow_pickle=False)
+        write_atomic(folder / f"pred_{inputs + k}.npy", buffer.getvalue())
+
+
+def _peak_mib() -> float:
+    """The largest resident set that this process has had, in MiB."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return float(memory.peak_wset) / 2**20
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _outcomes_from_parent(
+    predictor: Predictor,
+    job: _Job,
+    todo: list[tuple[_Job, int, str | None]],
+    executor: Executor,
+    window: int,
+    batch_size: int,
+) -> Iterator[_Outcome]:
+    """Workers read the inputs and score; this process predicts, in batches, in between."""
+    scoring: deque[Future[_Outcome]] = deque()
+    try:
+        loaded = map_in_order(executor, _load_inputs, todo, window)
+        pending = zip(todo, loaded, strict=True)
+        for items in _batches(pending, batch_size):
+            indices = [index for (_, index, _), _ in items]
+            predictions, seconds = _predict(predictor, job, indices, [inputs for _, inputs in items])
+            for (task, _), predicted in zip(items, predictions, strict=True):
+                scoring.append(executor.submit(_load_and_score, *task, predicted, seconds))
+            while len(scoring) > window:
+                yield result(scoring.popleft())
+        while scoring:
+            yield result(scoring.popleft())
+    finally:
+        for future in scoring:
+            future.cancel()
+
+
+def _batches(items: Iterable[tuple[Any, NDArray[np.uint8]]], size: int) -> Iterator[list[Any]]:
+    """Groups of at most ``size`` neighbours whose arrays have one shape."""
+    group: list[Any] = []
+    for item in items:
+        if group and (len(group) == size or group[0][1].shape != item[1].shape):
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def evaluate(
+    predictor: Predictor,
+    spec: PredictorSpec,
+    label: str,
+    clips: PreparedClips,
+    protocol: Protocol,
+    out: Path,
+    executor: Executor,
+    *,
+    window: int = 8,
+    batch_size: int = 1,
+    limit: int | None = None,
+    save_predictions: bool = False,
+    force: bool = False,
+    progress: Callable[[], None] | None = None,
+) -> Run:
+    """Score a predictor on prepared clips, and keep the run on disk.
+
+    The run's folder is ``out/<split>/<protocol>/<label>``. An interrupted run goes on where it stopped; the
+    scores, and their order in the file, do not depend on the executor.
+
+    Args:
+        predictor: the predictor.
+        spec: its name and options; workers make it anew from this unless it runs in the parent process.
+        label: the run's label.
+        clips: the prepared clips.
+        protocol: the protocol.
+        out: folder of runs.
+        executor: what does the work.
+        window: clips submitted ahead; memory grows with this, not with the number of clips.
+        batch_size: clips that a predictor gets at once; above 1 it runs in the parent process.
+        limit: score the first so many clips.
+        save_predictions: keep the predictions as float32 arrays.
+        force: give up a run in the folder that does not match, rather than refuse.
+        progress: called after each clip.
+
+    Raises:
+        UsageError: predictor, clips and protocol do not fit, or the folder holds another run.
+        VpbenchError: the predictor failed or returned something invalid; clips are damaged; the disk refuses;
+            another process writes into the folder.
+    """
+    check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
+    clips.check_serves(protocol)
+    clips = clips.only(sorted(clips.contents)[:limit])
+    folder = out / clips.split["name"] / protocol.name / label
+    manifest = _manifest(predictor, spec, label, clips, protocol)
+    with lock_folder(folder, wait=False):
+        predictions = folder / "predictions" if save_predictions else None
+        writer = RunWriter(folder, manifest, protocol.targets if save_predictions else 0, force)
+        in_parent = predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu"
+        job = _Job(clips.folder, protocol, spec.name, None if in_parent else spec, predictions)
+        todo = [
+            (job, index, None if clips.is_archive else content)
+            for index, content in clips.contents.items()
+            if index not in writer.done
+        ]
+        if todo:
+            outcomes = (
+                _outcomes_from_parent(predictor, job, todo, executor, window, batch_size)
+                if in_parent
+                else map_in_order(executor, _predict_and_score, todo, window)
+            )
+            seconds, peak = [], _peak_mib() if in_parent else 0.0
+            for outcome in outcomes:
+                writer.append(outcome.scores)
+                seconds.append(outcome.seconds)
+                peak = max(peak, _peak_mib() if in_parent else outcome.peak_mib)
+                if progress:
+                    progress()
+            cost = {
+                "ms_per_frame": round(statistics.median(seconds) / protocol.targets * 1e3, 3),
+                "frames_timed": len(seconds) * protocol.targets,
+                "peak_memory_mib": round(peak, 1),
+                "parameters": manifest["predictor"]["description"].get("parameters"),
+            }
+            writer.finish({"finished": _now(), "cost": cost})
+        return read_run(folder)
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _manifest(
+    predictor: Predictor,
+    spec: PredictorSpec,
+    label: str,
+    clips: PreparedClips,
+    protocol: Protocol,
+) -> dict[str, Any]:
+    from vpbench.environment import environment
+
+    split = clips.split
+    return {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "label": label,
+        "predictor": {**spec.identity(), "description": predictor.describe()},
+        "protocol": {
+            "name": protocol.name,
+            "version": protocol.version,
+            "hash": protocol.hash,
+            "definition": protocol.definition(),
+        },
+        "split": {
+            "name": split["name"],
+            "hash": split["hash"],
+            "total": split["total"],
+            "found": split["total"] - len(split["missing"]),
+            "scored": len(clips.contents),
+        },
+        "prepared": {
+            "hash": clips.hash,
+            "flow": clips.flow,
+            "decoder": clips.decoder,
+            "clips": {str(index): content for index, content in clips.contents.items()},
+        },
+        "environment": environment(predictor.device, torch=predictor.runs_in == "parent"),
+        "started": _now(),
+        "finished": None,
+        "cost": None,
+    }

@@ -1,0 +1,132 @@
+"""Executors for work that is a map over clips, in this process or in several, one thread each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from vpbench.errors import UsageError, VpbenchError
+
+T = TypeVar("T")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def default_workers(clips: int) -> int:
+    """As many workers as this process may use processors, but none that would have less than 4 clips."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(processors, -(-clips // 4)))
+
+
+@contextmanager
+def make_executor(workers: int) -> Iterator[Executor]:
+    """An executor with so many worker processes; with one, the work is done in this process.
+
+    The processes end with the block and also when this process is killed. Interrupted (Ctrl-C), what has
+    not started is given up.
+    """
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: at least 1 is needed.")
+    if workers == 1:
+        yield SerialExecutor()
+        return
+    import multiprocessing
+
+    # "spawn" because OpenCV and torch hold threads and locks that do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+class SerialExecutor(Executor):
+    """Does the work in this process, at once when it is submitted."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call ``fn`` and return its finished future."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def map_in_order(
+    executor: Executor, function: Callable[..., T], items: Iterable[tuple[Any, ...]], window: int
+) -> Iterator[T]:
+    """``function(*item)`` for each item, in the items' order, with at most ``window`` submitted ahead.
+
+    Raises:
+        VpbenchError: a worker process died; and whatever ``function`` raises.
+    """
+    from collections import deque
+
+    waiting: deque[Future[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(executor.submit(function, *item))
+            if len(waiting) >= window:
+                yield result(waiting.popleft())
+        while waiting:
+            yield result(waiting.popleft())
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def result(future: Future[T]) -> T:
+    """The future's result; the death of a worker process becomes an error that says what to do."""
+    try:
+        return future.result()
+    except BrokenExecutor:
+        raise VpbenchError(
+            "A worker process died; perhaps memory ran out. What was finished is kept: run the same command "
+            "again, perhaps with fewer --workers."
+        ) from None
+
+
+def _start_worker() -> None:
+    """Prepare a fresh worker process, before it imports anything heavy."""
+    import signal
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_threads()
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is gone, even if that was killed and could not say so."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def limit_threads() -> None:
+    """Set the thread counts of OpenCV and BLAS, and of torch if it is loaded, to 1 in this process.
+
+    Parallelism is over clips, and sums in another order would give other last bits.
+    """
+    import sys
+
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
