@@ -1,0 +1,81 @@
+"""The baseline "optical flow" of the paper's Table 2: what moved goes on moving as it did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from vpbench import flow
+from vpbench.predictor import Predictor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class OpticalFlow(Predictor):
+    """Moves the last input on by a constant flow.
+
+    f is the flow from the last input but one to the last. The first predicted frame samples the last input
+    at x − f(x), the second samples the first predicted frame at x − f(x) again, and so on; borders are
+    replicated and nothing is rounded. Source: paper, section 4.2.
+
+    Args:
+        estimator: name of the flow estimator (see :data:`vpbench.flow.ESTIMATORS`).
+
+    Raises:
+        UsageError: there is no such estimator.
+    """
+
+    min_inputs: ClassVar[int] = 2
+
+    def __init__(self, estimator: str = flow.DEFAULT) -> None:
+        self._description = {"flow": flow.describe(estimator)}
+        self.estimator = estimator
+
+    def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
+        """Predict ``targets`` frames, float32 ``(targets, H, W, 3)`` in [0, 1], from the last two inputs."""
+        before, after = (np.rint(frame * 255).astype(np.uint8) for frame in inputs[-2:])
+        sampler = BilinearSampler(-flow.estimate(self.estimator, before, after))
+        frames = np.empty((targets, *inputs.shape[1:]), dtype=np.float32)
+        frame = inputs[-1]
+        for target in range(targets):
+            frame = frames[target] = sampler(frame)
+        return frames
+
+    def describe(self) -> dict[str, Any]:
+        """The flow estimator with its parameters, for the run's manifest."""
+        return dict(self._description)
+
+
+class BilinearSampler:
+    """Samples frames at x + d(x), bilinearly, with the border replicated.
+
+    ``cv2.remap`` rounds positions to 1/32 pixel; this does not. Positions and weights are made once, in
+    float64, and serve any number of frames.
+
+    Args:
+        displacement: d, ``(H, W, 2)``, pixels, to the right and down.
+    """
+
+    def __init__(self, displacement: NDArray[np.floating]) -> None:
+        height, width = displacement.shape[:2]
+        columns = np.clip(np.arange(width) + displacement[..., 0].astype(np.float64), 0, width - 1)
+        rows = np.clip(np.arange(height)[:, None] + displacement[..., 1].astype(np.float64), 0, height - 1)
+        left, top = columns.astype(np.intp), rows.astype(np.intp)
+        right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+        across, down = columns - left, rows - top
+        self._corners = (
+            (top * width + left, (1 - down) * (1 - across)),
+            (top * width + right, (1 - down) * across),
+            (bottom * width + left, down * (1 - across)),
+            (bottom * width + right, down * across),
+        )
+
+    def __call__(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sample a frame ``(H, W, C)``; the result is float32 and keeps its range."""
+        pixels = frame.reshape(-1, frame.shape[2])
+        total = np.zeros(frame.shape, dtype=np.float64)
+        for index, weight in self._corners:
+            total += pixels.take(index, axis=0) * weight[..., None]
+        return total.astype(np.float32)
