@@ -1,0 +1,92 @@
+"""Fixtures shared by all tests: a cache of their own, small videos, UCF101 where it is, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+
+from vpbench.cli import main
+
+UCF101 = Path(
+    os.environ.get("VPBENCH_TEST_UCF101") or Path(__file__).parents[2] / "shared" / "data" / "UCF-101"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache and data folder out of the tests, in subprocesses too."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("VPBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.delenv("VPBENCH_DATA", raising=False)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def ucf101() -> Path:
+    """The folder of the real videos; the test is skipped where there is none."""
+    if not UCF101.is_dir():
+        pytest.skip(f"needs UCF101 videos in {UCF101} (or $VPBENCH_TEST_UCF101)")
+    return UCF101
+
+
+@pytest.fixture
+def cli() -> Callable[..., Result]:
+    """Call the command line in this process: ``cli("run", "--model", "last_frame")``."""
+
+    def call(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+    return call
+
+
+@pytest.fixture
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command line in a process of its own."""
+
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "vpbench", *map(str, arguments)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+
+    return call
+
+
+def moving_frames(count: int, size: tuple[int, int] = (48, 64), seed: int = 0) -> NDArray[np.uint8]:
+    """Smooth random frames (count, H, W, 3) that move 2 pixels to the right at each step."""
+    height, width = size
+    noise = np.random.default_rng(seed).uniform(0, 255, (height, width + 2 * count, 3))
+    texture = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    texture = (texture - texture.min()) / (texture.max() - texture.min()) * 255
+    return np.stack([texture[:, 2 * (count - t) : 2 * (count - t) + width] for t in range(count)]).astype(
+        np.uint8
+    )
+
+
+def write_video(path: Path, frames: NDArray[np.uint8]) -> Path:
+    """Write frames as Motion JPEG in an AVI file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = frames.shape[1:3]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
+    assert writer.isOpened()
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """A folder of three small videos of 8 frames."""
+    folder = tmp_path / "videos"
+    for number in range(3):
+        write_video(folder / f"clip_{number}.avi", moving_frames(8, seed=number))
+    return folder
