@@ -1,0 +1,315 @@
+"""Lay out a sheet of printed cells as text for a terminal, as Markdown, or as LaTeX with booktabs."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import pandas as pd
+
+from vpbench import escape
+from vpbench.published import BEST_MARK
+
+WIDTH = 80
+_LEAST_LABEL, _SHORT, _STEP_HEADING = 16, 6, 14
+_WIDE, _LATEX_LABEL = 9, 22  # columns of LaTeX above which the type is smaller; characters of a label's line
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table as it is printed.
+
+    Attributes:
+        name: letters, digits and hyphens; names it in LaTeX.
+        caption: one paragraph.
+        cells: texts; columns are (group, heading, unit), adjacent equal groups are one.
+        best: of the shape of ``cells``: which cells to mark as best.
+        labels: row labels.
+        marks: for each row, its footnote marks.
+        corner: heading of the labels.
+        headings: row number to a heading that stands, after a rule, before that row.
+        footnotes: mark to text.
+        notes: further remarks, each a paragraph.
+        short_headings: long headings may be cut in text (metrics), not wrapped (names).
+    """
+
+    name: str
+    caption: str
+    cells: pd.DataFrame
+    best: pd.DataFrame
+    labels: tuple[str, ...]
+    marks: tuple[tuple[str, ...], ...]
+    corner: str = ""
+    headings: dict[int, str] = field(default_factory=dict)
+    footnotes: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    short_headings: bool = True
+
+    @property
+    def columns(self) -> list[tuple[str, str, str]]:
+        """(group, heading, unit) of each column."""
+        return [(str(group), str(heading), str(unit)) for group, heading, unit in self.cells.columns]
+
+    @property
+    def has_best(self) -> bool:
+        """Whether any cell is marked."""
+        return bool(self.best.to_numpy(dtype=bool).any())
+
+
+# Text ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _TextColumn:
+    group: str
+    heading: list[str]
+    cells: list[str]
+    gap: int
+
+    @property
+    def width(self) -> int:
+        return max(map(escape.width, [*self.heading, *self.cells]))
+
+
+def text(sheet: Sheet) -> str:
+    """The sheet for a terminal of 80 columns; groups that do not fit stand below, the labels repeated."""
+    labels = [label + _text_marks(marks) for label, marks in zip(sheet.labels, sheet.marks, strict=True)]
+    columns = [_text_column(sheet, n) for n in range(len(sheet.columns))]
+    groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
+    if not sheet.short_headings:
+        groups = [[column] for column in columns]
+    natural = max(map(escape.width, [sheet.corner, *labels, *sheet.headings.values()]), default=0)
+    room = WIDTH - sum(map(_group_width, groups))
+    label_width = natural if natural <= room else max(room, min(_LEAST_LABEL, natural))
+    lines = [*textwrap.wrap(sheet.caption, WIDTH), ""]
+    for block in _blocks(groups, label_width):
+        lines += [*_text_block(sheet, labels, block, label_width), ""]
+    for note in sheet.notes:
+        lines += textwrap.wrap(note, WIDTH)
+    if sheet.has_best:
+        lines.append(f"{BEST_MARK} best of the measured rows, at the printed precision")
+    for mark, note in sheet.footnotes.items():
+        lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+def _text_mark(mark: str) -> str:
+    return f"[{mark}]" if mark.isalnum() else mark
+
+
+def _text_marks(marks: Sequence[str]) -> str:
+    signs = "".join(mark for mark in marks if not mark.isalnum())
+    letters = ",".join(mark for mark in marks if mark.isalnum())
+    return signs + (f" [{letters}]" if letters else "")
+
+
+def _text_column(sheet: Sheet, number: int) -> _TextColumn:
+    group, heading, unit = sheet.columns[number]
+    gap = 1 if sheet.has_best else 2  # the place for the mark is a gap too
+    best = [bool(flag) for flag in sheet.best.iloc[:, number]]
+    slot = [(BEST_MARK if flag else " ") if any(best) else "" for flag in best]
+    cells = [str(cell) + mark for cell, mark in zip(sheet.cells.iloc[:, number], slot, strict=True)]
+    if not sheet.short_headings:
+        lines = _wrap(heading, _STEP_HEADING)
+    else:
+        lines = [_short(heading), unit]
+    # right-aligned over the digits, not over the marks, where the column is wide enough for that
+    width = max(map(escape.width, cells), default=0) if any(best) else 0
+    return _TextColumn(
+        group, [f"{line} " if escape.width(line) < width else line for line in lines], cells, gap
+    )
+
+
+def _short(heading: str) -> str:
+    return heading if len(heading) <= _SHORT else f"{heading[: _SHORT - 1].rstrip()}."
+
+
+def _group_width(group: Sequence[_TextColumn]) -> int:
+    """Width of a group with the two blanks before it."""
+    gaps = (len(group) - 1) * group[0].gap
+    return 2 + max(sum(column.width for column in group) + gaps, escape.width(group[0].group))
+
+
+def _blocks(groups: list[list[_TextColumn]], label_width: int) -> Iterator[list[list[_TextColumn]]]:
+    """Split the groups such that each part, with the labels, fits the width (a single group always stays)."""
+    block: list[list[_TextColumn]] = []
+    for group in groups:
+        if block and label_width + sum(map(_group_width, [*block, group])) > WIDTH:
+            yield block
+            block = []
+        block.append(group)
+    if block:
+        yield block
+
+
+def _text_block(
+    sheet: Sheet, labels: Sequence[str], groups: Sequence[Sequence[_TextColumn]], label_width: int
+) -> Iterator[str]:
+    def line(label: str, cells: Sequence[Sequence[str]]) -> str:
+        parts = [label + " " * (label_width - escape.width(label))]
+        for group, texts in zip(groups, cells, strict=True):
+            padded = (_right(cell, column.width) for column, cell in zip(group, texts, strict=True))
+            parts.append(_right((" " * group[0].gap).join(padded), _group_width(group) - 2))
+        return "  ".join(parts)
+
+    names = [group[0].group for group in groups]
+    if any(names):
+        spans = [_group_width(group) - 2 for group in groups]
+        ends = zip(names, spans, strict=True)
+        yield " " * label_width + "".join("  " + name.center(span) for name, span in ends)
+        ends = zip(names, spans, strict=True)
+        yield " " * label_width + "".join("  " + ("-" * span if name else " " * span) for name, span in ends)
+    depth = max(len(column.heading) for group in groups for column in group)
+    for n in range(depth):
+        # headings of several lines end on the last one
+        cells = [
+            [
+                _nth(column.heading, n if sheet.short_headings else n - depth + len(column.heading))
+                for column in g
+            ]
+            for g in groups
+        ]
+        if n < depth - 1 or any(cell.strip() for group in cells for cell in group):
+            yield line(sheet.corner if n == depth - 1 else "", cells)
+    rule = "-" * (label_width + sum(map(_group_width, groups)))
+    yield rule
+    for row, label in enumerate(labels):
+        if row in sheet.headings:
+            if row:
+                yield rule
+            yield sheet.headings[row]
+        for n, part in enumerate(_wrap(label, label_width)):
+            yield line(part, [[column.cells[row] if n == 0 else "" for column in group] for group in groups])
+
+
+def _nth(lines: Sequence[str], n: int) -> str:
+    return lines[n] if 0 <= n < len(lines) else ""
+
+
+def _right(cell: str, width: int) -> str:
+    return " " * (width - escape.width(cell)) + cell
+
+
+def _wrap(label: str, width: int) -> list[str]:
+    """Break a label after its separators where it is too long, and anywhere where that is not enough."""
+    lines = [""]
+    for token in re.findall(r"[^\s,=_/+-]*[\s,=_/+-]|[^\s,=_/+-]+", label):
+        if lines[-1] and escape.width(lines[-1] + token.rstrip()) > width:
+            lines.append("")
+        for character in token:
+            if escape.width(lines[-1] + character) > width and character != " ":
+                lines.append("")
+            lines[-1] += character
+    return [line.rstrip() for line in lines]
+
+
+# Markdown --------------------------------------------------------------------------------------------
+
+
+def markdown(sheet: Sheet) -> str:
+    """The sheet as a GitHub table between its caption and its notes; the best cells are bold."""
+    headings = [
+        escape.markdown(" ".join(filter(None, (group, heading, f"({unit})" if _is_unit(unit) else unit))))
+        for group, heading, unit in sheet.columns
+    ]
+    rows: list[list[str]] = []
+    for row, label in enumerate(sheet.labels):
+        if row in sheet.headings:
+            rows.append([f"*{escape.markdown(sheet.headings[row])}*", *[""] * len(headings)])
+        cells = zip(sheet.cells.iloc[row], sheet.best.iloc[row], strict=True)
+        rows.append(
+            [escape.markdown(label) + _superscript(sheet.marks[row])]
+            + [f"**{cell}**" if best else str(cell) for cell, best in cells]
+        )
+    frame = pd.DataFrame(rows, columns=[sheet.corner, *headings], dtype=object)
+    align = ["left", *["right"] * len(headings)]
+    table = frame.to_markdown(
+        index=False, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None
+    )
+    notes = [escape.markdown(note) for note in sheet.notes]
+    if sheet.has_best:
+        notes.append("**Bold**: best of the measured rows, at the printed precision.")
+    notes += [f"{_superscript([mark])} {escape.markdown(note)}" for mark, note in sheet.footnotes.items()]
+    return "\n\n".join([escape.markdown(sheet.caption), str(table), *notes]) + "\n"
+
+
+def _is_unit(unit: str) -> bool:
+    return unit not in ("", "↑", "↓")
+
+
+def _superscript(marks: Sequence[str]) -> str:
+    return f"<sup>{','.join(escape.markdown(mark) for mark in marks)}</sup>" if marks else ""
+
+
+# LaTeX -----------------------------------------------------------------------------------------------
+
+
+def latex(sheet: Sheet) -> str:
+    r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
+    width = len(sheet.columns)
+    lines = [
+        r"\begin{table}[tb]",
+        r"\centering",
+        rf"\caption{{{escape.latex(sheet.caption)}}}",
+        rf"\label{{tab:{sheet.name}}}",
+        r"\footnotesize" if width <= _WIDE else r"\scriptsize",
+        rf"\setlength{{\tabcolsep}}{{{3 if width <= _WIDE else 2}pt}}",
+        rf"\begin{{tabular}}{{l{'r' * width}}}",
+        r"\toprule",
+        *_latex_header(sheet),
+        r"\midrule",
+    ]
+    for row, label in enumerate(sheet.labels):
+        if row in sheet.headings:
+            heading = escape.latex(sheet.headings[row])
+            lines += [r"\midrule"] * (row > 0) + [
+                rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
+            ]
+        cells = zip(sheet.cells.iloc[row], sheet.best.iloc[row], strict=True)
+        texts = [rf"\textbf{{{escape.latex(str(c))}}}" if best else escape.latex(str(c)) for c, best in cells]
+        lines.append(
+            " & ".join([f"{{{escape.latex(label)}}}{_latex_marks(sheet.marks[row])}", *texts]) + r" \\"
+        )
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    notes = [escape.latex(note) for note in sheet.notes]
+    if sheet.has_best:
+        notes.append("Bold: best of the measured rows, at the printed precision.")
+    notes += [f"{_latex_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
+    if notes:
+        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
+        lines += [f"{note}\\par" for note in notes] + [r"\end{minipage}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _latex_header(sheet: Sheet) -> Iterator[str]:
+    """The groups with a rule below each, the headings, and the units."""
+    groups = [(name, len(list(members))) for name, members in groupby(group for group, _, _ in sheet.columns)]
+    if any(name for name, _ in groups):
+        spans = [rf"\multicolumn{{{n}}}{{c}}{{{escape.latex(name)}}}" for name, n in groups]
+        yield " & ".join(["", *spans]) + r" \\"
+        first = 2
+        for name, n in groups:
+            if name:
+                yield rf"\cmidrule(lr){{{first}-{first + n - 1}}}"
+            first += n
+    yield (
+        " & ".join(map(escape.latex, [sheet.corner, *(heading for _, heading, _ in sheet.columns)])) + r" \\"
+    )
+    if any(unit for _, _, unit in sheet.columns):
+        yield " & ".join(["", *(escape.latex(unit) for _, _, unit in sheet.columns)]) + r" \\"
+
+
+def _latex_lines(label: str, width: int, how: str, marks: str = "") -> str:
+    """A name in braces, for after ``\\\\`` a bracket or an asterisk would be an argument; long ones in lines."""
+    lines = [escape.latex(line) for line in _wrap(label, width)]
+    if len(lines) == 1:
+        return f"{{{lines[0]}}}{marks}"
+    inner = r" \\ ".join(f"{{{line}}}" for line in lines)
+    return rf"\begin{{tabular}}{how}{inner}{marks}\end{{tabular}}"
+
+
+def _latex_marks(marks: Sequence[str]) -> str:
+    return rf"\textsuperscript{{{','.join(map(escape.latex, marks))}}}" if marks else ""

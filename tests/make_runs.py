@@ -1,0 +1,100 @@
+"""Writes folders of runs with scores of one's choice, for tests of what reads runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vpbench.protocol import Protocol, get_protocol
+
+Score = float | None
+
+
+def make_run(
+    folder: Path,
+    *,
+    label: str = "last_frame",
+    protocol: str | Protocol = "mathieu2016",
+    scores: Mapping[int, Sequence[Mapping[str, Any]]] | None = None,
+    split: Mapping[str, Any] | None = None,
+    status: str = "complete",
+    description: Mapping[str, Any] | None = None,
+    prepared: Mapping[str, Any] | None = None,
+    vpbench: str = "0.1.0",
+) -> Path:
+    """Write ``folder`` as a run and return it.
+
+    Args:
+        scores: clip to one mapping a frame of column to value; ``counted`` defaults to whether all are defined,
+            ``moving`` to 0.25. By default clips 1, 11 and 21 with made-up scores.
+    """
+    rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
+    if scores is None:
+        scores = {
+            clip: [
+                {key: (0.9 if key == "ssim" else 30.0 + clip / 10) - 0.01 * frame for key in rules.metrics}
+                for frame in range(rules.targets)
+            ]
+            for clip in (1, 11, 21)
+        }
+    lines = []
+    for clip, by_frame in scores.items():
+        for number, given in enumerate(by_frame, start=1):
+            counted = all(given[key] is not None for key in rules.metrics)
+            lines.append({"clip": clip, "frame": number, "moving": 0.25, "counted": counted, **given})
+    manifest = {
+        "kind": "vpbench-run",
+        "schema": 1,
+        "label": label,
+        "status": status,
+        "predictor": {
+            "name": label,
+            "options": {},
+            "class": "a:B",
+            "distribution": "vpbench 0.1.0",
+            "description": dict(description or {}),
+        },
+        "protocol": {
+            "name": rules.name,
+            "version": rules.version,
+            "hash": rules.hash,
+            "definition": rules.definition(),
+        },
+        "split": {
+            "name": "demo",
+            "hash": "d" * 16,
+            "total": len(scores),
+            "found": len(scores),
+            "scored": len(scores),
+            **(split or {}),
+        },
+        "prepared": {
+            "hash": "p" * 16,
+            "flow": {"name": "dis", "opencv": "4.12.0"},
+            "decoder": {"name": "opencv", "version": "4.12.0"},
+            "clips": {str(clip): f"{clip:016x}" for clip in scores},
+            **(prepared or {}),
+        },
+        "environment": {
+            "vpbench": vpbench,
+            "python": "3.12",
+            "numpy": "2.0",
+            "opencv": "4.12.0",
+            "device": "cpu",
+        },
+        "started": "2025-01-01T00:00:00+00:00",
+        "finished": "2025-01-01T00:01:00+00:00",
+        "cost": {"ms_per_frame": 1.5, "frames_timed": 4, "peak_memory_mib": 100.0, "parameters": None},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+def by_column(**columns: Sequence[Score | bool]) -> list[dict[str, Any]]:
+    """One mapping a frame, from one sequence a column."""
+    length = len(next(iter(columns.values())))
+    return [{key: values[n] for key, values in columns.items()} for n in range(length)]
