@@ -242,8 +242,8 @@ ESTIMATORS: dict[str, Estimator] = {
             "levels": 5,
             "winsize": 15,
             "iterations": 3,
-            "poly_n": 7,
-            "poly_sigma": 1.5,
+            "poly_n": 5,
+            "poly_sigma": 1.1,
             "gaussian": False,
         },
         "Farnebäck's polynomial expansion: smooth",
@@ -275,7 +275,7 @@ ESTIMATORS: dict[str, Estimator] = {
         _edgeaware,
         {
             "matches": {
-                "grid_step": 4,
+                "grid_step": 8,
                 "most_matches": 32_000,  # the interpolator takes fewer than 32,767
                 "window": 15,
                 "levels": 4,

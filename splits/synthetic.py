@@ -50,7 +50,7 @@ class Layer:
 
     def position(self, frame: int) -> NDArray[np.float64]:
         """Where the anchor is, (x, y) in pixels, at a 0-based frame."""
-        return np.array(self.start) + frame * np.array(self.velocity)
+        return np.asarray(np.array(self.start) + frame * np.array(self.velocity))
 
     def pose(self, frame: int) -> NDArray[np.float64]:
         """The 3×3 matrix from the photograph's to the frame's pixel coordinates at a 0-based frame."""
@@ -188,7 +188,7 @@ def _layer_flow(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.f
     growth = layer.zoom * np.array([[c, -s], [s, c]]) - np.eye(2)
     x, y = layer.position(frame)
     matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
-    return np.moveaxis(_mapped(growth @ matrix, size), 0, 2) + np.array(layer.velocity)
+    return np.asarray(np.moveaxis(_mapped(growth @ matrix, size), 0, 2) + np.array(layer.velocity))
 
 
 def _in_photo(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -196,7 +196,7 @@ def _in_photo(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.flo
     return _mapped(np.linalg.inv(layer.pose(frame)), size)
 
 
-def _mapped(matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+def _mapped(matrix: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
     """The pixel coordinates of a frame under an affine map: ``(2, H, W)``, x and y."""
     y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
     return np.stack([row[0] * x + row[1] * y + row[2] for row in matrix[:2]])
