@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from vpbench.errors import UsageError, VpbenchError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from importlib.metadata import EntryPoint
 
     from vpbench.clips import PreparedClips
     from vpbench.protocol import Protocol
@@ -25,8 +27,29 @@ _SHOWN = 10  # missing sources named in one warning
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
+@cache
+def _command_entries() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="vpbench.commands")}
+
+
 class _Group(click.Group):
-    """Turns errors into a message and an exit code; suggests commands; loads ``train`` only when asked."""
+    """Turns errors into a message and an exit code, suggests commands, and finds those of other packages.
+
+    Commands beside the ones below come by the entry-point group ``vpbench.commands``, so that the core need
+    not import the packages that provide them (``train`` is one); their modules import little at the top.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_command_entries()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in _command_entries():
+            return own
+        command: click.Command = _command_entries()[cmd_name].load()
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -66,14 +66,15 @@ class Predictor:
         """Predict the next ``targets`` frames of one clip: float32 ``(targets, H, W, 3)`` in [0, 1]."""
         import numpy as np
 
-        window, predicted = inputs, []
-        for _ in range(targets):
-            frame = np.asarray(self.predict_next(window), dtype=np.float32)
-            predicted.append(frame)
-            if frame.shape != inputs.shape[1:]:
-                break  # check_predictions refuses it, naming the predictor and the clip
-            window = np.concatenate([window[1:], frame[None]])
-        return np.stack(predicted)
+        given = len(inputs)
+        frames = np.empty((given + targets, *inputs.shape[1:]), np.float32)
+        frames[:given] = inputs
+        for k in range(targets):
+            frame = np.asarray(self.predict_next(frames[k : given + k]))
+            if frame.shape != inputs.shape[1:] or frame.dtype.kind != "f":
+                return frame[None]  # check_predictions refuses it, naming the predictor and the clip
+            frames[given + k] = frame
+        return frames[given:]
 
     def predict_batch(
         self, inputs: Sequence[NDArray[np.float32]], targets: int
