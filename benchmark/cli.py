@@ -305,6 +305,12 @@ def _prepared(
     def window(count: int) -> int:
         return 2 * count + 2
 
+    context = click.get_current_context()
+    if context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT and not (
+        split_name in (None, "ucf101-every10th") or split_name.endswith(".csv")
+    ):
+        data = None  # the variable says where UCF101 is; other splits have their own place
+
     if data is not None and data.is_dir() and out is None and (is_prepared(data) or is_archive(data)):
         if is_archive(data):
             split = get_split(split_name or "ucf101-every10th")
@@ -346,7 +352,8 @@ def _say_missing(name: str, total: int, missing: list[str], data: Path | None, r
     shown = ", ".join(missing[:_SHOWN]) + (
         f", … and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     )
-    text = f"found {total - len(missing)} of the {total} clips of split '{name}' in {data}; missing: {shown}"
+    place = f" in {data}" if data else ""
+    text = f"found {total - len(missing)} of the {total} clips of split '{name}'{place}; missing: {shown}"
     if require_all:
         raise VpbenchError(f"--require-all: {text}.")
     click.echo(f"Warning: {text}. Scores of a part are not comparable to scores of the whole.", err=True)

@@ -112,7 +112,7 @@ class PreparedClips:
                     f"archive {self.folder} has flow images only. Use --protocol mathieu2016-archive, whose rule "
                     "'archive' reads those, or give the videos as --data."
                 )
-        elif protocol.mask.needs_vectors and self.flow["name"] not in (protocol.flow, "exact"):
+        elif protocol.mask.kind != "none" and self.flow["name"] not in (protocol.flow, "exact"):
             raise UsageError(
                 f"The clips in {self.folder} have flow of '{self.flow['name']}'; protocol '{protocol.name}' needs "
                 f"'{protocol.flow}'. Prepare them for that protocol (`vpbench prepare --protocol`)."
@@ -146,7 +146,7 @@ def open_prepared(folder: Path) -> PreparedClips:
         return PreparedClips(
             folder, manifest["split"], manifest["geometry"], manifest["flow"], manifest["decoder"], contents
         )
-    except (KeyError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise VpbenchError(f"{path} is damaged: {error!r}. Prepare the clips again.") from None
 
 

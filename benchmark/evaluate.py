@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
 import statistics
 import time
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.clips import Clip, PreparedClips, load_clip
-from vpbench.errors import VpbenchError
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import lock_folder, make_folder, write_atomic
 from vpbench.masks import moving_area
 from vpbench.metrics import get_metric
@@ -90,6 +92,19 @@ def _scaled(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     scaled = image.astype(np.float64)
     scaled /= 255.0
     return scaled
+
+
+def _check_metrics(protocol: Protocol) -> None:
+    """Refuse, before anything is written, metrics that are not installed or do not take their parameters."""
+    for column, use in protocol.metrics.items():
+        taken = inspect.signature(get_metric(use.metric).function).parameters
+        given = set(use.parameters) - {"target", "prediction", "data_range", "mask"}
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+        wrong = sorted(set(use.parameters) - (given if open_ended else given & set(taken)))
+        if wrong:
+            raise UsageError(
+                f"Protocol '{protocol.name}', column '{column}': metric '{use.metric}' has no parameter '{wrong[0]}'."
+            )
 
 
 def _is_counted(line: dict[str, Any], moving: float, protocol: Protocol) -> bool:
@@ -222,6 +237,7 @@ def _outcomes_from_parent(
     batch_size: int,
 ) -> Iterator[_Outcome]:
     """Workers read the inputs and score; this process predicts, in batches, in between."""
+    limit_threads()  # as in a worker: the scores must not depend on how many there are
     scoring: deque[Future[_Outcome]] = deque()
     try:
         loaded = map_in_order(executor, _load_inputs, todo, window)
@@ -295,6 +311,7 @@ def evaluate(
     """
     check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
     clips.check_serves(protocol)
+    _check_metrics(protocol)
     clips = clips.only(sorted(clips.contents)[:limit])
     folder = out / clips.split["name"] / protocol.name / label
     manifest = _manifest(predictor, spec, label, clips, protocol)
@@ -308,7 +325,7 @@ def evaluate(
             for index, content in clips.contents.items()
             if index not in writer.done
         ]
-        if todo:
+        if not writer.complete:
             outcomes = (
                 _outcomes_from_parent(predictor, job, todo, executor, window, batch_size)
                 if in_parent
@@ -322,7 +339,9 @@ def evaluate(
                 if progress:
                     progress()
             cost = {
-                "ms_per_frame": round(statistics.median(seconds) / protocol.targets * 1e3, 3),
+                "ms_per_frame": round(statistics.median(seconds) / protocol.targets * 1e3, 3)
+                if seconds
+                else None,
                 "frames_timed": len(seconds) * protocol.targets,
                 "peak_memory_mib": round(peak, 1),
                 "parameters": manifest["predictor"]["description"].get("parameters"),
@@ -335,6 +354,19 @@ def _now() -> str:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _description(predictor: Predictor, name: str) -> dict[str, Any]:
+    """What the predictor says of itself, as it will be read back from the manifest."""
+    try:
+        description: dict[str, Any] = json.loads(json.dumps(predictor.describe(), allow_nan=False))
+    except VpbenchError:
+        raise
+    except Exception as error:
+        raise VpbenchError(
+            f"Predictor '{name}': describe() must return JSON data, but: {_told(error)}."
+        ) from error
+    return description
 
 
 def _manifest(
@@ -351,7 +383,7 @@ def _manifest(
         "kind": KIND,
         "schema": SCHEMA,
         "label": label,
-        "predictor": {**spec.identity(), "description": predictor.describe()},
+        "predictor": {**spec.identity(), "description": _description(predictor, spec.name)},
         "protocol": {
             "name": protocol.name,
             "version": protocol.version,

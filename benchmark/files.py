@@ -39,7 +39,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise os_error(error, f"write {path}") from error
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            with suppress(OSError):  # the error above says more
+                Path(temporary).unlink(missing_ok=True)
 
 
 def write_json(path: Path, data: Any) -> None:

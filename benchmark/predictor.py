@@ -112,6 +112,8 @@ class PredictorSpec:
             key, equals, value = pair.partition("=")
             if not (equals and key.isidentifier()):
                 raise UsageError(f"--model {text}: '{pair}' is not of the form key=value.")
+            if key in dict(options):
+                raise UsageError(f"--model {text}: '{key}' is given twice.")
             options.append((key, value))
         return cls(name, tuple(sorted(options)))
 
@@ -241,8 +243,13 @@ def _arguments(cls: type[Predictor], spec: PredictorSpec) -> dict[str, Any]:
     import typing
 
     accepted: dict[str, Any] = {}
-    if cls.__init__ is not object.__init__:
-        hints = typing.get_type_hints(cls.__init__)
+    if spec.options and cls.__init__ is not object.__init__:
+        try:
+            hints = typing.get_type_hints(cls.__init__)
+        except Exception as error:
+            raise VpbenchError(
+                f"Predictor '{spec.name}': the types of its options cannot be found out: {error!r}"
+            ) from error
         for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 accepted[parameter.name] = hints.get(parameter.name, str)
@@ -258,9 +265,8 @@ def _convert(name: str, key: str, value: str, hint: Any) -> Any:
     import typing
 
     types = [t for t in (typing.get_args(hint) or (hint,)) if t is not type(None)]
-    for kind in (bool, int, float):
-        if kind not in types:
-            continue
+    kinds = [kind for kind in (bool, int, float) if kind in types]
+    for kind in kinds:
         try:
             if kind is bool:
                 return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
@@ -268,8 +274,10 @@ def _convert(name: str, key: str, value: str, hint: Any) -> Any:
                 ]
             return kind(value)
         except (KeyError, ValueError):
-            if str not in types:
-                raise UsageError(f"--model {name}: {key}={value} is not of type {kind.__name__}.") from None
+            continue
+    if kinds and str not in types:
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise UsageError(f"--model {name}: {key}={value} is not of type {wanted}.")
     return value
 
 
@@ -310,7 +318,10 @@ def check_predictions(
     import numpy as np
 
     where = f"Predictor '{name}', clip {clip}: "
-    array = np.asarray(predictions)
+    try:
+        array = np.asarray(predictions)
+    except Exception as error:  # frames of unequal size, a tensor on another device, …
+        raise VpbenchError(f"{where}predictions cannot be made one numpy array: {error}") from error
     if array.dtype.kind != "f":
         raise VpbenchError(f"{where}predictions must be floating-point in [0, 1], not {array.dtype}.")
     if array.shape != shape:

@@ -146,8 +146,8 @@ def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
             )
         fresh["clips"] = dict(manifest.get("clips", {}))
     else:
-        strangers = [p.name for p in folder.iterdir() if p.name[0] != "." and not p.name.isdigit()]
-        strangers += [p.name for p in folder.glob("[0-9]*") if not (p / "clip.json").exists()]
+        # Clips without their manifest are strangers too: how they were made is not known.
+        strangers = [p.name for p in folder.iterdir() if p.name[0] != "."]
         if strangers:
             raise UsageError(
                 f"{folder} holds other things ({strangers[0]}); choose an empty folder as --out."
@@ -155,13 +155,18 @@ def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
         write_json(path, fresh)
     for leftover in folder.glob(".clip-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in folder.glob(".manifest.json.*.tmp"):
+        leftover.unlink(missing_ok=True)
     return fresh
 
 
 def _prepare_clip(job: _Job) -> tuple[str, str]:
     """Prepare one clip unless it is there; returns its content hash, or what is wrong with its source."""
     target = job.folder / str(job.clip.index)
-    source = _source_key(job)
+    try:
+        source = _source_key(job)
+    except VpbenchError as error:
+        return "", f"clip {job.clip.index}: {error}"
     try:
         record = read_json(target / "clip.json", prepared.CLIP_KIND)
         if record["source"] == source and all((target / name).is_file() for name in record["files"]):
@@ -209,8 +214,8 @@ def _source_key(job: _Job) -> dict[str, Any]:
         "crop": list(clip.crop or []),
     }
     if job.path is not None:
-        files = sorted(job.path.iterdir()) if job.path.is_dir() else [job.path]
         try:
+            files = sorted(job.path.iterdir()) if job.path.is_dir() else [job.path]
             key["files"] = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
         except OSError as error:
             raise VpbenchError(f"Cannot read {job.path}: {error.strerror}.") from error

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,6 +24,20 @@ MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
 FLOW_IMAGE_MAX_MOTION = 1.0
 # "lower than 0.2 (image color range between 0 and 1)", paper, footnote 2: bytes below 0.2 · 255 = 51.
 COLOUR_THRESHOLD = 51
+
+
+def _set_number(owner: object, key: str) -> None:
+    """Make a field of a frozen dataclass a float, so that 1 and 1.0 are one definition; ``None`` may stay.
+
+    Raises:
+        UsageError: it is no finite number.
+    """
+    value = getattr(owner, key)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{key} must be a number, not {value!r}.")
+    object.__setattr__(owner, key, float(value))
 
 
 @dataclass(frozen=True)
@@ -45,11 +61,14 @@ class MaskRule:
     def __post_init__(self) -> None:
         if self.kind not in get_args(MaskKind):
             raise unknown_name("mask rule", str(self.kind), list(get_args(MaskKind)))
+        if self.max_motion != "frame":
+            _set_number(self, "max_motion")
+        _set_number(self, "tau")
         if (self.kind in ("colour", "as-printed")) != (self.max_motion is not None):
             raise UsageError(
                 f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it."
             )
-        if self.max_motion is not None and self.max_motion != "frame" and not float(self.max_motion) > 0:
+        if isinstance(self.max_motion, float) and not self.max_motion > 0:
             raise UsageError(f"Mask rule '{self.kind}': max_motion must be above 0 or \"frame\".")
         if (self.kind == "magnitude") != (self.tau is not None):
             raise UsageError(f"Mask rule '{self.kind}': tau is for 'magnitude', which needs it.")
@@ -90,6 +109,9 @@ class Exclusion:
     column: str
     at_least: float
 
+    def __post_init__(self) -> None:
+        _set_number(self, "at_least")
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -124,9 +146,15 @@ class Protocol:
     skip_empty: bool = False
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", self.name)):
+            raise UsageError(
+                f"Protocol {self.name!r}: the name becomes a folder's; letters, digits and _ . + - only."
+            )
         for key, least in (("inputs", 1), ("targets", 1), ("first_frame", 0), ("version", 1)):
-            if not isinstance(getattr(self, key), int) or getattr(self, key) < least:
+            if type(getattr(self, key)) is not int or getattr(self, key) < least:
                 raise UsageError(f"Protocol '{self.name}': {key} must be a whole number of at least {least}.")
+        if type(self.skip_empty) is not bool:
+            raise UsageError(f"Protocol '{self.name}': skip_empty must be true or false.")
         if not self.metrics:
             raise UsageError(f"Protocol '{self.name}' has no metrics.")
         taken = {"clip", "frame", "moving", "counted"} & set(self.metrics)
@@ -154,15 +182,28 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Identity: the first 16 hex digits of the SHA-256 of the canonical JSON of the definition."""
-        text = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(_canonical(self.definition()), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(data: Any) -> Any:
+    """Plain data with whole numbers as integers, since TOML's ``100`` and ``100.0`` mean the same here."""
+    if isinstance(data, dict):
+        return {key: _canonical(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_canonical(value) for value in data]
+    return int(data) if isinstance(data, float) and data.is_integer() else data
 
 
 def _from_table(table: dict[str, Any], where: str) -> Protocol:
     """Build a protocol from a parsed TOML table; ``where`` names the file in errors."""
     table = dict(table)
     if "extends" in table:
-        base = get_protocol(str(table.pop("extends")))
+        extended = str(table.pop("extends"))
+        if extended not in BUILT_IN:
+            error = unknown_name("built-in protocol", extended, list(BUILT_IN))
+            raise UsageError(f"{where}, extends: {error}")
+        base = BUILT_IN[extended]
         table = {**base.definition(), "summary": base.summary, "version": 1, **table}
         if "name" not in table or table["name"] == base.name:
             raise UsageError(f"{where}: a protocol that extends another needs a name of its own.")

@@ -58,8 +58,10 @@ def read_run(folder: Path) -> Run:
     _check_manifest(manifest, path)
     metrics = list(manifest["protocol"]["definition"]["metrics"])
     lines, torn = _read_lines(folder / "scores.jsonl", metrics, manifest["protocol"]["definition"]["targets"])
-    if torn and manifest["status"] == "complete":
-        raise VpbenchError(f"{folder / 'scores.jsonl'}, line {len(lines) + 1}: the file is cut off.")
+    if manifest["status"] == "complete":
+        if torn:
+            raise VpbenchError(f"{folder / 'scores.jsonl'}, line {len(lines) + 1}: the file is cut off.")
+        _check_complete(manifest, lines, folder)
     columns: dict[str, Any] = {key: np.array([line[key] for line in lines], np.int64) for key in _FIXED[:2]}
     for key in (*metrics, "moving"):
         columns[key] = np.array([math.nan if line[key] is None else line[key] for line in lines], np.float64)
@@ -104,6 +106,15 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
         whole = False
     if not whole:
         raise VpbenchError(f"{path} is damaged: fields are missing or of the wrong type.")
+
+
+def _check_complete(manifest: dict[str, Any], lines: list[dict[str, Any]], folder: Path) -> None:
+    wanted, there = set(manifest["prepared"]["clips"]), {str(line["clip"]) for line in lines}
+    if wanted != there:
+        raise VpbenchError(
+            f"{folder / 'scores.jsonl'} has scores of {len(there & wanted)} of the {len(wanted)} clips that "
+            f"{folder / 'manifest.json'} lists, and of {len(there - wanted)} others. Run it again."
+        )
 
 
 def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict[str, Any]], bool]:
@@ -186,17 +197,24 @@ class RunWriter:
             else:
                 self._refuse_other(read_json(path, KIND))
                 lines, _ = _read_lines(self._scores, self._metrics, self._targets)
-        elif any(p.name != ".lock" for p in folder.iterdir()):
+        elif any(p.name[0] != "." for p in folder.iterdir()):  # the lock, and what a killed run left
             raise UsageError(f"{folder} holds other things than a run; choose another --out or --as.")
-        done = [line for line in lines if self._kept(line["clip"], predictions)]
-        self.done = {line["clip"] for line in done}
-        strangers = self.done - {int(index) for index in manifest["prepared"]["clips"]}
-        if strangers:
+        scored = {line["clip"] for line in lines}
+        if not scored <= {int(index) for index in manifest["prepared"]["clips"]}:
             raise UsageError(
-                f"{folder} holds scores of {len(self.done)} clips, more than this run asks for. Choose another "
+                f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
                 "--out, leave out --limit, or give the old run up with --force."
             )
-        if len(self.done) < len(manifest["prepared"]["clips"]) or not path.exists():
+        done = [line for line in lines if self._kept(line["clip"], predictions)]
+        self.done = {line["clip"] for line in done}
+        self.complete = (
+            path.exists()
+            and len(self.done) == len(manifest["prepared"]["clips"])
+            and read_json(path, KIND).get("status") == "complete"
+        )
+        for leftover in folder.glob(".*.tmp"):  # of a run that was killed as it wrote
+            leftover.unlink(missing_ok=True)
+        if not self.complete:
             write_json(path, {**manifest, "status": "running"})
         self._rewrite(done)
 
@@ -210,10 +228,11 @@ class RunWriter:
 
     def _clear(self) -> None:
         try:
-            for name in ("manifest.json", "scores.jsonl"):
-                (self.folder / name).unlink(missing_ok=True)
+            # The manifest goes last: a folder without one is not recognised as a run.
             if (self.folder / "predictions").is_dir():
                 shutil.rmtree(self.folder / "predictions")
+            for name in ("scores.jsonl", "manifest.json"):
+                (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise os_error(error, f"remove the old run in {self.folder}") from error
 

@@ -13,6 +13,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our errors name the fil
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from vpbench.errors import VpbenchError
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})

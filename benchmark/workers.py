@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from vpbench.errors import UsageError, VpbenchError
@@ -73,7 +74,7 @@ def map_in_order(
     waiting: deque[Future[T]] = deque()
     try:
         for item in items:
-            waiting.append(executor.submit(function, *item))
+            waiting.append(submit(executor, function, *item))
             if len(waiting) >= window:
                 yield result(waiting.popleft())
         while waiting:
@@ -83,15 +84,27 @@ def map_in_order(
             future.cancel()
 
 
+def submit(executor: Executor, function: Callable[..., T], *item: Any) -> Future[T]:
+    """Submit ``function(*item)``; the death of a worker process becomes an error that says what to do."""
+    try:
+        return executor.submit(function, *item)
+    except BrokenExecutor:
+        raise _worker_died() from None
+
+
 def result(future: Future[T]) -> T:
     """The future's result; the death of a worker process becomes an error that says what to do."""
     try:
         return future.result()
     except BrokenExecutor:
-        raise VpbenchError(
-            "A worker process died; perhaps memory ran out. What was finished is kept: run the same command "
-            "again, perhaps with fewer --workers."
-        ) from None
+        raise _worker_died() from None
+
+
+def _worker_died() -> VpbenchError:
+    return VpbenchError(
+        "A worker process died; perhaps memory ran out. What was finished is kept: run the same command "
+        "again, perhaps with fewer --workers."
+    )
 
 
 def _start_worker() -> None:
@@ -123,10 +136,15 @@ def limit_threads() -> None:
     """
     import sys
 
+    _limit_opencv_and_blas()
+    if "torch" in sys.modules and sys.modules["torch"].get_num_threads() != 1:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@cache
+def _limit_opencv_and_blas() -> None:
     import cv2
     from threadpoolctl import threadpool_limits
 
     cv2.setNumThreads(1)
     threadpool_limits(1)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)

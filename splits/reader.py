@@ -130,7 +130,7 @@ def _read_csv(path: Path) -> tuple[SplitClip, ...]:
     for number, row in enumerate(rows, start=2):
         where = f"Split {path}, line {number}"
         try:
-            video = row["video"]
+            video = str(row["video"] or "")
             index = int(row.get("index") or number - 1)
             frames = int(row["frames"]) if row.get("frames") else None
             first = int(row.get("first_frame") or 0)

@@ -68,7 +68,7 @@ def find_sources(split: Split, data: Path | None) -> Sources:
 
 def _files_by_name(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, followlinks=True):  # the depth ends loops
         depth = len(Path(parent).relative_to(folder).parts)
         folders[:] = sorted(folders) if depth < _DEPTH - 1 else []
         for name in names:
