@@ -1,4 +1,4 @@
-"""Lay out a sheet of printed cells as text for a terminal, as Markdown, or as LaTeX with booktabs."""
+"""A table as it is printed, and its layout as text for a terminal and as Markdown (LaTeX: :mod:`vpbench.latex`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vpbench import escape
 from vpbench.published import BEST_MARK
 
 WIDTH = 80
-_LEAST_LABEL, _SHORT, _STEP_HEADING = 16, 6, 14
-_WIDE, _LATEX_LABEL = 9, 22  # columns of LaTeX above which the type is smaller; characters of a label's line
+NAME_HEADING = 14  # characters of a line of a heading that is a name
+_LEAST_LABEL, _SHORT = 16, 6
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Sheet:
     @property
     def columns(self) -> list[tuple[str, str, str]]:
         """(group, heading, unit) of each column."""
-        return [(str(group), str(heading), str(unit)) for group, heading, unit in self.cells.columns]
+        return [(str(key[0]), str(key[1]), str(key[2])) for key in self.cells.columns]
 
     @property
     def has_best(self) -> bool:
@@ -112,10 +112,7 @@ def _text_column(sheet: Sheet, number: int) -> _TextColumn:
     best = [bool(flag) for flag in sheet.best.iloc[:, number]]
     slot = [(BEST_MARK if flag else " ") if any(best) else "" for flag in best]
     cells = [str(cell) + mark for cell, mark in zip(sheet.cells.iloc[:, number], slot, strict=True)]
-    if not sheet.short_headings:
-        lines = _wrap(heading, _STEP_HEADING)
-    else:
-        lines = [_short(heading), unit]
+    lines = [shorten(heading), unit] if sheet.short_headings else wrap(heading, NAME_HEADING)
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, cells), default=0) if any(best) else 0
     return _TextColumn(
@@ -123,7 +120,8 @@ def _text_column(sheet: Sheet, number: int) -> _TextColumn:
     )
 
 
-def _short(heading: str) -> str:
+def shorten(heading: str) -> str:
+    """A metric's heading, cut to the width of its scores: ``Sharp.`` for ``Sharpness``."""
     return heading if len(heading) <= _SHORT else f"{heading[: _SHORT - 1].rstrip()}."
 
 
@@ -181,7 +179,7 @@ def _text_block(
             if row:
                 yield rule
             yield sheet.headings[row]
-        for n, part in enumerate(_wrap(label, label_width)):
+        for n, part in enumerate(wrap(label, label_width)):
             yield line(part, [[column.cells[row] if n == 0 else "" for column in group] for group in groups])
 
 
@@ -193,7 +191,7 @@ def _right(cell: str, width: int) -> str:
     return " " * (width - escape.width(cell)) + cell
 
 
-def _wrap(label: str, width: int) -> list[str]:
+def wrap(label: str, width: int) -> list[str]:
     """Break a label after its separators where it is too long, and anywhere where that is not enough."""
     lines = [""]
     for token in re.findall(r"[^\s,=_/+-]*[\s,=_/+-]|[^\s,=_/+-]+", label):
@@ -242,74 +240,3 @@ def _is_unit(unit: str) -> bool:
 
 def _superscript(marks: Sequence[str]) -> str:
     return f"<sup>{','.join(escape.markdown(mark) for mark in marks)}</sup>" if marks else ""
-
-
-# LaTeX -----------------------------------------------------------------------------------------------
-
-
-def latex(sheet: Sheet) -> str:
-    r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
-    width = len(sheet.columns)
-    lines = [
-        r"\begin{table}[tb]",
-        r"\centering",
-        rf"\caption{{{escape.latex(sheet.caption)}}}",
-        rf"\label{{tab:{sheet.name}}}",
-        r"\footnotesize" if width <= _WIDE else r"\scriptsize",
-        rf"\setlength{{\tabcolsep}}{{{3 if width <= _WIDE else 2}pt}}",
-        rf"\begin{{tabular}}{{l{'r' * width}}}",
-        r"\toprule",
-        *_latex_header(sheet),
-        r"\midrule",
-    ]
-    for row, label in enumerate(sheet.labels):
-        if row in sheet.headings:
-            heading = escape.latex(sheet.headings[row])
-            lines += [r"\midrule"] * (row > 0) + [
-                rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
-            ]
-        cells = zip(sheet.cells.iloc[row], sheet.best.iloc[row], strict=True)
-        texts = [rf"\textbf{{{escape.latex(str(c))}}}" if best else escape.latex(str(c)) for c, best in cells]
-        lines.append(
-            " & ".join([f"{{{escape.latex(label)}}}{_latex_marks(sheet.marks[row])}", *texts]) + r" \\"
-        )
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = [escape.latex(note) for note in sheet.notes]
-    if sheet.has_best:
-        notes.append("Bold: best of the measured rows, at the printed precision.")
-    notes += [f"{_latex_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
-    if notes:
-        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
-        lines += [f"{note}\\par" for note in notes] + [r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
-
-
-def _latex_header(sheet: Sheet) -> Iterator[str]:
-    """The groups with a rule below each, the headings, and the units."""
-    groups = [(name, len(list(members))) for name, members in groupby(group for group, _, _ in sheet.columns)]
-    if any(name for name, _ in groups):
-        spans = [rf"\multicolumn{{{n}}}{{c}}{{{escape.latex(name)}}}" for name, n in groups]
-        yield " & ".join(["", *spans]) + r" \\"
-        first = 2
-        for name, n in groups:
-            if name:
-                yield rf"\cmidrule(lr){{{first}-{first + n - 1}}}"
-            first += n
-    yield (
-        " & ".join(map(escape.latex, [sheet.corner, *(heading for _, heading, _ in sheet.columns)])) + r" \\"
-    )
-    if any(unit for _, _, unit in sheet.columns):
-        yield " & ".join(["", *(escape.latex(unit) for _, _, unit in sheet.columns)]) + r" \\"
-
-
-def _latex_lines(label: str, width: int, how: str, marks: str = "") -> str:
-    """A name in braces, for after ``\\\\`` a bracket or an asterisk would be an argument; long ones in lines."""
-    lines = [escape.latex(line) for line in _wrap(label, width)]
-    if len(lines) == 1:
-        return f"{{{lines[0]}}}{marks}"
-    inner = r" \\ ".join(f"{{{line}}}" for line in lines)
-    return rf"\begin{{tabular}}{how}{inner}{marks}\end{{tabular}}"
-
-
-def _latex_marks(marks: Sequence[str]) -> str:
-    return rf"\textsuperscript{{{','.join(map(escape.latex, marks))}}}" if marks else ""

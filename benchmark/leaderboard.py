@@ -6,20 +6,18 @@ split, how many clips, which rows differ in what. :mod:`vpbench.tables` prints i
 
 from __future__ import annotations
 
-import os.path
-import string
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count, product
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.comparable import clips_scored, require_comparable, require_fields, row_labels
+from vpbench.errors import UsageError
 from vpbench.escape import plain
+from vpbench.footnotes import Footnotes, preparations, run_marks
 from vpbench.metrics import get_metric
 from vpbench.protocol import COLOUR_THRESHOLD
 from vpbench.published import (
@@ -133,19 +131,16 @@ def build(
     runs = list({run.folder.resolve(): run for run in runs}.values())
     if not runs:
         raise UsageError("A leaderboard needs at least one run; name the folders of runs.")
-    for run in runs:
-        _require_fields(run)
-    labels = _labels(runs)
-    if not allow_incomplete:
-        _refuse_incomplete(runs, labels)
-    _refuse_mixed(runs, labels)
+    require_fields(runs)
+    labels = row_labels(runs)
+    require_comparable(runs, labels, allow_incomplete=allow_incomplete)
     first = runs[0].manifest
     definition = first["protocol"]["definition"]
     columns, steps = _columns(definition), int(definition["targets"])
     frames: tuple[Frame, ...] = tuple(range(1, steps + 1))
 
-    footnotes = _Footnotes()
-    marks = [_marks(run, base, footnotes) for run, base in zip(runs, _prepared_bases(runs), strict=True)]
+    footnotes = Footnotes()
+    marks = [run_marks(run, base, footnotes) for run, base in zip(runs, preparations(runs), strict=True)]
     rows = [
         {"label": label, "published": False, "verified": None, "source": str(run.folder)}
         | _means(run, columns, frames if steps <= 2 else (*frames, "all"))
@@ -169,7 +164,7 @@ def build(
     return Leaderboard(
         protocol=first["protocol"],
         split=first["split"],
-        clips=_clips(runs[0]),
+        clips=clips_scored(runs[0]),
         versions=tuple(sorted({plain(run.manifest["environment"]["vpbench"]) for run in runs})),
         columns=columns,
         frames=frames if steps <= 2 else ("all", 1, steps),
@@ -177,7 +172,7 @@ def build(
         published=printed,
         marks=tuple(tuple(row_marks) for row_marks in marks),
         footnotes=footnotes.texts,
-        notes=tuple(_notes(tables, _clips(runs[0]), first["split"]["total"])),
+        notes=tuple(_notes(tables, clips_scored(runs[0]), first["split"]["total"])),
     )
 
 
@@ -209,131 +204,6 @@ def mask_in_words(definition: dict[str, Any]) -> str:
     return ", ".join([area, *(f"{what} {ways[way]}" for way, what in named.items())])
 
 
-@dataclass
-class _Footnotes:
-    """Footnotes in the order of their first use; equal texts share a mark."""
-
-    texts: dict[str, str] = field(default_factory=dict)
-    letters: Iterator[str] = field(
-        default_factory=lambda: (
-            "".join(mark) for length in count(1) for mark in product(string.ascii_lowercase, repeat=length)
-        )
-    )
-
-    def add(self, text: str, mark: str | None = None) -> str:
-        """The mark of ``text``: its own, or ``mark`` where that is free, or the next letter."""
-        for known, known_text in self.texts.items():
-            if known_text == text:
-                return known
-        if mark is None or mark in self.texts:
-            mark = next(self.letters)
-        self.texts[mark] = text
-        return mark
-
-
-def _require_fields(run: Run) -> None:
-    """Refuse a manifest that lacks what a table prints."""
-    manifest = run.manifest
-    try:
-        definition = manifest["protocol"]["definition"]
-        whole = (
-            isinstance(manifest["protocol"]["version"], int)
-            and isinstance(manifest["split"]["total"], int)
-            and all(isinstance(definition[key], int) for key in ("inputs", "targets"))
-            and all(isinstance(use["masking"], str) for use in definition["metrics"].values())
-            and all(isinstance(text, str) for text in (definition["mask"]["kind"], definition["flow"]))
-            and all(
-                isinstance(text, str)
-                for text in (
-                    manifest["prepared"]["hash"],
-                    manifest["predictor"]["name"],
-                    manifest["environment"]["vpbench"],
-                )
-            )
-            and isinstance(manifest["predictor"].get("description", {}).get("marks", []), list)
-        )
-    except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise VpbenchError(
-            f"{run.folder / 'manifest.json'} is damaged: fields that a table prints are missing or of the wrong type."
-        )
-
-
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """The runs' labels; where some are equal, with the part of the folder that tells them apart."""
-    labels = [plain(run.manifest["label"]) for run in runs]
-    for label in {label for label, times in Counter(labels).items() if times > 1}:
-        same = [n for n, other in enumerate(labels) if other == label]
-        for n, part in zip(same, _parts([runs[n].folder.resolve() for n in same]), strict=True):
-            labels[n] = f"{label} ({plain(part)})"
-    return labels
-
-
-def _parts(folders: list[Path]) -> list[str]:
-    """Each folder without the leading and trailing names that all share."""
-    start = len(Path(os.path.commonpath(folders)).parts)
-    names = [folder.parts[start:] for folder in folders]
-    end = 0
-    while all(len(parts) > end + 1 for parts in names) and len({parts[-1 - end] for parts in names}) == 1:
-        end += 1
-    return ["/".join(parts[: len(parts) - end]) or str(f) for parts, f in zip(names, folders, strict=True)]
-
-
-def _name(run: Run, label: str) -> str:
-    return f"'{label}' ({run.folder})"
-
-
-def _refuse_incomplete(runs: Sequence[Run], labels: Sequence[str]) -> None:
-    for run, label in zip(runs, labels, strict=True):
-        if run.manifest["status"] != "complete":
-            done, all_clips = _clips(run), run.manifest["split"].get("scored")
-            raise UsageError(
-                f"Run {_name(run, label)} is not complete: {done}{f' of {all_clips}' if all_clips else ''} clips "
-                "are scored. Give the `vpbench run` command that started it once more; it goes on where it stopped."
-            )
-
-
-def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
-    base, base_label = runs[0], labels[0]
-    for run, label in zip(runs[1:], labels[1:], strict=True):
-        both = f"Runs {_name(base, base_label)} and {_name(run, label)} cannot stand in one table: "
-        ours, theirs = base.manifest["protocol"], run.manifest["protocol"]
-        if ours["hash"] != theirs["hash"]:
-            raise UsageError(
-                f"{both}their protocols differ, {_identity(ours)} and {_identity(theirs)}"
-                f"{_differing(ours.get('definition', {}), theirs.get('definition', {}))}. Make one table for each."
-            )
-        ours, theirs = base.manifest["split"], run.manifest["split"]
-        if (ours["name"], ours["hash"]) != (theirs["name"], theirs["hash"]):
-            raise UsageError(
-                f"{both}their splits differ, {_identity(ours)} and {_identity(theirs)}. Make one table for each."
-            )
-        one, other = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
-        if one != other:
-            raise UsageError(
-                f"{both}they scored different clips. {_only(one - other, base_label)}"
-                f"{_only(other - one, label)}Run both on the same clips (the same --data and --limit)."
-            )
-
-
-def _identity(thing: dict[str, Any]) -> str:
-    version = f" version {thing['version']}" if "version" in thing else ""
-    return f"{plain(thing['name'])}{version} (hash {plain(thing['hash'])})"
-
-
-def _differing(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    keys = [key for key in {**ours, **theirs} if key != "name" and ours.get(key) != theirs.get(key)]
-    return f"; what differs: {', '.join(map(plain, keys))}" if keys else ""
-
-
-def _only(clips: set[int], label: str) -> str:
-    if not clips:
-        return ""
-    shown = ", ".join(map(str, sorted(clips)[:8])) + (", …" if len(clips) > 8 else "")
-    return f"Only '{label}' has {len(clips)} clip{'s' if len(clips) > 1 else ''}: {shown}. "
-
-
 def _columns(definition: dict[str, Any]) -> tuple[Column, ...]:
     metrics = {key: get_metric(use["metric"]) for key, use in definition["metrics"].items()}
     # "PSNR (mathieu2016)" is headed "PSNR" unless the protocol has another PSNR; the caption names the protocol
@@ -349,10 +219,6 @@ def _columns(definition: dict[str, Any]) -> tuple[Column, ...]:
         )
         for key, metric in metrics.items()
     )
-
-
-def _clips(run: Run) -> int:
-    return len(np.unique(run.scores["clip"]))
 
 
 def _means(run: Run, columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
@@ -391,7 +257,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "protocol_version": manifest["protocol"]["version"],
         "protocol_hash": plain(manifest["protocol"]["hash"]),
         "split": plain(manifest["split"]["name"]),
-        "clips_scored": _clips(run),
+        "clips_scored": clips_scored(run),
         "clips_total": manifest["split"]["total"],
         "prepared_hash": plain(manifest["prepared"]["hash"]),
         "vpbench": plain(manifest["environment"]["vpbench"]),
@@ -417,47 +283,6 @@ def _typed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     counts = [name for name in frame if str(name).startswith("frames_")]
     counts += ["parameters", "protocol_version", "clips_scored", "clips_total"]
     return frame.astype(dict.fromkeys(counts, "Int64"))
-
-
-def _marks(run: Run, prepared: str | None, footnotes: _Footnotes) -> list[str]:
-    """The footnote marks of a run; ``prepared`` says how its clips differ from the other rows', if they do."""
-    said = run.manifest["predictor"].get("description") or {}
-    texts = [plain(text) for text in said.get("marks") or ()]
-    if said.get("contaminated"):
-        texts.append("trained on clips of this test set (contaminated)")
-    if run.manifest["status"] != "complete":
-        texts.append("run not complete")
-    return [footnotes.add(text) for text in [*texts, *([prepared] if prepared else [])]]
-
-
-def _prepared_bases(runs: Sequence[Run]) -> list[str | None]:
-    """For each run whose prepared clips are not those of most runs, how they differ."""
-    prepared = [run.manifest["prepared"] for run in runs]
-    base_hash = Counter(one["hash"] for one in prepared).most_common(1)[0][0]
-    base = next(one for one in prepared if one["hash"] == base_hash)
-    return [None if one["hash"] == base_hash else _preparation(one, base) for one in prepared]
-
-
-def _preparation(one: dict[str, Any], base: dict[str, Any]) -> str:
-    ours, theirs = one.get("clips") or {}, base.get("clips") or {}
-    clips = sum(ours.get(key) != theirs.get(key) for key in {**ours, **theirs})
-    made = [
-        f"{what} {plain(key)} {plain(value)} instead of {plain(other)}"
-        for what in ("decoder", "flow")
-        for key, value, other in _changes(one.get(what) or {}, base.get(what) or {})
-    ]
-    return (
-        f"scored on clips that were prepared differently from the other rows' (hash {plain(one['hash'])} instead of "
-        f"{plain(base['hash'])}{f', {clips} clips differ' if clips else ''}): "
-        f"{'; '.join(made) if made else 'same decoder and flow, other source files'}. Small differences between "
-        "these rows may come from that"
-    )
-
-
-def _changes(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for key in {**ours, **theirs}:
-        if ours.get(key) != theirs.get(key):
-            yield key, ours.get(key, "none"), theirs.get(key, "none")
 
 
 def _notes(tables: Sequence[PublishedTable], clips: int, total: int) -> Iterator[str]:

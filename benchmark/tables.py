@@ -1,6 +1,6 @@
 """What a table shows: a leaderboard, or a published table, as sheets of printed cells, and in every format.
 
-The cells come from one pandas frame; :mod:`vpbench.formats` lays them out.
+The cells come from one pandas frame; :mod:`vpbench.formats` and :mod:`vpbench.latex` lay them out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from vpbench import escape, formats
+from vpbench import escape, formats, latex
 from vpbench.errors import unknown_name
 from vpbench.escape import plain
 from vpbench.formats import Sheet
@@ -23,7 +23,7 @@ MISSING = "–"
 _SHEET_FORMATS: dict[str, Callable[[Sheet], str]] = {
     "text": formats.text,
     "markdown": formats.markdown,
-    "latex": formats.latex,
+    "latex": latex.latex,
 }
 FORMATS = ("text", "markdown", "csv", "latex")
 
@@ -84,11 +84,14 @@ def leaderboard_sheets(board: Leaderboard) -> list[Sheet]:
 
 def published_sheet(table: PublishedTable) -> Sheet:
     """A published table on its own, with its groups as headings."""
-    shown = []
-    for frame in table.frames:
-        for key, label in table.labels.items():
-            cells = [_number(row.scores[key][frame], table.decimals[key]) for row in table.rows]
-            shown.append(((_ordinal(frame) if frame != "all" else "all frames", label, ""), cells))
+    shown = [
+        (
+            (_ordinal(frame) if frame != "all" else "all frames", label, ""),
+            [_number(row.scores[key][frame], table.decimals[key]) for row in table.rows],
+        )
+        for frame in table.frames
+        for key, label in table.labels.items()
+    ]
     cells = _frame(shown)
     headings = {
         n: row.group
