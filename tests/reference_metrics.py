@@ -1,0 +1,150 @@
+"""Slow, literal references of the metrics: the formulas written down again, with loops or scipy.
+
+Nothing here is shared with vpbench.metrics, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import convolve2d
+
+Image = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def grey(frame: Image) -> Image:
+    return 0.299 * frame[:, :, 0] + 0.587 * frame[:, :, 1] + 0.114 * frame[:, :, 2]
+
+
+def _mean_square(target: Image, prediction: Image, mask: Mask | None) -> float:
+    """Of (H, W, C)."""
+    squares = []
+    for row, (true_row, predicted_row) in enumerate(zip(target.tolist(), prediction.tolist(), strict=True)):
+        for column, pixels in enumerate(zip(true_row, predicted_row, strict=True)):
+            if mask is None or mask[row, column]:
+                squares += [(a - b) ** 2 for a, b in zip(*pixels, strict=True)]
+    return math.fsum(squares) / len(squares) if squares else math.nan
+
+
+def psnr(
+    target: Image, prediction: Image, data_range: float, mask: Mask | None = None, cap: float | None = None
+) -> float:
+    mse = _mean_square(target, prediction, mask)
+    if math.isnan(mse):
+        return mse
+    score = 20 * math.log10(data_range) - 10 * math.log10(mse) if mse > 0 else math.inf
+    return score if cap is None or score < cap else cap
+
+
+def psnr_luma(
+    target: Image, prediction: Image, data_range: float, mask: Mask | None = None, cap: float | None = None
+) -> float:
+    return psnr(grey(target)[:, :, None], grey(prediction)[:, :, None], data_range, mask, cap)
+
+
+def psnr_mathieu2016(target: Image, prediction: Image, data_range: float, mask: Mask | None = None) -> float:
+    y, y_hat = (2 * frame / data_range - 1 for frame in (target, prediction))
+    mse = _mean_square(y, y_hat, mask)
+    if math.isnan(mse):
+        return mse
+    return 10 * math.log10(255 * 255 / max(128 * 128 * mse, 1e-4))
+
+
+def _gradients(image: list[list[list[float]]], row: int, column: int, channel: int) -> tuple[float, float]:
+    """|∇x|, |∇y| as backward differences."""
+    here = image[row][column][channel]
+    return abs(here - image[row][column - 1][channel]), abs(here - image[row - 1][column][channel])
+
+
+def _sharpness_mathieu2016(y: Image, y_hat: Image, mask: Mask | None) -> float:
+    """Of (H, W, C) in [−1, 1]."""
+    height, width, channels = y.shape
+    true, predicted = y.tolist(), y_hat.tolist()
+    errors = []
+    pixels = 0
+    for row in range(2, height - 1 + 1):  # counted from 1
+        for column in range(2, width - 1 + 1):
+            if mask is not None and not mask[row - 1, column - 1]:
+                continue
+            pixels += 1
+            for channel in range(channels):
+                true_x, true_y = _gradients(true, row - 1, column - 1, channel)
+                predicted_x, predicted_y = _gradients(predicted, row - 1, column - 1, channel)
+                errors.append(abs(predicted_x - true_x) + abs(predicted_y - true_y))
+    if mask is None:
+        pixels = height * width
+    if pixels == 0:
+        return math.nan
+    return 10 * math.log10(255 * 255 / max(128 * 128 * math.fsum(errors) / (channels * pixels), 1e-4))
+
+
+def sharpness_mathieu2016(
+    target: Image, prediction: Image, data_range: float, mask: Mask | None = None
+) -> float:
+    y, y_hat = (2 * frame / data_range - 1 for frame in (target, prediction))
+    return _sharpness_mathieu2016(y, y_hat, mask)
+
+
+def sharpness_luma(target: Image, prediction: Image, data_range: float, mask: Mask | None = None) -> float:
+    y, y_hat = (2 * grey(frame)[:, :, None] / data_range - 1 for frame in (target, prediction))
+    return _sharpness_mathieu2016(y, y_hat, mask)
+
+
+def sharpness_printed(target: Image, prediction: Image, data_range: float, mask: Mask | None = None) -> float:
+    true, predicted = ((255 * frame / data_range).tolist() for frame in (target, prediction))
+    errors = []
+    for row in range(1, target.shape[0]):
+        for column in range(1, target.shape[1]):
+            if mask is None or mask[row, column]:
+                for channel in range(3):
+                    true_sum = sum(_gradients(true, row, column, channel))
+                    errors.append(abs(true_sum - sum(_gradients(predicted, row, column, channel))))
+    if not errors:
+        return math.nan
+    return 10 * math.log10(255 * 255 / max(math.fsum(errors) / len(errors), 1e-4))
+
+
+def gaussian_window() -> Image:
+    window = np.empty((11, 11))
+    for row in range(11):
+        for column in range(11):
+            window[row, column] = math.exp(-((row - 5) ** 2 + (column - 5) ** 2) / (2 * 1.5**2))
+    return window / window.sum()
+
+
+def ssim_map(target: Image, prediction: Image, data_range: float, border: str) -> Image:
+    x, y = (255 * grey(frame) / data_range for frame in (target, prediction))
+    if border == "replicate":
+        x, y = np.pad(x, 5, mode="edge"), np.pad(y, 5, mode="edge")
+    mode = "full" if border == "zero-full" else "valid"
+    window = gaussian_window()
+
+    def windowed(image: Image) -> Image:
+        result: Image = convolve2d(image, window, mode=mode)
+        return result
+
+    mean_x, mean_y = windowed(x), windowed(y)
+    variance_x = windowed(x * x) - mean_x**2
+    variance_y = windowed(y * y) - mean_y**2
+    covariance = windowed(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    result: Image = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
+    )
+    return result
+
+
+def ssim(
+    target: Image, prediction: Image, data_range: float, mask: Mask | None = None, *, border: str
+) -> float:
+    similarity = ssim_map(target, prediction, data_range, border)
+    if mask is None:
+        return float(similarity.mean())
+    if border == "zero-full":
+        similarity = similarity[5:-5, 5:-5]
+    elif border == "valid":
+        mask = mask[5:-5, 5:-5]
+    return float(similarity[mask].mean()) if mask.any() else math.nan
