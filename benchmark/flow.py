@@ -176,7 +176,13 @@ def _edgeaware(before: Frame, after: Frame, parameters: Mapping[str, Any]) -> Fl
             cv2.ximgproc.createEdgeAwareInterpolator(),
             {**parameters["interpolation"], "k": min(parameters["interpolation"]["k"], len(starts))},
         )
-        flow = interpolator.interpolate(before, starts, after, ends)
+        # Its last filter splits the frame by the number of threads, and rounds accordingly.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            flow = interpolator.interpolate(before, starts, after, ends)
+        finally:
+            cv2.setNumThreads(threads)
     else:
         flow = np.zeros((*before.shape[:2], 2), dtype=np.float32)
     refinement = _configure(cv2.VariationalRefinement_create(), parameters["refinement"])

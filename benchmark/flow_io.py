@@ -37,15 +37,15 @@ def read_flo(path: Path) -> NDArray[np.float32]:
         with path.open("rb") as stream:
             header = stream.read(_HEADER.size)
             width, height = _size(path, header)
-            expected = width * height * 8
-            body = stream.read(expected + 1)
+            body = stream.read()
     except OSError as error:
         raise VpbenchError(f"{path}: the flow file cannot be read: {error.strerror}.") from None
+    expected = width * height * 8
     if len(body) != expected:
         state = "is truncated" if len(body) < expected else "has bytes after its end"
         raise VpbenchError(
             f"{path}: the flow file {state}: {width}×{height} pixels need {_HEADER.size + expected} bytes, it has "
-            f"{path.stat().st_size}. Write it again."
+            f"{_HEADER.size + len(body)}. Write it again."
         )
     return np.frombuffer(body, dtype="<f4").reshape(height, width, 2).astype(np.float32)
 

@@ -226,17 +226,19 @@ def _splines(photo: str, scale: float) -> tuple[NDArray[np.float32], ...]:
 
 def _read_photo(photo: str) -> NDArray[np.uint8]:
     """Read a photograph of scikit-image's wheel as uint8 ``(H, W, 3)`` RGB."""
-    import cv2
+    # A dependency of scikit-image; OpenCV prints warnings about the colour profile of one of these files.
+    from PIL import Image
 
     try:
         path = Path(str(distribution("scikit-image").locate_file(f"skimage/data/{photo}")))
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
     except PackageNotFoundError:
         raise VpbenchError(
             "Split 'synthetic' needs the photographs of scikit-image: pip install scikit-image."
         ) from None
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
+    except OSError as error:
         raise VpbenchError(
-            f"Split 'synthetic': {path} is missing or damaged: pip install --force-reinstall scikit-image."
-        )
-    return np.asarray(image[..., ::-1], dtype=np.uint8)
+            f"Split 'synthetic': {path} is missing or damaged ({error}): "
+            f"pip install --force-reinstall scikit-image."
+        ) from error
