@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vpbench.clips import Clip, PreparedClips, open_prepared
     from vpbench.errors import UsageError, VpbenchError
-    from vpbench.evaluate import evaluate, score_clip
+    from vpbench.evaluation import evaluate_clips, score_clip
     from vpbench.metrics import Metric, get_metric
     from vpbench.predictor import Predictor, PredictorSpec
     from vpbench.protocol import Protocol, get_protocol
@@ -29,13 +29,13 @@ _MODULES = {
     "Split": "splits",
     "UsageError": "errors",
     "VpbenchError": "errors",
-    "evaluate": "evaluate",
+    "evaluate_clips": "evaluation",
     "get_metric": "metrics",
     "get_protocol": "protocol",
     "get_split": "splits",
     "open_prepared": "clips",
     "read_run": "runs",
-    "score_clip": "evaluate",
+    "score_clip": "evaluation",
 }
 
 __all__ = [
@@ -49,7 +49,7 @@ __all__ = [
     "Split",
     "UsageError",
     "VpbenchError",
-    "evaluate",
+    "evaluate_clips",
     "get_metric",
     "get_protocol",
     "get_split",

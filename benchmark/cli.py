@@ -165,7 +165,7 @@ def run(
         check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
         predictors.append(predictor)
 
-    from vpbench.evaluate import evaluate
+    from vpbench.evaluation import evaluate_clips
     from vpbench.leaderboard import build
     from vpbench.tables import render
 
@@ -175,7 +175,7 @@ def run(
         for predictor, spec, label in zip(predictors, specs, names, strict=True):
             with _progress(f"Scoring {label}", count) as step:
                 runs.append(
-                    evaluate(
+                    evaluate_clips(
                         predictor,
                         spec,
                         label,

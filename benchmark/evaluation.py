@@ -1,4 +1,4 @@
-"""``evaluate``: prepared clips × a predictor × a protocol → a run. A map over clips on an executor."""
+"""The engine: prepared clips × a predictor × a protocol → a run. A map over clips on an executor."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def _batches(items: Iterable[tuple[Any, NDArray[np.uint8]]], size: int) -> Itera
         yield group
 
 
-def evaluate(
+def evaluate_clips(
     predictor: Predictor,
     spec: PredictorSpec,
     label: str,
