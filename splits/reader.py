@@ -130,7 +130,9 @@ def _read_csv(path: Path) -> tuple[SplitClip, ...]:
     for number, row in enumerate(rows, start=2):
         where = f"Split {path}, line {number}"
         try:
-            video = str(row["video"] or "")
+            video = row["video"]
+            if not video:
+                raise ValueError("no video")
             index = int(row.get("index") or number - 1)
             frames = int(row["frames"]) if row.get("frames") else None
             first = int(row.get("first_frame") or 0)
