@@ -21,6 +21,7 @@ def latex(sheet: Sheet) -> str:
         r"\centering",
         rf"\caption{{{escape.latex(sheet.caption)}}}",
         rf"\label{{tab:{sheet.name}}}",
+        r"\smallskip",
         r"\scriptsize" if wide else r"\footnotesize",
         rf"\setlength{{\tabcolsep}}{{{2 if wide else 3}pt}}",
         *[r"\makebox[\linewidth][c]{%"] * wide,

@@ -196,11 +196,14 @@ def mask_in_words(definition: dict[str, Any]) -> str:
         "magnitude": f"moving area where the {flow} flow exceeds {plain(mask.get('tau'))} px",
         "archive": "moving area from the flow images that came with the clips",
     }.get(mask["kind"], f"mask {plain(mask['kind'])}")
-    ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}
-    keys = {way: [key for key, use in uses.items() if use["masking"] == way] for way in ways}
+    keys = {
+        way: [key for key, use in uses.items() if use["masking"] == way]
+        for way in ("inside", "black", "none")
+    }
     named = {way: " and ".join(map(plain, those)) for way, those in keys.items() if those}
     if len(named) == 1:
-        named = dict.fromkeys(named, "scored")
+        return f"{area}, {'all else set to black' if 'black' in named else 'scores averaged inside it'}"
+    ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}
     return ", ".join([area, *(f"{what} {ways[way]}" for way, what in named.items())])
 
 

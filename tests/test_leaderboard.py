@@ -1,0 +1,243 @@
+import math
+from pathlib import Path
+
+import pytest
+from make_runs import by_column, make_run
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.leaderboard import Leaderboard, build, mask_in_words
+from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.published import PublishedRow, PublishedTable, Source
+from vpbench.runs import read_run
+
+SPLIT = {"name": "ucf101-every10th", "total": 379}
+
+
+def board(*folders: Path, **options: object) -> Leaderboard:
+    return build([read_run(folder) for folder in folders], **options)
+
+
+def test_means_run_over_the_counted_frames_of_each_frame_index(tmp_path: Path) -> None:
+    scores = {
+        1: by_column(psnr=[20.0, 10.0], ssim=[0.5, 0.4], sharpness=[24.0, 23.0], moving=[0.1, 0.3]),
+        11: by_column(
+            psnr=[55.0, 20.0],
+            ssim=[0.99, 0.6],
+            sharpness=[40.0, 25.0],
+            moving=[0.0, 0.2],
+            counted=[False, True],
+        ),
+        21: by_column(psnr=[30.0, None], ssim=[0.7, 0.5], sharpness=[26.0, 24.0], moving=[0.2, 0.4]),
+    }
+    row = board(make_run(tmp_path / "a", scores=scores)).rows.iloc[0]
+    assert row["psnr_1"] == pytest.approx((20 + 30) / 2)
+    assert row["ssim_1"] == pytest.approx((0.5 + 0.7) / 2)
+    assert row["sharpness_2"] == pytest.approx((23 + 25) / 2)
+    assert row["psnr_2"] == pytest.approx((10 + 20) / 2)
+    assert [row[f"frames_{why}_1"] for why in ("counted", "excluded", "undefined")] == [2, 1, 0]
+    assert [row[f"frames_{why}_2"] for why in ("counted", "excluded", "undefined")] == [2, 0, 1]
+    assert row["moving_fraction"] == pytest.approx((0.1 + 0.3 + 0.0 + 0.2 + 0.2 + 0.4) / 6)
+
+
+def test_a_run_without_a_counted_frame_has_no_mean(tmp_path: Path) -> None:
+    nothing = by_column(psnr=[60.0, 60.0], ssim=[1.0, 1.0], sharpness=[50.0, 50.0], counted=[False, False])
+    row = board(make_run(tmp_path / "a", scores={1: nothing})).rows.iloc[0]
+    assert math.isnan(row["psnr_1"])
+    assert row["frames_excluded_1"] == 1
+
+
+def test_long_horizons_have_the_mean_of_all_frames_first_and_last(tmp_path: Path) -> None:
+    psnr = [30.0, 28.0, 26.0, 24.0, 22.0, 20.0, 18.0, 16.0]
+    scores = {1: by_column(psnr=psnr, ssim=[0.9] * 8, sharpness=[25.0] * 8)}
+    made = board(make_run(tmp_path / "a", protocol="ucf101-8to8", scores=scores))
+    assert made.frames == ("all", 1, 8)
+    row = made.rows.iloc[0]
+    assert row["psnr_all"] == pytest.approx(23.0)
+    assert (row["psnr_1"], row["psnr_5"], row["psnr_8"]) == (30.0, 22.0, 16.0)
+    assert row["frames_counted_all"] == 8
+
+
+def test_no_runs_is_an_error() -> None:
+    with pytest.raises(UsageError, match="at least one run"):
+        build([])
+
+
+def test_a_folder_given_twice_is_one_row(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a")
+    assert len(board(folder, tmp_path / "." / "a").rows) == 1
+
+
+def test_other_protocols_are_refused_by_name(tmp_path: Path) -> None:
+    first = make_run(tmp_path / "a", label="one")
+    other = make_run(tmp_path / "b", label="two", protocol="full-frame")
+    with pytest.raises(UsageError) as caught:
+        board(first, other)
+    for part in ("'one'", "'two'", str(first), str(other), "mathieu2016 version 1", "full-frame", "mask"):
+        assert part in str(caught.value)
+
+
+def test_a_protocol_of_the_same_name_but_another_definition_is_refused(tmp_path: Path) -> None:
+    base = {"name": "mine", "version": 1, "summary": "", "metrics": {"psnr": MetricUse("psnr")}}
+    runs = [
+        make_run(tmp_path / str(n), protocol=Protocol(**base, first_frame=n))  # type: ignore[arg-type]
+        for n in (0, 1)
+    ]
+    with pytest.raises(UsageError, match="what differs: first_frame"):
+        board(*runs)
+
+
+def test_other_splits_are_refused(tmp_path: Path) -> None:
+    runs = make_run(tmp_path / "a"), make_run(tmp_path / "b", label="two", split={"name": "mine"})
+    with pytest.raises(UsageError, match=r"splits differ, demo .* and mine"):
+        board(*runs)
+
+
+def test_other_clips_are_refused_and_named(tmp_path: Path) -> None:
+    def scores(*clips: int) -> dict[int, list[dict[str, object]]]:
+        return {clip: by_column(psnr=[30.0, 29.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for clip in clips}
+
+    one = make_run(tmp_path / "a", label="one", scores=scores(1, 11, 21, 31))
+    two = make_run(tmp_path / "b", label="two", scores=scores(1, 11, 41), split={"total": 4})
+    with pytest.raises(UsageError) as caught:
+        board(one, two)
+    assert "Only 'one' has 2 clips: 21, 31. Only 'two' has 1 clip: 41." in str(caught.value)
+
+
+def test_an_incomplete_run_is_refused_with_the_way_to_finish_it(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a", status="running", split={"scored": 40})
+    with pytest.raises(UsageError, match=r"'last_frame' .*not complete: 3 of 40 clips.*once more"):
+        board(folder)
+    assert list(board(folder, allow_incomplete=True).footnotes.values()) == ["run not complete"]
+
+
+def test_a_manifest_that_lacks_facts_is_refused_by_file(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "a"))
+    del run.manifest["environment"]["vpbench"]
+    with pytest.raises(VpbenchError, match=r"manifest\.json is damaged"):
+        build([run])
+
+
+def test_rows_on_other_prepared_clips_have_a_footnote(tmp_path: Path) -> None:
+    other = {
+        "hash": "q" * 16,
+        "decoder": {"name": "opencv", "version": "5.0.0"},
+        "clips": {"1": "0" * 15 + "1", "11": "x", "21": "y"},
+    }
+    folders = [make_run(tmp_path / name, label=name) for name in "abc"]
+    folders.insert(0, make_run(tmp_path / "new", label="new", prepared=other))
+    made = board(*folders)
+    assert made.marks == (("a",), (), (), ())
+    assert "hash qqqqqqqqqqqqqqqq instead of pppppppppppppppp, 2 clips differ" in made.footnotes["a"]
+    assert "decoder version 5.0.0 instead of 4.12.0" in made.footnotes["a"]
+
+
+def test_marks_and_contamination_become_footnotes_and_equal_ones_are_shared(tmp_path: Path) -> None:
+    description = {"marks": ["early weights"], "contaminated": True, "training_data": "UCF101"}
+    made = board(
+        make_run(tmp_path / "a", label="one", description=description),
+        make_run(tmp_path / "b", label="two", description={"marks": ["early weights", "grey"]}),
+    )
+    assert made.marks == (("a", "b"), ("a", "c"))
+    assert made.footnotes["a"] == "early weights"
+    assert "contaminated" in made.footnotes["b"]
+    assert made.rows["contaminated"].tolist() == [True, False]
+    assert made.rows["footnotes"][1] == "early weights; grey"
+
+
+def test_equal_labels_are_told_apart_by_folder(tmp_path: Path) -> None:
+    made = board(
+        make_run(tmp_path / "monday" / "demo" / "last_frame"),
+        make_run(tmp_path / "tuesday" / "demo" / "last_frame"),
+        make_run(tmp_path / "x", label="other"),
+    )
+    assert made.rows["label"].tolist() == ["last_frame (monday)", "last_frame (tuesday)", "other"]
+
+
+def test_labels_lose_what_a_terminal_would_obey(tmp_path: Path) -> None:
+    made = board(make_run(tmp_path / "a", label="a\x1b[31mb\x1b]0;t\x07c\nd\u202ee\x00"))
+    assert made.rows["label"].tolist() == ["abc de"]
+
+
+def test_published_rows_stand_beneath_the_same_protocol_and_split_only(tmp_path: Path) -> None:
+    same = board(make_run(tmp_path / "a", split=SPLIT))
+    assert same.rows["published"].tolist() == [False] + [True] * 10
+    last = same.rows.iloc[-1]
+    assert (last["label"], last["psnr_1"], last["sharpness_2"]) == ("Optical flow", 31.6, 24.7)
+    assert same.marks[5] == ("*", "†")
+    assert "not verified" in same.footnotes["†"]
+    assert "64×64" in same.footnotes["*"]
+    assert any("3 of its clips: they are not comparable number by number" in note for note in same.notes)
+    assert not board(make_run(tmp_path / "b")).published
+    assert not board(make_run(tmp_path / "c", split=SPLIT, protocol="mathieu2016-framemax")).published
+
+
+def test_a_whole_split_is_comparable_with_published_rows(tmp_path: Path) -> None:
+    made = board(make_run(tmp_path / "a", split={**SPLIT, "total": 3}))
+    assert made.published
+    assert not any("not comparable" in note for note in made.notes)
+
+
+def test_two_papers_with_one_mark_keep_their_footnotes_apart(tmp_path: Path) -> None:
+    tables = []
+    for key in "xy":
+        row = PublishedRow("m", {"psnr": {1: 30.0, 2: 29.0}}, ("*",), verified=True)
+        source = Source(key, key.upper(), "", "", "")
+        common = {"place": "T", "page": None, "summary": "", "protocol": "mathieu2016", "split": "demo"}
+        table = PublishedTable(
+            source,
+            "t",
+            frames=(1, 2),
+            labels={},
+            decimals={"psnr": 1},
+            rows=(row,),
+            marks={"*": f"of {key}"},
+            **common,
+        )  # type: ignore[arg-type]
+        tables.append(table)
+    made = board(make_run(tmp_path / "a"), published=tables)
+    assert made.footnotes == {"*": "of x", "a": "of y"}
+    assert made.marks == ((), ("*",), ("a",))
+
+
+def test_columns_are_headed_by_their_metrics_unless_two_are_alike(tmp_path: Path) -> None:
+    metrics = {
+        "whole": MetricUse("psnr"),
+        "masked": MetricUse("psnr-mathieu2016", "black"),
+        "ssim": MetricUse("ssim"),
+    }
+    rules = Protocol(
+        "mine", 1, "", metrics, mask=MaskRule("magnitude", tau=2.0), exclude=Exclusion("whole", 60)
+    )
+    made = board(make_run(tmp_path / "a", protocol=rules))
+    assert [column.label for column in made.columns] == ["whole", "masked", "SSIM"]
+    assert [column.decimals for column in made.columns] == [2, 2, 3]
+    usual = board(make_run(tmp_path / "b"))
+    assert [(c.label, c.unit) for c in usual.columns] == [("PSNR", "dB"), ("SSIM", ""), ("Sharpness", "dB")]
+
+
+def test_caption_says_protocol_split_clips_mask_and_version(tmp_path: Path) -> None:
+    caption = board(make_run(tmp_path / "a", split=SPLIT)).caption
+    rules = BUILT_IN["mathieu2016"]
+    for part in (
+        "ucf101-every10th, 3 of 379 clips",
+        "mathieu2016, version 1",
+        rules.hash,
+        "0.8 px",
+        "vpbench 0.1.0",
+    ):
+        assert part in caption
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mathieu2016", "moving area where the dis flow exceeds 0.8 px, all else set to black"),
+        ("mathieu2016-framemax", "exceeds 0.8 of the frame's largest"),
+        ("mathieu2016-archive", "from the flow images that came with the clips"),
+        ("full-frame", "whole frames"),
+        ("moving-pixels", "scores averaged inside it"),
+        ("dvf2017-like", "psnr averaged inside it, ssim with all else set to black"),
+    ],
+)
+def test_masks_in_words(name: str, words: str) -> None:
+    assert words in mask_in_words(BUILT_IN[name].definition())
