@@ -18,7 +18,10 @@ class OpticalFlow(Predictor):
 
     f is the flow from the last input but one to the last. The first predicted frame samples the last input
     at x − f(x), the second samples the first predicted frame at x − f(x) again, and so on; borders are
-    replicated and nothing is rounded. Source: paper, section 4.2.
+    replicated and nothing is rounded.
+
+    Source: the row "Optical flow" of Table 2, which the paper took from Ranzato et al. and P. Dollár. It says only
+    that the flow of the inputs is propagated; the details above are this benchmark's.
 
     Args:
         estimator: name of the flow estimator (see :data:`vpbench.flow.ESTIMATORS`).
