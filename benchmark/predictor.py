@@ -104,7 +104,7 @@ class PredictorSpec:
         """Parse the value of ``--model``.
 
         Raises:
-            UsageError: an option is not of the form ``key=value``.
+            UsageError: an option is not of the form ``key=value``, or a file is named without its class.
         """
         name, *pairs = text.split(",")
         options = []
@@ -115,7 +115,10 @@ class PredictorSpec:
             if key in dict(options):
                 raise UsageError(f"--model {text}: '{key}' is given twice.")
             options.append((key, value))
-        return cls(name, tuple(sorted(options)))
+        spec = cls(name, tuple(sorted(options)))
+        if spec._is_file and not (".py:" in name and name.rpartition(":")[2].isidentifier()):
+            raise UsageError(f"--model {text}: give the class too, as path/to/file.py:Class.")
+        return spec
 
     @property
     def label(self) -> str:
@@ -197,8 +200,6 @@ def _load_from_file(name: str) -> type[Predictor]:
 
     file, _, class_name = name.rpartition(":")
     path = Path(file)
-    if not file or not class_name.isidentifier():
-        raise UsageError(f"--model {name}: give the class too, as path/to/file.py:Class.")
     if not path.is_file():
         raise UsageError(f"--model {name}: there is no file {path}.")
     module_name = f"vpbench_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
