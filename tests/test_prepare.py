@@ -139,7 +139,7 @@ def test_a_folder_prepared_otherwise_is_refused(tmp_path: Path, videos: Path, wh
         protocol = Protocol("p", 1, "", {"psnr": MetricUse("psnr")}, flow="farneback")
     else:
         write_video(videos / "clip_3.avi", moving_frames(8))
-    with pytest.raises(UsageError, match="holds clips that were prepared otherwise.*Choose another --out"):
+    with pytest.raises(UsageError, match=r"holds clips that were prepared otherwise.*Choose another --out"):
         prepare_folder(videos, out, protocol)
     assert tree(out) == before
 
