@@ -63,6 +63,7 @@ class Leaderboard:
         protocol: ``name``, ``version``, ``hash`` and ``definition``, from the manifests.
         split: ``name``, ``hash`` and ``total``, from the manifests.
         clips: number of clips that every run scored.
+        flow: name of the flow that the scored clips have.
         versions: the vpbench versions that made the runs.
         columns: the columns of scores.
         frames: what the means run over, in the order of the table: frame numbers (1-based) and ``"all"``.
@@ -79,6 +80,7 @@ class Leaderboard:
     protocol: dict[str, Any]
     split: dict[str, Any]
     clips: int
+    flow: str
     versions: tuple[str, ...]
     columns: tuple[Column, ...]
     frames: tuple[Frame, ...]
@@ -106,7 +108,7 @@ class Leaderboard:
             f"Split {plain(self.split['name'])}, {self.clips} of {self.split['total']} clips; "
             f"protocol {plain(self.protocol['name'])}, version {self.protocol['version']} "
             f"({plain(self.protocol['hash'])}): {definition['inputs']} frames in, {self.steps} out; "
-            f"{mask_in_words(definition)}. vpbench {', '.join(self.versions)}."
+            f"{mask_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
         )
 
 
@@ -165,6 +167,7 @@ def build(
         protocol=first["protocol"],
         split=first["split"],
         clips=clips_scored(runs[0]),
+        flow=" or ".join(sorted({_flow(run) for run in runs})),
         versions=tuple(sorted({plain(run.manifest["environment"]["vpbench"]) for run in runs})),
         columns=columns,
         frames=frames if steps <= 2 else ("all", 1, steps),
@@ -176,8 +179,13 @@ def build(
     )
 
 
-def mask_in_words(definition: dict[str, Any]) -> str:
-    """The moving area of a protocol's definition, and what each metric does with it, in words."""
+def mask_in_words(definition: dict[str, Any], flow: str | None = None) -> str:
+    """The moving area of a protocol's definition, and what each metric does with it, in words.
+
+    Args:
+        definition: of the protocol.
+        flow: the flow that the clips really have (``exact`` for synthetic ones); by default the protocol's.
+    """
     mask, uses = definition["mask"], definition["metrics"]
     saturated = 1 - COLOUR_THRESHOLD / 255
     motion = mask.get("max_motion")
@@ -188,7 +196,7 @@ def mask_in_words(definition: dict[str, Any]) -> str:
         if motion == "frame"
         else f"{saturated * float(motion or 1):g} px"
     )
-    flow = plain(definition["flow"])
+    flow = plain(flow or definition["flow"])
     area = {
         "colour": f"moving area where the {flow} flow exceeds {limit}",
         "as-printed": f"area where the {flow} flow does not exceed {limit} (the paper's footnote 2 "
@@ -205,6 +213,14 @@ def mask_in_words(definition: dict[str, Any]) -> str:
         return f"{area}, {'all else set to black' if 'black' in named else 'scores averaged inside it'}"
     ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}
     return ", ".join([area, *(f"{what} {ways[way]}" for way, what in named.items())])
+
+
+def _flow(run: Run) -> str:
+    flow = run.manifest["prepared"].get("flow")
+    return plain(
+        (flow.get("name") if isinstance(flow, dict) else None)
+        or run.manifest["protocol"]["definition"]["flow"]
+    )
 
 
 def _columns(definition: dict[str, Any]) -> tuple[Column, ...]:

@@ -228,6 +228,13 @@ def test_caption_says_protocol_split_clips_mask_and_version(tmp_path: Path) -> N
         assert part in caption
 
 
+def test_caption_names_the_flow_that_the_clips_have(tmp_path: Path) -> None:
+    assert (
+        "where the exact flow"
+        in board(make_run(tmp_path / "a", prepared={"flow": {"name": "exact"}})).caption
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
