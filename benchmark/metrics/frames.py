@@ -19,7 +19,7 @@ from vpbench.errors import VpbenchError
 Image = NDArray[np.float64]
 Mask = NDArray[np.uint8]
 
-# ITU-R BT.601 luma, as in the released script and in Matlab's rgb2gray (which rounds them in the 4th digit).
+# ITU-R BT.601 luma, as in the released script. (Matlab's rgb2gray has 0.2989, 0.5870, 0.1140.)
 LUMA = np.array([[0.299, 0.587, 0.114]])
 
 # The released script takes images in [−1, 1] to bytes by 128, not by 127.5 …

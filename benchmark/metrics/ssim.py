@@ -64,7 +64,7 @@ def _surround(planes: Image, inner: Box, border: Border) -> None:
 
 
 def _dissimilarity(mean_s: Image, mean_d: Image, square_s: Image, square_d: Image) -> Image:
-    """1 − SSIM from the means of s, d, s² and d² in the window, which are overwritten."""
+    """(1 − SSIM) / 2 from the means of s, d, s² and d² in the window, which are overwritten."""
     mean_s *= mean_s
     mean_d *= mean_d
     square_s -= mean_s
@@ -79,14 +79,13 @@ def _dissimilarity(mean_s: Image, mean_d: Image, square_s: Image, square_d: Imag
     b *= d_squared
     result += b
     result /= a
-    result *= 2.0
     return result
 
 
 def _bands(
     target: Image, prediction: Image, area: Box, data_range: float, border: Border
 ) -> Iterator[tuple[Box, Image]]:
-    """The map 1 − SSIM of ``area``, which may reach beyond the frame, as bands and their places."""
+    """The map (1 − SSIM) / 2 of ``area``, which may reach beyond the frame, as bands and their places."""
     blocks = -(-area.shape[1] // _BLOCK)
     planes = np.empty((4, _SEEN, blocks * _BLOCK + 2 * _RADIUS))
     down = np.empty((4, _BLOCK, planes.shape[2]))
@@ -168,7 +167,7 @@ def ssim(
     for band, dissimilarity in _bands(target, prediction, area, data_range, border):
         inside = slice(None) if flags is None else flags[band.slices].view(np.bool_)
         total += float(dissimilarity[inside].sum())
-    return 1.0 - total / pixels
+    return 1.0 - 2.0 * total / pixels
 
 
 SSIM = Metric(
