@@ -71,9 +71,10 @@ def flows() -> str:
 
 def published() -> str:
     """The published tables."""
-    from vpbench.published import published_tables
+    from vpbench.published import read_published
+    from vpbench.tables import render_published
 
-    return "\n\n".join(published_tables())
+    return "\n\n".join(render_published(table) for table in read_published())
 
 
 def protocols() -> str:
