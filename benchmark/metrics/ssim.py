@@ -36,20 +36,20 @@ from vpbench.metrics.frames import Box, Image, checked, differing_box, frame_box
 Border = Literal["zero-full", "valid", "replicate"]
 
 # Wang et al. 2004, section III-C and their program: window, and the constants against division by 0.
-_RADIUS = 5
+RADIUS = 5
 _SIGMA = 1.5
-_WHITE = 255.0
-_C1 = (0.01 * _WHITE) ** 2
-_C2 = (0.03 * _WHITE) ** 2
+WHITE = 255.0
+C1 = (0.01 * WHITE) ** 2
+C2 = (0.03 * WHITE) ** 2
 
-_WINDOW = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
-_WINDOW /= _WINDOW.sum()
+WINDOW = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / _SIGMA) ** 2)
+WINDOW /= WINDOW.sum()
 
 # The map is made in bands of this many rows, which stay in the processor's cache, and the window applied to
 # blocks of this side as a product with a banded matrix: twice as fast as cv2.sepFilter2D, thrice in OpenCV 4.
 _BLOCK = 16
-_SEEN = _BLOCK + 2 * _RADIUS
-_DOWN = np.stack([np.pad(_WINDOW, (i, _BLOCK - 1 - i)) for i in range(_BLOCK)])
+_SEEN = _BLOCK + 2 * RADIUS
+_DOWN = np.stack([np.pad(WINDOW, (i, _BLOCK - 1 - i)) for i in range(_BLOCK)])
 _ACROSS = np.ascontiguousarray(_DOWN.T)
 
 
@@ -70,8 +70,8 @@ def _dissimilarity(mean_s: Image, mean_d: Image, square_s: Image, square_d: Imag
     square_s -= mean_s
     square_d -= mean_d
     a, b, d_squared, d_variance = mean_s, square_s, mean_d, square_d
-    a += 2 * _C1
-    b += 2 * _C2
+    a += 2 * C1
+    b += 2 * C2
     result = a * d_variance
     a += d_squared
     d_variance += b
@@ -87,19 +87,19 @@ def _bands(
 ) -> Iterator[tuple[Box, Image]]:
     """The map (1 − SSIM) / 2 of ``area``, which may reach beyond the frame, as bands and their places."""
     blocks = -(-area.shape[1] // _BLOCK)
-    planes = np.empty((4, _SEEN, blocks * _BLOCK + 2 * _RADIUS))
+    planes = np.empty((4, _SEEN, blocks * _BLOCK + 2 * RADIUS))
     down = np.empty((4, _BLOCK, planes.shape[2]))
     means = np.empty((4, _BLOCK, blocks * _BLOCK))
     # The same two as batches of blocks, which overlap in the first: (blocks, 4·16, 26) and (blocks, 4·16, 16).
     down_blocks = sliding_window_view(down.reshape(-1, down.shape[2]), _SEEN, 1)[:, ::_BLOCK].swapaxes(0, 1)
     mean_blocks = means.reshape(-1, blocks, _BLOCK).swapaxes(0, 1)
     for top in range(area.top, area.bottom, _BLOCK):
-        windows = Box(top, top + _BLOCK, area.left, area.right).grown(_RADIUS)
+        windows = Box(top, top + _BLOCK, area.left, area.right).grown(RADIUS)
         seen = windows.clipped(frame_box(target))
         inner = seen.relative_to(windows)
         x, y = planes[2:]
-        luma(target[seen.slices], _WHITE / data_range, out=x[inner.slices])
-        luma(prediction[seen.slices], _WHITE / data_range, out=y[inner.slices])
+        luma(target[seen.slices], WHITE / data_range, out=x[inner.slices])
+        luma(prediction[seen.slices], WHITE / data_range, out=y[inner.slices])
         _surround(planes[2:], inner, border)
         np.add(x, y, out=planes[0])
         np.subtract(x, y, out=planes[1])
@@ -143,14 +143,14 @@ def ssim(
     target, prediction, flags = checked(target, prediction, data_range, mask)
     domain = frame_box(target)
     if border == "valid":
-        domain = domain.grown(-_RADIUS)
+        domain = domain.grown(-RADIUS)
         if domain.empty:
             raise VpbenchError(
-                f"SSIM with border 'valid' needs frames of at least {2 * _RADIUS + 1} pixels a side; "
+                f"SSIM with border 'valid' needs frames of at least {2 * RADIUS + 1} pixels a side; "
                 f"they are {target.shape[0]}×{target.shape[1]}. Use border 'replicate' or 'zero-full'."
             )
     elif border == "zero-full" and flags is None:
-        domain = domain.grown(_RADIUS)
+        domain = domain.grown(RADIUS)
 
     pixels = math.prod(domain.shape) if flags is None else cv2.countNonZero(flags[domain.slices])
     if pixels == 0:
@@ -158,7 +158,7 @@ def ssim(
     area = differing_box(target, prediction)
     if area.empty:
         return 1.0
-    area = area.grown(_RADIUS).clipped(domain)
+    area = area.grown(RADIUS).clipped(domain)
     if flags is not None:
         area = area.clipped(mask_box(flags))
     if area.empty:
