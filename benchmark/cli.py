@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,14 @@ import click
 from vpbench.errors import UsageError, VpbenchError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
     from importlib.metadata import EntryPoint
 
-    from vpbench.clips import PreparedClips
+    from vpbench.opening import Opened
     from vpbench.protocol import Protocol
-    from vpbench.splits import Sources, Split
+    from vpbench.runs import Run
 
 DEFAULT_PROTOCOL = "mathieu2016"
 FORMATS = ("text", "markdown", "latex", "csv")
-_SHOWN = 10  # missing sources named in one warning
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -123,7 +121,8 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
     multiple=True,
     required=True,
     metavar="NAME[,key=value]",
-    help="A predictor (`vpbench list predictors`) or FILE.py:Class, with its options. May be repeated.",
+    help="A predictor (`vpbench list predictors`) or FILE.py:Class, with its options, or frames:DIR, a folder of "
+    "predicted frames. May be repeated.",
 )
 @click.option(
     "--as", "labels", multiple=True, metavar="LABEL", help="Label of the run; one for each --model."
@@ -133,6 +132,13 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--save-predictions", is_flag=True, help="Keep the predicted frames as float32 arrays.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
 @click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
+@click.option(
+    "--samples",
+    type=int,
+    metavar="N",
+    help="Futures drawn of each clip (stochastic predictors).  [default: 1]",
+)
+@click.option("--seed", type=int, help="Where their randomness comes from.  [default: 0]")
 @click.option("--force", is_flag=True, help="Give up a run in the folder that does not match.")
 def run(
     models: tuple[str, ...],
@@ -147,6 +153,8 @@ def run(
     save_predictions: bool,
     batch_size: int,
     device: str,
+    samples: int | None,
+    seed: int | None,
     force: bool,
 ) -> None:
     """Score predictors and print the table.
@@ -155,37 +163,39 @@ def run(
     """
     from vpbench.predictor import PredictorSpec, check_fits
     from vpbench.protocol import get_protocol
+    from vpbench.samples import check_samples
 
     specs = [PredictorSpec.parse(model) for model in models]
     names = _labels(specs, labels)
     protocol = get_protocol(protocol_name)
-    predictors = []
+    predictors, draws = [], []
     for spec in specs:
         predictor = spec.create(device)
         check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
         predictors.append(predictor)
+        draws.append(check_samples(predictor, spec.name, samples, seed))
 
     from vpbench.evaluation import evaluate_clips
     from vpbench.leaderboard import build
     from vpbench.tables import render
 
-    runs = []
-    with _prepared(split_name, data, protocol, require_all, limit, workers) as (clips, executor, window):
-        count = min(len(clips.contents), limit or len(clips.contents))
-        for predictor, spec, label in zip(predictors, specs, names, strict=True):
-            with _progress(f"Scoring {label}", count) as step:
-                runs.append(
+    runs: list[Run] = []
+    with _opened(split_name, data, protocol, require_all, limit, workers) as opened:
+        for predictor, drawn, spec, label in zip(predictors, draws, specs, names, strict=True):
+            with _progress(f"Scoring {label}", opened.count) as step:
+                runs.extend(
                     evaluate_clips(
                         predictor,
                         spec,
                         label,
-                        clips,
+                        opened.clips,
                         protocol,
                         out,
-                        executor,
-                        window=window + batch_size,
+                        opened.executor,
+                        window=opened.window + batch_size,
                         batch_size=batch_size,
                         limit=limit,
+                        samples=drawn,
                         save_predictions=save_predictions,
                         force=force,
                         progress=step,
@@ -215,7 +225,8 @@ def prepare(
     from vpbench.protocol import get_protocol
 
     protocol = get_protocol(protocol_name)
-    with _prepared(split_name, data, protocol, require_all, limit, workers, out) as (clips, _, _):
+    with _opened(split_name, data, protocol, require_all, limit, workers, out) as opened:
+        clips = opened.clips
         click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
 
 
@@ -285,8 +296,7 @@ def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     return names
 
 
-@contextmanager
-def _prepared(
+def _opened(
     split_name: str | None,
     data: Path | None,
     protocol: Protocol,
@@ -294,69 +304,26 @@ def _prepared(
     limit: int | None,
     workers: int | None,
     out: Path | None = None,
-) -> Iterator[tuple[PreparedClips, Executor, int]]:
-    """Prepared clips for the options, with the executor and the window for further work on them."""
-    from vpbench.clips import is_archive, is_prepared, open_archive, open_prepared
-    from vpbench.prepare import cache_folder
-    from vpbench.prepare import prepare as prepare_clips
-    from vpbench.splits import find_sources, get_split
-    from vpbench.workers import default_workers, make_executor
-
-    def window(count: int) -> int:
-        return 2 * count + 2
+) -> AbstractContextManager[Opened]:
+    """The clips that the options mean; warnings and progress go to standard error."""
+    from vpbench.opening import open_clips
 
     context = click.get_current_context()
     if context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT and not (
         split_name in (None, "ucf101-every10th") or split_name.endswith(".csv")
     ):
         data = None  # the variable says where UCF101 is; other splits have their own place
-
-    if data is not None and data.is_dir() and out is None and (is_prepared(data) or is_archive(data)):
-        if is_archive(data):
-            split = get_split(split_name or "ucf101-every10th")
-            clips = open_archive(data, split.name, split.hash, (clip.index for clip in split.clips))
-        else:
-            clips = open_prepared(data)
-            if split_name is not None and get_split(split_name).hash != clips.split["hash"]:
-                raise UsageError(f"{data} holds clips of split '{clips.split['name']}', not '{split_name}'.")
-        clips.check_serves(protocol)
-        _say_missing(clips.split["name"], clips.split["total"], clips.split["missing"], data, require_all)
-        count = workers or default_workers(min(len(clips.contents), limit or len(clips.contents)))
-        with make_executor(count) as executor:
-            yield clips, executor, window(count)
-        return
-
-    split = get_split(split_name or ("ucf101-every10th" if data else "demo"))
-    split.check_length(protocol.frames, protocol.name)
-    sources = find_sources(split, data)
-    _say_missing(split.name, len(split.clips), list(sources.missing), data, require_all)
-    selected = _first(split, sources, limit)
-    folder = out or cache_folder(split, protocol)
-    count = workers or default_workers(len(selected))
-    with make_executor(count) as executor:
-        with _progress(f"Preparing {split.name}", len(selected)) as step:
-            clips = prepare_clips(
-                split, sources, protocol, folder, executor, window(count), limit=limit, progress=step
-            )
-        yield clips.only(selected), executor, window(count)
-
-
-def _first(split: Split, sources: Sources, limit: int | None) -> list[int]:
-    return [clip.index for clip in split.clips if clip.index in sources.found][:limit]
-
-
-def _say_missing(name: str, total: int, missing: list[str], data: Path | None, require_all: bool) -> None:
-    """Warn of a partial copy, or refuse it."""
-    if not missing:
-        return
-    shown = ", ".join(missing[:_SHOWN]) + (
-        f", … and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return open_clips(
+        split_name,
+        data,
+        protocol,
+        require_all=require_all,
+        limit=limit,
+        workers=workers,
+        out=out,
+        warn=lambda text: click.echo(f"Warning: {text}", err=True),
+        progress=_progress,
     )
-    place = f" in {data}" if data else ""
-    text = f"found {total - len(missing)} of the {total} clips of split '{name}'{place}; missing: {shown}"
-    if require_all:
-        raise VpbenchError(f"--require-all: {text}.")
-    click.echo(f"Warning: {text}. Scores of a part are not comparable to scores of the whole.", err=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from vpbench.metrics import get_metric
 from vpbench.predictor import Predictor, PredictorSpec, check_fits, check_predictions
 from vpbench.protocol import Masking, Protocol
 from vpbench.runs import KIND, SCHEMA, Run, RunWriter, read_run
+from vpbench.samples import SCORED, Samples, Scored, Tally
 from vpbench.workers import limit_threads, map_in_order, result, submit
 
 Scores = list[dict[str, Any]]
@@ -49,11 +51,11 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
             None if clip.flows is None else clip.flows[k],
             None if clip.flow_images is None else clip.flow_images[k],
         )
-        line = {"clip": clip.index, "frame": k + 1}
+        line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
         line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
         moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
         line["moving"] = moving
-        line["counted"] = _is_counted(line, moving, protocol)
+        line["counted"] = is_counted(line, protocol)
         lines.append(line)
     return lines
 
@@ -107,8 +109,11 @@ def _check_metrics(protocol: Protocol) -> None:
             )
 
 
-def _is_counted(line: dict[str, Any], moving: float, protocol: Protocol) -> bool:
-    if any(line[column] is None for column in protocol.metrics) or (protocol.skip_empty and moving == 0):
+def is_counted(line: dict[str, Any], protocol: Protocol) -> bool:
+    """Whether a protocol's means count the frame of a score line."""
+    if any(line[column] is None for column in protocol.metrics):
+        return False
+    if protocol.skip_empty and line["moving"] == 0:
         return False
     return protocol.exclude is None or line[protocol.exclude.column] < protocol.exclude.at_least
 
@@ -121,14 +126,19 @@ class _Job:
     protocol: Protocol
     name: str
     spec: PredictorSpec | None
+    samples: Samples | None
     predictions: Path | None
+
+    @property
+    def draws(self) -> int:
+        return self.samples.count if self.samples else 1
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """A clip's scores, the seconds that predicting took, and the process's peak memory in MiB."""
+    """A clip's scores for each run, the seconds that predicting it once took, and the peak memory in MiB."""
 
-    scores: Scores
+    scores: tuple[Scores, ...]
     seconds: float
     peak_mib: float
 
@@ -143,8 +153,12 @@ def _predict_and_score(job: _Job, index: int, content: str | None) -> _Outcome:
     if job.spec not in _predictors:
         _predictors[job.spec] = job.spec.create()
     clip = load_clip(job.clips, index, job.protocol, content)
-    predictions, seconds = _predict(_predictors[job.spec], job, [index], [clip.inputs])
-    return _score(job, clip, predictions[0], seconds)
+    tally, total = Tally(job.protocol, keep=job.predictions is not None), 0.0
+    for sample in range(job.draws):
+        predictions, seconds = _predict(_predictors[job.spec], job, [index], [clip.inputs], sample)
+        tally.add(score_clip(clip, predictions[0], job.protocol), predictions[0])
+        total += seconds
+    return _outcome(job, index, tally, total)
 
 
 def _load_inputs(job: _Job, index: int, content: str | None) -> NDArray[np.uint8]:
@@ -153,16 +167,14 @@ def _load_inputs(job: _Job, index: int, content: str | None) -> NDArray[np.uint8
     return load_clip(job.clips, index, job.protocol, content, inputs_only=True).inputs
 
 
-def _load_and_score(
-    job: _Job, index: int, content: str | None, predictions: NDArray[np.float32], seconds: float
-) -> _Outcome:
+def _load_and_score(job: _Job, index: int, content: str | None, predictions: NDArray[np.float32]) -> Scores:
     """Score what the parent process predicted."""
     limit_threads()
-    return _score(job, load_clip(job.clips, index, job.protocol, content), predictions, seconds)
+    return score_clip(load_clip(job.clips, index, job.protocol, content), predictions, job.protocol)
 
 
 def _predict(
-    predictor: Predictor, job: _Job, indices: list[int], inputs: list[NDArray[np.uint8]]
+    predictor: Predictor, job: _Job, indices: list[int], inputs: list[NDArray[np.uint8]], sample: int
 ) -> tuple[list[NDArray[np.float32]], float]:
     """Predictions for a batch of clips of one size, checked, and the seconds per clip."""
     batch = [clip.astype(np.float32) for clip in inputs]
@@ -171,7 +183,11 @@ def _predict(
     clips = ", ".join(map(str, indices))
     start = time.perf_counter()
     try:
-        predictions = list(predictor.predict_batch(batch, job.protocol.targets))
+        if job.samples is None:
+            predictions = list(predictor.predict_clips(indices, batch, job.protocol.targets))
+        else:
+            seeds = [job.samples.seed_of(index, sample) for index in indices]
+            predictions = list(predictor.sample_batch(batch, job.protocol.targets, seeds))
     except VpbenchError as error:
         raise VpbenchError(f"Predictor '{job.name}', clip {clips}: {error}") from error
     except Exception as error:
@@ -179,7 +195,7 @@ def _predict(
     seconds = (time.perf_counter() - start) / len(batch)
     if len(predictions) != len(batch):
         raise VpbenchError(
-            f"Predictor '{job.name}', clip {clips}: predict_batch returned {len(predictions)} predictions for "
+            f"Predictor '{job.name}', clip {clips}: it returned {len(predictions)} predictions for "
             f"{len(batch)} clips."
         )
     height, width = inputs[0].shape[1:3]
@@ -196,11 +212,14 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
 
 
-def _score(job: _Job, clip: Clip, predictions: NDArray[np.float32], seconds: float) -> _Outcome:
-    scores = score_clip(clip, predictions, job.protocol)
-    if job.predictions is not None:
-        _save(job.predictions / str(clip.index), predictions, job.protocol.inputs)
-    return _Outcome(scores, seconds, _peak_mib())
+def _outcome(job: _Job, index: int, tally: Tally, seconds: float) -> _Outcome:
+    """What comes of a clip whose samples are all scored; keeps the frames whose scores are the first run's."""
+    if job.predictions is not None and tally.frames is not None:
+        _save(job.predictions / str(index), tally.frames, job.protocol.inputs)
+    scores: tuple[Scores, ...] = (tally.best,)
+    if job.draws > 1:
+        scores += ([{**line, "counted": is_counted(line, job.protocol)} for line in tally.mean],)
+    return _Outcome(scores, seconds / job.draws, _peak_mib())
 
 
 def _save(folder: Path, predictions: NDArray[np.float32], inputs: int) -> None:
@@ -220,7 +239,7 @@ def _peak_mib() -> float:
 
     memory = psutil.Process().memory_info()
     if hasattr(memory, "peak_wset"):  # Windows
-        return float(memory.peak_wset) / 2**20
+        return float(getattr(memory, "peak_wset")) / 2**20  # noqa: B009 -- unknown to other systems
     import resource
     import sys
 
@@ -238,22 +257,47 @@ def _outcomes_from_parent(
 ) -> Iterator[_Outcome]:
     """Workers read the inputs and score; this process predicts, in batches, in between."""
     limit_threads()  # as in a worker: the scores must not depend on how many there are
-    scoring: deque[Future[_Outcome]] = deque()
+    scoring: deque[tuple[_Awaited, NDArray[np.float32], Future[Scores]]] = deque()
+
+    def settle() -> Iterator[_Outcome]:
+        clip, frames, future = scoring.popleft()
+        clip.tally.add(result(future), frames)
+        clip.missing -= 1
+        if not clip.missing:
+            yield _outcome(job, clip.index, clip.tally, clip.seconds)
+
     try:
         loaded = map_in_order(executor, _load_inputs, todo, window)
         pending = zip(todo, loaded, strict=True)
         for items in _batches(pending, batch_size):
             indices = [index for (_, index, _), _ in items]
-            predictions, seconds = _predict(predictor, job, indices, [inputs for _, inputs in items])
-            for (task, _), predicted in zip(items, predictions, strict=True):
-                scoring.append(submit(executor, _load_and_score, *task, predicted, seconds))
-            while len(scoring) > window:
-                yield result(scoring.popleft())
+            clips = [
+                _Awaited(i, Tally(job.protocol, keep=job.predictions is not None), job.draws) for i in indices
+            ]
+            for sample in range(job.draws):
+                predictions, seconds = _predict(
+                    predictor, job, indices, [inputs for _, inputs in items], sample
+                )
+                for (task, _), clip, predicted in zip(items, clips, predictions, strict=True):
+                    clip.seconds += seconds
+                    scoring.append((clip, predicted, submit(executor, _load_and_score, *task, predicted)))
+                while len(scoring) > window:
+                    yield from settle()
         while scoring:
-            yield result(scoring.popleft())
+            yield from settle()
     finally:
-        for future in scoring:
+        for _, _, future in scoring:
             future.cancel()
+
+
+@dataclass
+class _Awaited:
+    """A clip that the parent process predicts: what is scored of it, and how many samples are not yet."""
+
+    index: int
+    tally: Tally
+    missing: int
+    seconds: float = 0.0
 
 
 def _batches(items: Iterable[tuple[Any, NDArray[np.uint8]]], size: int) -> Iterator[list[Any]]:
@@ -280,14 +324,16 @@ def evaluate_clips(
     window: int = 8,
     batch_size: int = 1,
     limit: int | None = None,
+    samples: Samples | None = None,
     save_predictions: bool = False,
     force: bool = False,
     progress: Callable[[], None] | None = None,
-) -> Run:
+) -> tuple[Run, ...]:
     """Score a predictor on prepared clips, and keep the run on disk.
 
     The run's folder is ``out/<split>/<protocol>/<label>``. An interrupted run goes on where it stopped; the
-    scores, and their order in the file, do not depend on the executor.
+    scores, and their order in the file, do not depend on the executor. Several samples of a stochastic
+    predictor make two runs at once (:mod:`vpbench.samples`).
 
     Args:
         predictor: the predictor.
@@ -300,9 +346,13 @@ def evaluate_clips(
         window: clips submitted ahead; memory grows with this, not with the number of clips.
         batch_size: clips that a predictor gets at once; above 1 it runs in the parent process.
         limit: score the first so many clips.
-        save_predictions: keep the predictions as float32 arrays.
+        samples: what to draw from a stochastic predictor; by default one sample, seed 0.
+        save_predictions: keep the predictions as float32 arrays; of several samples, those that are best.
         force: give up a run in the folder that does not match, rather than refuse.
         progress: called after each clip.
+
+    Returns:
+        The run; for several samples, the runs of their best and of their mean scores.
 
     Raises:
         UsageError: predictor, clips and protocol do not fit, or the folder holds another run.
@@ -313,19 +363,31 @@ def evaluate_clips(
     clips.check_serves(protocol)
     _check_metrics(protocol)
     clips = clips.only(sorted(clips.contents)[:limit])
-    folder = out / clips.split["name"] / protocol.name / label
-    manifest = _manifest(predictor, spec, label, clips, protocol)
-    with lock_folder(folder, wait=False):
-        predictions = folder / "predictions" if save_predictions else None
-        writer = RunWriter(folder, manifest, protocol.targets if save_predictions else 0, force)
-        in_parent = predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu"
-        job = _Job(clips.folder, protocol, spec.name, None if in_parent else spec, predictions)
+    if samples is not None and not predictor.stochastic:
+        raise UsageError(f"Predictor '{spec.name}' is deterministic; there are no samples to draw.")
+    if predictor.stochastic:
+        samples = samples or Samples()
+    manifests = _manifests(predictor, spec, label, clips, protocol, samples)
+    folders = [out / clips.split["name"] / protocol.name / manifest["label"] for manifest in manifests]
+    kept = protocol.targets if save_predictions else 0
+    with ExitStack() as locks:
+        for folder in folders:
+            locks.enter_context(lock_folder(folder, wait=False))
+        writers = [
+            RunWriter(folder, manifest, kept if folder == folders[0] else 0, force, anew=not spec.remade)
+            for folder, manifest in zip(folders, manifests, strict=True)
+        ]
+        in_parent = (
+            not spec.remade or predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu"
+        )
+        predictions = folders[0] / "predictions" if save_predictions else None
+        job = _Job(clips.folder, protocol, spec.name, None if in_parent else spec, samples, predictions)
         todo = [
             (job, index, None if clips.is_archive else content)
             for index, content in clips.contents.items()
-            if index not in writer.done
+            if any(index not in writer.done for writer in writers)
         ]
-        if not writer.complete:
+        if not all(writer.complete for writer in writers):
             outcomes = (
                 _outcomes_from_parent(predictor, job, todo, executor, window, batch_size)
                 if in_parent
@@ -333,21 +395,25 @@ def evaluate_clips(
             )
             seconds, peak = [], _peak_mib() if in_parent else 0.0
             for outcome in outcomes:
-                writer.append(outcome.scores)
+                for writer, scores in zip(writers, outcome.scores, strict=True):
+                    if scores[0]["clip"] not in writer.done:
+                        writer.append(scores)
                 seconds.append(outcome.seconds)
                 peak = max(peak, _peak_mib() if in_parent else outcome.peak_mib)
                 if progress:
                     progress()
             cost = {
                 "ms_per_frame": round(statistics.median(seconds) / protocol.targets * 1e3, 3)
-                if seconds
+                if seconds and predictor.timed
                 else None,
-                "frames_timed": len(seconds) * protocol.targets,
+                "frames_timed": len(seconds) * job.draws * protocol.targets if predictor.timed else 0,
                 "peak_memory_mib": round(peak, 1),
-                "parameters": manifest["predictor"]["description"].get("parameters"),
+                "parameters": manifests[0]["predictor"]["description"].get("parameters"),
             }
-            writer.finish({"finished": _now(), "cost": cost})
-        return read_run(folder)
+            for writer in writers:
+                if not writer.complete:
+                    writer.finish({"finished": _now(), "cost": cost})
+        return tuple(read_run(folder) for folder in folders)
 
 
 def _now() -> str:
@@ -367,6 +433,32 @@ def _description(predictor: Predictor, name: str) -> dict[str, Any]:
             f"Predictor '{name}': describe() must return JSON data, but: {_told(error)}."
         ) from error
     return description
+
+
+def _manifests(
+    predictor: Predictor,
+    spec: PredictorSpec,
+    label: str,
+    clips: PreparedClips,
+    protocol: Protocol,
+    samples: Samples | None,
+) -> list[dict[str, Any]]:
+    """The manifests of the runs that will be made: one, or for several samples one for each way to score them."""
+    manifest = _manifest(predictor, spec, label, clips, protocol)
+    if samples is None:
+        return [manifest]
+
+    def of(scored: Scored) -> dict[str, Any]:
+        said = manifest["predictor"]["description"]
+        marks = [*(said.get("marks") or ()), samples.mark(scored, protocol)]
+        return {
+            **manifest,
+            "label": samples.run_label(label, scored),
+            "predictor": {**manifest["predictor"], "description": {**said, "marks": marks}},
+            "samples": {"count": samples.count, "seed": samples.seed, "scored": scored},
+        }
+
+    return [of(scored) for scored in SCORED[: 1 if samples.count == 1 else None]]
 
 
 def _manifest(

@@ -2,7 +2,8 @@
 
 A predictor gets the input frames and the number of frames wanted, and never sees the targets.
 Those that vpbench ships and those of other packages come by the same entry-point group,
-``vpbench.predictors``; a file of one's own is named ``path/to/file.py:Class``.
+``vpbench.predictors``; a file of one's own is named ``path/to/file.py:Class``, a folder of frames that
+something else predicted ``frames:DIR`` (:mod:`vpbench.frames_folder`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Frames = NDArray[np.uint8] | NDArray[np.float32]
 
 GROUP = "vpbench.predictors"
+FRAMES = "frames:"
 
 
 class Predictor:
@@ -43,12 +45,16 @@ class Predictor:
         runs_in: ``worker``: predictions are made in the worker processes, beside the scoring; ``parent``: in
             the parent process, in batches, while the workers score (networks, anything on a GPU).
         trained: whether it has learnt weights; its :meth:`describe` then says which and from what.
+        stochastic: whether it draws its predictions at random; it then overrides :meth:`sample` instead.
+        timed: whether the time that a prediction takes says something about it.
     """
 
     min_inputs: ClassVar[int] = 1
     max_targets: ClassVar[int | None] = None
     runs_in: ClassVar[Literal["worker", "parent"]] = "worker"
     trained: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    timed: ClassVar[bool] = True
     device: str = "cpu"
 
     def predict_next(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -82,6 +88,31 @@ class Predictor:
         """Predict for several clips of one size; by default one after the other."""
         return [self.predict(clip, targets) for clip in inputs]
 
+    def predict_clips(
+        self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Predict for the clips ``indices`` of the split; override it only to look predictions up."""
+        return self.predict_batch(inputs, targets)
+
+    def sample(self, inputs: NDArray[np.float32], targets: int, seed: int) -> NDArray[np.float32]:
+        """Draw one of the possible futures of one clip (predictors with ``stochastic = True``).
+
+        Args:
+            inputs: as for :meth:`predict_next`.
+            targets: number of frames.
+            seed: where all randomness must come from, 0 … 2³² − 1; another one for each clip and sample.
+
+        Returns:
+            float32 ``(targets, H, W, 3)`` in [0, 1].
+        """
+        raise NotImplementedError(f"{type(self).__name__} is stochastic but does not override sample.")
+
+    def sample_batch(
+        self, inputs: Sequence[NDArray[np.float32]], targets: int, seeds: Sequence[int]
+    ) -> Sequence[NDArray[np.float32]]:
+        """Draw a future for each of several clips of one size; by default one after the other."""
+        return [self.sample(clip, targets, seed) for clip, seed in zip(inputs, seeds, strict=True)]
+
     def describe(self) -> dict[str, Any]:
         """Facts for the run's manifest, as JSON data.
 
@@ -94,10 +125,17 @@ class Predictor:
 
 @dataclass(frozen=True)
 class PredictorSpec:
-    """A predictor as named by the user: ``NAME[,key=value…]`` or ``path/to/file.py:Class[,key=value…]``."""
+    """A predictor as named by the user: ``NAME[,key=value…]``, ``path/to/file.py:Class[,key=value…]``, ``frames:DIR``.
+
+    Attributes:
+        name: without the options.
+        options: sorted by key.
+        remade: whether any process can make the predictor from this, and one made later is the same.
+    """
 
     name: str
     options: tuple[tuple[str, str], ...] = ()
+    remade: ClassVar[bool] = True
 
     @classmethod
     def parse(cls, text: str) -> PredictorSpec:
@@ -106,8 +144,10 @@ class PredictorSpec:
         Raises:
             UsageError: an option is not of the form ``key=value``, or a file is named without its class.
         """
+        if text.startswith(FRAMES):  # a folder's name may have commas; there are no options
+            return cls(text)
         name, *pairs = text.split(",")
-        options = []
+        options: list[tuple[str, str]] = []
         for pair in pairs:
             key, equals, value = pair.partition("=")
             if not (equals and key.isidentifier()):
@@ -124,10 +164,17 @@ class PredictorSpec:
     def label(self) -> str:
         """The label that a run of it has unless the user gives one."""
         stem = self.name
+        if self._frames_folder is not None:
+            folder = self._frames_folder.resolve()
+            return (folder.parent if folder.name == "predictions" else folder).name + ".frames"
         if self._is_file:
             file, _, cls = self.name.rpartition(":")
             stem = f"{Path(file).stem}.{cls}"
         return ",".join([stem, *(f"{key}={value.replace('/', '_')}" for key, value in self.options)])
+
+    @property
+    def _frames_folder(self) -> Path | None:
+        return Path(self.name.removeprefix(FRAMES)) if self.name.startswith(FRAMES) else None
 
     @property
     def _is_file(self) -> bool:
@@ -140,6 +187,10 @@ class PredictorSpec:
             UsageError: the name or the file is unknown, or what it names is not a Predictor class.
             VpbenchError: its code raised when imported.
         """
+        if self._frames_folder is not None:
+            from vpbench.frames_folder import FramesFolder
+
+            return FramesFolder
         if self._is_file:
             return _load_from_file(self.name)
         entry = _entries().get(self.name)
@@ -161,7 +212,8 @@ class PredictorSpec:
             VpbenchError: its code raised.
         """
         cls = self.load_class()
-        arguments = _arguments(cls, self)
+        frames = self._frames_folder
+        arguments = _arguments(cls, self) if frames is None else {"folder": frames}
         try:
             predictor = cls(**arguments)
         except VpbenchError:
@@ -174,7 +226,12 @@ class PredictorSpec:
     def identity(self) -> dict[str, Any]:
         """Where the predictor's code comes from, for the run's manifest: class, options, and version or hash."""
         identity: dict[str, Any] = {"name": self.name, "options": dict(self.options)}
-        if self._is_file:
+        if self._frames_folder is not None:
+            from vpbench.frames_folder import content_hash
+
+            identity["name"] = FRAMES + self._frames_folder.resolve().name
+            identity["sha256"] = content_hash(self._frames_folder)
+        elif self._is_file:
             file = Path(self.name.rpartition(":")[0])
             identity["name"] = f"{file.name}:{self.name.rpartition(':')[2]}"
             identity["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()

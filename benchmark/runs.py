@@ -177,13 +177,16 @@ class RunWriter:
         manifest: what is to be run.
         predictions: how many prediction files a finished clip must have (0: none are kept).
         force: give up a run that is there and does not match.
+        anew: no run that is there matches.
 
     Raises:
         UsageError: the folder holds another run, or other things.
         VpbenchError: the run in it is damaged.
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], predictions: int, force: bool) -> None:
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], predictions: int, force: bool, anew: bool = False
+    ) -> None:
         self.folder = folder
         self.manifest = manifest
         self._scores = folder / "scores.jsonl"
@@ -192,8 +195,13 @@ class RunWriter:
         path = folder / "manifest.json"
         lines: list[dict[str, Any]] = []
         if path.exists():
-            if force and self._differs(path):
+            if force and (anew or self._differs(path)):
                 self._clear()
+            elif anew:
+                raise UsageError(
+                    f"{folder} holds a run, and whether this is the same predictor cannot be known. Choose another "
+                    "label or folder, or give the old run up with force."
+                )
             else:
                 self._refuse_other(read_json(path, KIND))
                 lines, _ = _read_lines(self._scores, self._metrics, self._targets)
@@ -291,7 +299,7 @@ def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
     prepared, split = manifest.get("prepared", {}), manifest.get("split", {})
     environment = manifest.get("environment", {})
     return {
-        **{key: manifest.get(key) for key in ("schema", "label", "predictor", "protocol")},
+        **{key: manifest.get(key) for key in ("schema", "label", "predictor", "protocol", "samples")},
         "split": {key: split.get(key) for key in ("name", "hash")},
         "prepared": {key: prepared.get(key) for key in ("flow", "decoder")},
         "environment": {key: environment.get(key) for key in _ENVIRONMENT},
