@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vpbench.api import evaluate, evaluate_samples
     from vpbench.clips import Clip, PreparedClips, open_prepared
     from vpbench.errors import UsageError, VpbenchError
     from vpbench.evaluation import evaluate_clips, score_clip
@@ -29,7 +30,9 @@ _MODULES = {
     "Split": "splits",
     "UsageError": "errors",
     "VpbenchError": "errors",
+    "evaluate": "api",
     "evaluate_clips": "evaluation",
+    "evaluate_samples": "api",
     "get_metric": "metrics",
     "get_protocol": "protocol",
     "get_split": "splits",
@@ -49,7 +52,9 @@ __all__ = [
     "Split",
     "UsageError",
     "VpbenchError",
+    "evaluate",
     "evaluate_clips",
+    "evaluate_samples",
     "get_metric",
     "get_protocol",
     "get_split",

@@ -277,7 +277,7 @@ def doctor(data: Path | None) -> None:
 
 def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     """The runs' labels, which are names of folders."""
-    import re
+    from vpbench.runs import LABEL
 
     if labels and len(labels) != len(specs):
         raise UsageError(
@@ -285,7 +285,7 @@ def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
         )
     names = list(labels) or [spec.label for spec in specs]
     for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]*", name) or len(name) > 100:
+        if not LABEL.fullmatch(name):
             raise UsageError(
                 f"'{name}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - only; "
                 "give another with --as."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from vpbench.files import os_error, read_json, write_json
 
 KIND = "vpbench-run"
 SCHEMA = 1
+# What may be a label, which names a folder.
+LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 _FIXED = ("clip", "frame", "moving", "counted")
 # Libraries on which a score's last bits depend, and the device.
 _ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")

@@ -141,6 +141,26 @@ def limit_threads() -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+@contextmanager
+def threads_given_back() -> Iterator[None]:
+    """Give this process the thread counts that it had before, when the block ends."""
+    import sys
+
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    opencv, before = cv2.getNumThreads(), sys.modules.get("torch")
+    torch = before.get_num_threads() if before else None
+    with threadpool_limits(None):  # sets nothing, but sets back
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(opencv)
+            if before and torch is not None:
+                before.set_num_threads(torch)
+            _limit_opencv_and_blas.cache_clear()
+
+
 @cache
 def _limit_opencv_and_blas() -> None:
     import cv2
