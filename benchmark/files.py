@@ -12,6 +12,8 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 
+_LARGEST_JSON = 64 * 2**20  # bytes; a manifest of 100,000 clips has 5 MiB
+
 
 def os_error(error: OSError, doing: str) -> VpbenchError:
     """The error to show for an ``OSError``: what could not be done, why, and that nothing is lost."""
@@ -55,11 +57,15 @@ def read_json(path: Path, kind: str | None = None) -> dict[str, Any]:
         VpbenchError: the file is missing, is no JSON object, or is of another kind; names the path.
     """
     try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise VpbenchError(f"{path} has over {_LARGEST_JSON >> 20} MiB; it is not what vpbench wrote.")
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
         raise VpbenchError(f"{path} is damaged: {error}.") from None
+    except RecursionError:
+        raise VpbenchError(f"{path} is damaged: it is nested too deeply.") from None
     if not isinstance(data, dict):
         raise VpbenchError(f"{path} is damaged: it holds no JSON object.")
     if kind is not None and data.get("kind") != kind:
@@ -84,11 +90,13 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
         wait: wait for another process to release it, rather than fail.
 
     Raises:
-        VpbenchError: another process holds it and ``wait`` is false.
+        VpbenchError: another process holds it and ``wait`` is false; or the lock is a symbolic link.
     """
     from filelock import FileLock, Timeout
 
     make_folder(folder)
+    if (folder / ".lock").is_symlink():
+        raise VpbenchError(f"{folder / '.lock'} is a symbolic link, which vpbench never makes; remove it.")
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=-1 if wait else 0)

@@ -227,6 +227,17 @@ def _from_table(table: dict[str, Any], where: str) -> Protocol:
     return protocol
 
 
+def from_definition(definition: dict[str, Any], where: str) -> Protocol:
+    """The protocol of a definition (:meth:`Protocol.definition`), as a run's manifest has it.
+
+    Raises:
+        UsageError: it is not the definition of a protocol; the message begins with ``where``.
+    """
+    if not isinstance(definition, dict) or "extends" in definition:
+        raise UsageError(f"{where}: not the definition of a protocol.")
+    return _from_table(definition, where)
+
+
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol from a TOML file.
 

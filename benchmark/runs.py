@@ -100,6 +100,7 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
             isinstance(manifest["label"], str)
             and manifest["status"] in ("running", "complete")
             and isinstance(definition["metrics"], dict)
+            and type(definition["targets"]) is int
             and definition["targets"] >= 1
             and all(isinstance(manifest["protocol"][key], str) for key in ("name", "hash"))
             and all(isinstance(manifest["split"][key], str) for key in ("name", "hash"))
@@ -127,6 +128,8 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
         VpbenchError: a line before the tail is no score line, or a clip is there twice; names the line.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise VpbenchError(f"{path} is not an ordinary file.")
         data = path.read_bytes()
     except FileNotFoundError:
         return [], False
@@ -138,16 +141,18 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
     keys = {*_FIXED, *metrics}
     for number, text in enumerate(whole, start=1):
         try:
-            line = json.loads(text, parse_constant=_refuse)
+            line = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
             valid = (
                 line.keys() == keys
                 and type(line["clip"]) is int
+                and 0 <= line["clip"] < 2**31
                 and type(line["counted"]) is bool
-                and all(type(line[m]) in (float, int) or (line[m] is None) for m in (*metrics, "moving"))
-                and line["moving"] is not None
+                and all(line[m] is None or _is_number(line[m]) for m in metrics)
+                and _is_number(line["moving"])
+                and 0 <= line["moving"] <= 1
                 and not (line["counted"] and any(line[m] is None for m in metrics))
             )
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             valid = False
         if not valid:
             raise VpbenchError(f"{path}, line {number}: not a score line: {text[:80]!r}.")
@@ -169,6 +174,18 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value from JSON is a number that a float can hold (``1e999`` is read as infinity)."""
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
+
+
 class RunWriter:
     """A run's folder, open for writing; hold its lock (``files.lock_folder``) around this.
 
@@ -183,7 +200,7 @@ class RunWriter:
         anew: no run that is there matches.
 
     Raises:
-        UsageError: the folder holds another run, or other things.
+        UsageError: the folder holds another run, or other things, or symbolic links.
         VpbenchError: the run in it is damaged.
     """
 
@@ -197,6 +214,7 @@ class RunWriter:
         self._metrics = list(manifest["protocol"]["definition"]["metrics"])
         path = folder / "manifest.json"
         lines: list[dict[str, Any]] = []
+        self._refuse_links()
         if path.exists():
             if force and (anew or self._differs(path)):
                 self._clear()
@@ -228,6 +246,18 @@ class RunWriter:
         if not self.complete:
             write_json(path, {**manifest, "status": "running"})
         self._rewrite(done)
+
+    def _refuse_links(self) -> None:
+        """A folder that somebody else made must not lead writes out of it."""
+        inner = self.folder / "predictions"
+        own = [self.folder / "manifest.json", self._scores, inner]
+        if inner.is_dir() and not inner.is_symlink():
+            own += inner.iterdir()
+        for path in own:
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a symbolic link, which vpbench never makes; choose another --out."
+                )
 
     def _differs(self, path: Path) -> bool:
         try:
