@@ -1,0 +1,78 @@
+"""``vpbench report``: a page to look at runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vpbench.errors import UsageError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the page."
+)
+@click.option(
+    "--clips", metavar="N,N,…", help="Which clips to show.  [default: worst, median, best, most different]"
+)
+@click.option(
+    "--frame", "frames", type=int, multiple=True, help="Which predicted frame to show; may be repeated."
+)
+@click.option("--title", help="Title of the page.")
+@click.option("--split", metavar="FOLDER|FILE.csv", help="The runs' split, where it is one of your own.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="VPBENCH_DATA",
+    show_envvar=True,
+    help="Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]",
+)
+@click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames.")
+@click.option("--device", default="cpu", show_default=True, help="Where predictors are run again.")
+def report(
+    runs: tuple[Path, ...],
+    out: Path,
+    clips: str | None,
+    frames: tuple[int, ...],
+    title: str | None,
+    split: str | None,
+    data: Path | None,
+    saved_only: bool,
+    device: str,
+) -> None:
+    """Write a page on runs: OUT/index.html, one file that needs no network.
+
+    RUN… are folders of runs, or folders that hold some. The page has the table, the distribution of the scores,
+    score against motion, and, for chosen clips, inputs, target, predictions, error maps and masks. Frames are those
+    that a run saved (`run --save-predictions`) or those of its predictor run again; else the page says why it has
+    none.
+    """
+    from vpbench.files import make_folder, write_atomic
+    from vpbench.look.clips import ClipFinder
+    from vpbench.look.page import Wishes, make_page
+    from vpbench.runs import find_runs, read_run
+
+    try:
+        indices = tuple(dict.fromkeys(int(index) for index in clips.split(","))) if clips else ()
+    except ValueError:
+        raise UsageError(f"--clips {clips}: give the numbers of clips, with commas.") from None
+    page = make_page(
+        [read_run(folder) for path in runs for folder in find_runs(path)],
+        Wishes(
+            clips=indices,
+            frames=tuple(dict.fromkeys(frames)),
+            title=title,
+            again=not saved_only,
+            device=device,
+            finder=ClipFinder(split, data),
+        ),
+    )
+    data_out = page.html.encode()
+    make_folder(out)
+    write_atomic(out / "index.html", data_out)
+    for remark in page.remarks:
+        click.echo(f"Note: {remark}", err=True)
+    shown = f"frames of the clips {', '.join(map(str, page.clips))}" if page.clips else "no frames"
+    click.echo(f"{out / 'index.html'}: {len(data_out) / 1e6:.1f} MB, {shown}.")

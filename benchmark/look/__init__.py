@@ -1,0 +1,1 @@
+"""Looking at runs: the page that ``vpbench report`` writes and the figures of ``vpbench figure``."""

@@ -1,0 +1,339 @@
+"""The page that ``vpbench report`` writes: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.escape import plain
+from vpbench.leaderboard import build
+from vpbench.look.choose import check_clips, choose_clips
+from vpbench.look.clips import ClipFinder, protocol_of
+from vpbench.look.frames import RunFrames
+from vpbench.look.strips import Strips, make_strips
+
+if TYPE_CHECKING:
+    from vpbench.clips import Clip
+    from vpbench.leaderboard import Leaderboard
+    from vpbench.look.strips import Predicted
+    from vpbench.runs import Run
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asked for.
+
+    Attributes:
+        clips: which clips to show; empty: chosen by their scores.
+        frames: which predicted frames to show, 1-based; empty: both of two, or the first and the last.
+        title: the page's title; ``None``: names the split.
+        again: whether predictors whose frames were not saved are run again.
+        device: where they run.
+        finder: where the clips are.
+    """
+
+    clips: tuple[int, ...] = ()
+    frames: tuple[int, ...] = ()
+    title: str | None = None
+    again: bool = True
+    device: str = "cpu"
+    finder: ClipFinder = field(default_factory=ClipFinder)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The finished page.
+
+    Attributes:
+        html: the text.
+        clips: which clips it shows frames of.
+        remarks: what a reader should know about the frames; they stand in the page too.
+    """
+
+    html: str
+    clips: tuple[int, ...]
+    remarks: tuple[str, ...]
+
+
+def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
+    """Make the page of runs that may stand in one table.
+
+    Raises:
+        UsageError: the runs cannot stand in one table, or a clip or frame that was asked for does not exist.
+    """
+    runs = list({run.folder.resolve(): run for run in runs}.values())
+    board = build(runs)
+    labels = [str(label) for label in board.measured["label"]]
+    protocol = protocol_of(runs[0].manifest)
+    frames = wishes.frames or tuple(sorted({1, protocol.targets}))
+    for frame in frames:
+        if not 1 <= frame <= protocol.targets:
+            raise UsageError(
+                f"--frame {frame}: protocol '{protocol.name}' predicts frames 1 to {protocol.targets}."
+            )
+    check_clips(wishes.clips, runs)
+    first = board.columns[0]
+    chosen = (
+        {clip: [] for clip in wishes.clips}
+        if wishes.clips
+        else choose_clips(runs, labels, first.key, frames[0], first.higher_is_better)
+    )
+    remarks: list[str] = []
+    strips: list[Strips] = []
+    lossless = True
+    clips: dict[int, Clip] = {}
+    try:
+        clips, other = wishes.finder.find(runs[0].manifest, chosen)
+    except VpbenchError as error:
+        remarks.append(f"No frames are shown: {error}")
+    else:
+        if other:
+            remarks.append(
+                f"The pixels or the flow of {_clips(other)} as prepared here differ from those that were scored "
+                "(another decoder, version or file)."
+            )
+    if clips:
+        predicted = _predictions(runs, labels, clips, wishes, remarks)
+        strips, lossless = make_strips(board, runs, labels, clips, predicted, chosen, frames)
+    html = _render(board, runs, labels, wishes, frames, strips, remarks, lossless)
+    return Page(html, tuple(clips), tuple(remarks))
+
+
+def _clips(indices: Sequence[int]) -> str:
+    return f"clip{'s' if len(indices) > 1 else ''} {', '.join(map(str, indices))}"
+
+
+def _predictions(
+    runs: Sequence[Run], labels: Sequence[str], clips: dict[int, Clip], wishes: Wishes, remarks: list[str]
+) -> list[dict[int, Predicted]]:
+    """For each run the frames of each clip, or why there are none; what is to be remarked is added."""
+    found: list[dict[int, Predicted]] = []
+    for run, label in zip(runs, labels, strict=True):
+        source = RunFrames(run, again=wishes.again, device=wishes.device)
+        mine: dict[int, Predicted] = {}
+        reasons: dict[str, list[int]] = {}
+        for index, clip in clips.items():
+            try:
+                predictions, where = source.get(clip)
+            except VpbenchError as error:
+                mine[index] = str(error)
+                reasons.setdefault(str(error), []).append(index)
+                continue
+            mine[index] = predictions
+            if where == "again":
+                reasons.setdefault("it saved no frames; its predictor was run again for this page", [])
+            different = source.check(clip, predictions)
+            if different:
+                reasons.setdefault(f"the frames are not those that were scored: {different}", [])
+        for reason, indices in reasons.items():
+            where_ = f", {_clips(indices)}" if indices and len(indices) < len(clips) else ""
+            remarks.append(f"{label}{where_}: {reason.rstrip('.')}.")
+        found.append(mine)
+    return found
+
+
+def _render(
+    board: Leaderboard,
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    wishes: Wishes,
+    frames: Sequence[int],
+    strips: Sequence[Strips],
+    remarks: Sequence[str],
+    lossless: bool,
+) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def text(name: str) -> str:
+        return files("vpbench.look").joinpath(name).read_text(encoding="utf-8")
+
+    style, script = text("page.css"), text("page.js")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text("page.html")).render(
+        title=plain(wishes.title or f"{board.split['name']}, {board.protocol['name']}"),
+        # Only this style and this script may act in the page, whatever a name might smuggle in.
+        policy=(
+            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+            "base-uri 'none'; form-action 'none'"
+        ),
+        style=Markup(style),  # noqa: S704 -- our own file
+        script=Markup(script),  # noqa: S704 -- our own file
+        board=board,
+        facts=_facts(board, runs),
+        parts=_parts,
+        groups=_groups(board),
+        rows=_rows(board),
+        labels=labels,
+        strips=strips,
+        remarks=remarks,
+        lossless=lossless,
+        data=_data(board, runs, labels),
+        frames=frames,
+    )
+
+
+def _parts(label: str) -> list[str]:
+    """A label in parts between which a line may break: after its separators."""
+    return [part for part in re.split(r"(?<=[,=_/+-])", label) if part]
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
+
+
+def _facts(board: Leaderboard, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    protocol, split = board.protocol, board.split
+    return [
+        (f"Protocol {plain(protocol['name'])}", plain(protocol["hash"])),
+        (f"Split {plain(split['name'])}", plain(split["hash"])),
+        ("Prepared clips", ", ".join(sorted({plain(run.manifest["prepared"]["hash"]) for run in runs}))),
+    ]
+
+
+def _heading(frame: int | str, steps: int) -> str:
+    return "all frames" if frame == "all" else f"frame {frame}" if steps > 1 else ""
+
+
+def _groups(board: Leaderboard) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Groups of columns: heading, and (column, unit) of each."""
+    groups = []
+    for frame in board.frames:
+        columns = [(column.label, _unit(column)) for column in board.columns]
+        groups.append((_heading(frame, board.steps), [*columns, ("n", "")]))
+    return [*groups, ("", [("moving", "%"), *((heading, "") for heading, _, _ in _costs(board))])]
+
+
+def _costs(board: Leaderboard) -> list[tuple[str, str, str]]:
+    """Columns of cost that some row has: heading, column of the rows, format."""
+    known = (("ms/frame", "ms_per_frame", ".3g"), ("parameters", "parameters", ",.0f"))
+    return [entry for entry in known if board.rows[entry[1]].notna().any()]
+
+
+def _unit(column: Any) -> str:
+    return f"{column.unit} {'↑' if column.higher_is_better else '↓'}".strip()
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell of the table: what is printed, what it sorts by, whether it is the best measured one."""
+
+    text: str
+    value: float | None
+    best: bool = False
+
+
+def _rows(board: Leaderboard) -> list[dict[str, Any]]:
+    records = board.rows.to_dict("records")
+    measured = len(board.measured)
+    best = _best(board)
+    rows = []
+    for number, (record, marks) in enumerate(zip(records, board.marks, strict=True)):
+        cells = []
+        for frame in board.frames:
+            for column in board.columns:
+                key = f"{column.key}_{frame}"
+                value = _number(record.get(key))
+                printed = "" if value is None else f"{value:.{column.decimals}f}"
+                if number >= measured:  # as published, not at our precision
+                    printed = "" if value is None else f"{value:g}"
+                cells.append(
+                    _Cell(printed, value, number < measured and printed != "" and best.get(key) == printed)
+                )
+            count = _number(record.get(f"frames_counted_{frame}"))
+            cells.append(_Cell("" if count is None else f"{count:.0f}", count))
+        moving = _number(record.get("moving_fraction"))
+        cells.append(_Cell("" if moving is None else f"{100 * moving:.1f}", moving))
+        for _, key, form in _costs(board):
+            value = _number(record.get(key))
+            cells.append(_Cell("" if value is None else format(value, form), value))
+        rows.append(
+            {
+                "label": str(record["label"]),
+                "published": number >= measured,
+                "marks": marks,
+                "cells": cells,
+                "about": _about(record) if number < measured else str(record.get("source", "")),
+            }
+        )
+    return rows
+
+
+def _about(record: dict[Any, Any]) -> str:
+    """A line on the predictor: its name where the label does not say it, and what it was trained on."""
+    predictor = str(record.get("predictor") or "")
+    parts = [] if str(record["label"]).startswith(predictor) else [predictor]
+    trained = record.get("training_data")
+    if isinstance(trained, str):
+        parts.append(f"trained on {trained}")
+    if record.get("contaminated") is True:
+        parts.append("test clips were seen in training")
+    return "; ".join(part for part in parts if part)
+
+
+def _best(board: Leaderboard) -> dict[str, str]:
+    """The best measured value of each column as it is printed, where there is more than one row."""
+    measured = board.measured
+    best: dict[str, str] = {}
+    if len(measured) < 2:
+        return best
+    for frame in board.frames:
+        for column in board.columns:
+            values = measured[f"{column.key}_{frame}"].dropna()
+            if len(values):
+                top = float(values.max() if column.higher_is_better else values.min())
+                best[f"{column.key}_{frame}"] = f"{top:.{column.decimals}f}"
+    return best
+
+
+def _number(value: Any) -> float | None:
+    """A cell's value, ``None`` for all that pandas takes for missing."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _data(board: Leaderboard, runs: Sequence[Run], labels: Sequence[str]) -> dict[str, Any]:
+    """What the page draws its plots from: for each run its scores in the order of (frame, clip)."""
+    orders = [np.lexsort((run.scores["clip"], run.scores["frame"])) for run in runs]
+    first = runs[0].scores
+    return {
+        "metrics": [
+            {
+                "key": c.key,
+                "label": c.label,
+                "unit": c.unit,
+                "higher": c.higher_is_better,
+                "decimals": c.decimals,
+            }
+            for c in board.columns
+        ],
+        "steps": board.steps,
+        "clips": np.unique(first["clip"]).tolist(),
+        "moving": _rounded(first["moving"][orders[0]]),
+        "runs": [
+            {
+                "label": label,
+                "scores": {column.key: _rounded(run.scores[column.key][order]) for column in board.columns},
+                "counted": "".join("1" if counted else "0" for counted in run.scores["counted"][order]),
+            }
+            for run, label, order in zip(runs, labels, orders, strict=True)
+        ],
+    }
+
+
+def _rounded(values: Any) -> list[float | None]:
+    return [None if not math.isfinite(value) else round(value, 4) for value in values.tolist()]
