@@ -1,0 +1,192 @@
+"""The protocol study: one prediction, many rulers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+from vpbench.errors import UsageError
+from vpbench.protocol import BUILT_IN, MATHIEU2016
+from vpbench.sharpening import CHANGES, deconvolved, rounded, unsharp
+from vpbench.study import DETAILS, MASKS, PROTOCOLS, SHARPENED, gradient_ratio, settings_for
+
+COUNTER = """
+from pathlib import Path
+from vpbench import Predictor
+
+class Counted(Predictor):
+    min_inputs = 4
+
+    def __init__(self, log: str = "") -> None:
+        self.log = Path(log)
+
+    def predict_next(self, inputs):
+        with self.log.open("a") as stream:
+            stream.write("x")
+        return inputs[-1] * 0.98
+"""
+
+
+def test_the_settings_are_the_protocols_of_the_same_frame_and_one_change_at_a_time() -> None:
+    settings = settings_for()
+    assert settings[0].protocol == MATHIEU2016
+    names = [s.protocol.name for s in settings if s.group == PROTOCOLS]
+    assert names == ["mathieu2016", "mathieu2016-framemax", "full-frame", "moving-pixels", "dvf2017-like"]
+    assert {s.label for s in settings if s.group == MASKS} >= {"as printed", "no mask", "flow above 1 px"}
+    for setting in settings:
+        if setting.group in (MASKS, DETAILS, SHARPENED):
+            base, other = MATHIEU2016.definition(), setting.protocol.definition()
+            changed = {key for key in base if base[key] != other[key]} - {"name"}
+            assert len(changed) == (setting.change is None), setting.label
+    hashes = [(s.protocol.hash, s.change) for s in settings]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_an_archive_has_no_settings_that_need_vectors() -> None:
+    settings = settings_for(BUILT_IN["mathieu2016-archive"])
+    assert settings[0].protocol.name == "mathieu2016-archive"
+    assert not any(s.protocol.mask.needs_vectors for s in settings)
+    assert {"full-frame", "no mask", "unsharp mask"} <= {s.label for s in settings}
+
+
+def test_scores_are_those_of_a_run(cli: Callable[..., Result], videos: Path, tmp_path: Path) -> None:
+    """Means and counts of a built-in protocol are, to the last digit, what `run` and `leaderboard` give."""
+    out = tmp_path / "study"
+    result = cli("study", "--model", "last_frame", "--split", videos, "--workers", "1", "--out", out)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out / "study.csv")
+    for protocol in ("mathieu2016", "moving-pixels", "dvf2017-like"):
+        run = ["run", "--model", "last_frame", "--split", videos, "--workers", "1", "--protocol", protocol]
+        assert cli(*run, "--out", tmp_path / "runs").exit_code == 0
+        folder = tmp_path / "runs" / videos.name / protocol / "last_frame"
+        csv = cli("leaderboard", folder, "--format", "csv").stdout
+        board = pd.read_csv(pd.io.common.StringIO(csv)).query("not published").iloc[0]
+        for _, row in table[table["setting"] == protocol].iterrows():
+            frame = row["frame"]
+            assert row["psnr"] == pytest.approx(board[f"psnr_{frame}"], abs=0, rel=1e-12)
+            assert row["ssim"] == pytest.approx(board[f"ssim_{frame}"], abs=0, rel=1e-12)
+            assert row["frames_counted"] == board[f"frames_counted_{frame}"]
+            assert row["protocol_hash"] == board["protocol_hash"]
+    assert (out / "study.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "study.pdf").read_bytes().startswith(b"%PDF")
+    assert "| unsharp mask" in (out / "study.md").read_text(encoding="utf-8")
+    assert (out / "study.txt").read_text(encoding="utf-8").strip() == result.stdout.strip()
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_model_predicts_once_for_each_clip_and_is_left_out_where_it_does_not_fit(
+    cli: Callable[..., Result], videos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "counter.py").write_text(COUNTER)
+    log = tmp_path / "log"
+    model = f"{tmp_path / 'counter.py'}:Counted,log={log}"
+    arguments = ("--model", model, "--as", "counted", "--model", "last_frame", "--as", "last")
+    result = cli("study", *arguments, "--split", videos, "--workers", "1", "--format", "csv")
+    assert result.exit_code == 0, result.output
+    assert log.read_text() == "x" * 3 * 2  # clips × frames; dvf2017-like gives too few inputs
+    table = pd.read_csv(pd.io.common.StringIO(result.stdout))
+    assert "dvf2017-like" not in set(table[table["model"] == "counted"]["setting"])
+    assert "dvf2017-like" in set(table[table["model"] == "last"]["setting"])
+    text = cli("study", *arguments, "--split", videos, "--workers", "1", "--limit", "1").stdout
+    assert "counted needs 4 input frames and has no scores under dvf2017-like." in " ".join(text.split())
+
+
+def test_two_workers_and_prediction_in_the_parent_change_nothing(
+    command: Callable[..., object], videos: Path, tmp_path: Path
+) -> None:
+    source = COUNTER + "\nclass InParent(Counted):\n    runs_in = 'parent'\n"
+    (tmp_path / "counter.py").write_text(source)
+    tables = []
+    for cls, workers in (("Counted", "1"), ("Counted", "2"), ("InParent", "2")):
+        model = f"{tmp_path / 'counter.py'}:{cls},log={tmp_path / 'log'}"
+        arguments = ("--split", videos, "--workers", workers, "--format", "csv")
+        result = command("study", "--model", model, "--as", "m", *arguments)
+        assert result.returncode == 0, result.stderr  # type: ignore[attr-defined]
+        tables.append(result.stdout)  # type: ignore[attr-defined]
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_prepared_clips_serve_the_settings_of_their_geometry(
+    cli: Callable[..., Result], videos: Path, tmp_path: Path
+) -> None:
+    clips = tmp_path / "clips"
+    assert cli("prepare", "--split", videos, "--workers", "1", "--out", clips).exit_code == 0
+    arguments = ("study", "--model", "last_frame", "--workers", "1", "--format", "csv", "--data")
+    ours = cli(*arguments, clips)
+    assert ours.exit_code == 0, ours.output
+    settings = set(pd.read_csv(pd.io.common.StringIO(ours.stdout))["setting"])
+    assert "moving-pixels" in settings
+    assert "dvf2017-like" not in settings
+
+
+def test_sharpening_sharpens_and_keeps_the_range() -> None:
+    random = np.random.default_rng(0)
+    import cv2
+
+    target = cv2.GaussianBlur(random.uniform(0, 1, (40, 60, 3)), (0, 0), 1.0).astype(np.float32)
+    target = (target - target.min()) / (target.max() - target.min())
+    truth = np.rint(target * 255).astype(np.uint8)
+    blurred = cv2.GaussianBlur(target, (0, 0), 1.0)
+    before = gradient_ratio(truth, blurred)
+    for function in (unsharp, deconvolved):
+        sharp = function(blurred)
+        assert sharp.dtype == np.float32
+        assert sharp.shape == blurred.shape
+        assert 0 <= sharp.min() <= sharp.max() <= 1
+        assert gradient_ratio(truth, sharp) > 1.2 * before
+        assert np.abs(sharp - target).mean() < np.abs(blurred - target).mean()  # a blur is what they undo
+    assert gradient_ratio(truth, truth / np.float32(255)) == 1.0
+    assert np.isnan(gradient_ratio(np.zeros_like(truth), target))
+
+
+def test_unsharp_is_its_formula_and_rounding_is_to_bytes() -> None:
+    from scipy.ndimage import gaussian_filter
+
+    frame = np.random.default_rng(1).uniform(0, 1, (20, 24, 3)).astype(np.float32)
+    blur = np.stack([gaussian_filter(frame[..., c], 1.0, mode="reflect") for c in range(3)], axis=2)
+    np.testing.assert_allclose(unsharp(frame), np.clip(2 * frame - blur, 0, 1), atol=1e-6)
+    assert np.array_equal(rounded(frame) * 255, np.rint(frame * 255))
+
+
+def test_deconvolution_leaves_a_flat_frame_alone_up_to_its_border() -> None:
+    flat = np.full((30, 30, 3), 0.4, np.float32)
+    np.testing.assert_allclose(deconvolved(flat), flat, atol=1e-4)
+
+
+def test_every_change_is_used() -> None:
+    assert {s.change for s in settings_for()} == {None, *CHANGES}
+
+
+def test_without_matplotlib_the_figure_is_refused_before_any_work(
+    cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name, *a)
+    )
+    from vpbench.study_figure import require_matplotlib
+
+    with pytest.raises(UsageError, match=r"vpbench\[figures\]"):
+        require_matplotlib()
+    result = cli("study", "--model", "last_frame", "--split", "synthetic", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "vpbench[figures]" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_predictor_that_does_not_fit_the_base_is_refused(
+    cli: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "eight.py").write_text(
+        "from vpbench import Predictor\nclass Eight(Predictor):\n    min_inputs = 8\n"
+    )
+    result = cli("study", "--model", f"{tmp_path / 'eight.py'}:Eight", "--split", "synthetic")
+    assert result.exit_code == 2
+    assert "needs 8 input frames" in result.stderr
