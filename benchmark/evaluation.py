@@ -281,7 +281,7 @@ def _outcomes_from_parent(
                 for (task, _), clip, predicted in zip(items, clips, predictions, strict=True):
                     clip.seconds += seconds
                     scoring.append((clip, predicted, submit(executor, _load_and_score, *task, predicted)))
-                while len(scoring) > window:
+                while scoring and (len(scoring) > window or scoring[0][2].done()):
                     yield from settle()
         while scoring:
             yield from settle()

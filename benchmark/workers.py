@@ -75,7 +75,8 @@ def map_in_order(
     try:
         for item in items:
             waiting.append(submit(executor, function, *item))
-            if len(waiting) >= window:
+            # What is done is handed on at once: an interruption then loses as little as can be.
+            if len(waiting) >= window or waiting[0].done():
                 yield result(waiting.popleft())
         while waiting:
             yield result(waiting.popleft())

@@ -252,18 +252,28 @@ def _threads() -> dict[str, int]:
 
 def test_memory_does_not_hold_all_clips():
     """What is submitted ahead is bounded; results are taken in order (tests/speed/memory.py measures)."""
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
-    from vpbench.workers import SerialExecutor, map_in_order
+    from vpbench.workers import map_in_order
 
-    class Watching(SerialExecutor):
+    class Later(Future[Any]):
+        """Is done when it is asked for."""
+
+        def __init__(self, call: Any) -> None:
+            super().__init__()
+            self.call = call
+
+        def result(self, timeout: float | None = None) -> Any:
+            return self.call()
+
+    class Watching(Executor):
         ahead = 0
         most = 0
 
         def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
             self.ahead += 1
             self.most = max(self.most, self.ahead)
-            return super().submit(fn, *args, **kwargs)
+            return Later(lambda: fn(*args, **kwargs))
 
     executor = Watching()
     taken = []
@@ -272,6 +282,17 @@ def test_memory_does_not_hold_all_clips():
         taken.append(value)
     assert taken == [k * k for k in range(100)]
     assert executor.most == 5
+
+
+def test_what_is_done_is_handed_on_at_once():
+    from vpbench.workers import SerialExecutor, map_in_order
+
+    done = []
+    for value in map_in_order(SerialExecutor(), done.append, ((k,) for k in range(10)), window=5):
+        assert value is None
+        if len(done) == 4:
+            break
+    assert done == [0, 1, 2, 3]
 
 
 def test_an_error_of_one_clip_stops_the_rest():
