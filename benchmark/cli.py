@@ -182,7 +182,7 @@ def run(
     runs: list[Run] = []
     with _opened(split_name, data, protocol, require_all, limit, workers) as opened:
         for predictor, drawn, spec, label in zip(predictors, draws, specs, names, strict=True):
-            with _progress(f"Scoring {label}", opened.count) as step:
+            with progress_bar(f"Scoring {label}", opened.count) as step:
                 runs.extend(
                     evaluate_clips(
                         predictor,
@@ -322,12 +322,12 @@ def _opened(
         workers=workers,
         out=out,
         warn=lambda text: click.echo(f"Warning: {text}", err=True),
-        progress=_progress,
+        progress=progress_bar,
     )
 
 
 @contextmanager
-def _progress(label: str, length: int) -> Iterator[Callable[[], None]]:
+def progress_bar(label: str, length: int) -> Iterator[Callable[[], None]]:
     """A progress bar on standard error, where that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda: None

@@ -1,0 +1,81 @@
+"""``results/LEADERBOARD.md``: the tables of all submitted runs, and the published ones, as one page.
+
+The page is a function of the files in ``results/runs/`` and ``results/published/``, so that a test can tell whether it
+is in step with them.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from vpbench.escape import markdown
+from vpbench.leaderboard import build
+from vpbench.published import read_published
+from vpbench.runs import Run
+from vpbench.submission import check_committed
+from vpbench.tables import render, render_published
+
+_HEAD = """\
+# Leaderboard
+
+*This page is made by `vpbench standings` from the runs in [runs/](runs) and the published rows in
+[published/](published); change those, not this page.*
+
+A run is added by `vpbench submit`, see [docs/examples](../docs/examples/README.md). Anybody can check one with
+`vpbench verify results/runs/SPLIT/PROTOCOL/LABEL`.
+"""
+
+
+def committed_runs(root: Path) -> list[Run]:
+    """The submitted runs, by split, protocol and label.
+
+    Raises:
+        VpbenchError: something is wrong with one (:func:`vpbench.submission.check_committed`).
+    """
+    folders = sorted(path.parent for path in root.glob("*/*/*/manifest.json"))
+    runs = [check_committed(folder, root) for folder in folders]
+    return sorted(runs, key=_place)
+
+
+def page(root: Path) -> str:
+    """The page, in Markdown.
+
+    Args:
+        root: the folder of submitted runs.
+
+    Raises:
+        VpbenchError: something is wrong with a run.
+    """
+    parts = [_HEAD, "## Measured\n"]
+    runs = committed_runs(root)
+    if not runs:
+        parts.append("No runs yet.\n")
+    for (split, protocol, _, _), same in groupby(runs, key=_table):
+        parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
+        parts.append(render(build(list(same)), "markdown") + "\n")
+    parts.append("## Published\n")
+    parts.append(
+        "The numbers as printed in the papers; where protocol and split are ours, they stand above too.\n"
+    )
+    for table in read_published():
+        if table.rows:
+            parts.append(f"### {markdown(table.source.short)}, {markdown(table.place)}\n")
+            parts.append(render_published(table, "markdown") + "\n")
+    return "\n".join(parts)
+
+
+def _table(run: Run) -> tuple[str, str, str, bool]:
+    """What runs of one table share; partial runs, whose clips differ, have tables of their own."""
+    manifest = run.manifest
+    clips = ",".join(manifest["prepared"]["clips"])
+    return (
+        manifest["split"]["name"],
+        manifest["protocol"]["name"],
+        manifest["protocol"]["hash"] + clips,
+        True,
+    )
+
+
+def _place(run: Run) -> tuple[object, ...]:
+    return (*_table(run), run.manifest["label"])
