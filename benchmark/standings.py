@@ -51,7 +51,7 @@ def page(root: Path) -> str:
     runs = committed_runs(root)
     if not runs:
         parts.append("No runs yet.\n")
-    for (split, protocol, _, _), same in groupby(runs, key=_table):
+    for (split, protocol, *_), same in groupby(runs, key=_table):
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
         parts.append(render(build(list(same)), "markdown") + "\n")
     parts.append("## Published\n")
@@ -65,17 +65,12 @@ def page(root: Path) -> str:
     return "\n".join(parts)
 
 
-def _table(run: Run) -> tuple[str, str, str, bool]:
-    """What runs of one table share; partial runs, whose clips differ, have tables of their own."""
-    manifest = run.manifest
-    clips = ",".join(manifest["prepared"]["clips"])
-    return (
-        manifest["split"]["name"],
-        manifest["protocol"]["name"],
-        manifest["protocol"]["hash"] + clips,
-        True,
-    )
+def _table(run: Run) -> tuple[str, str, str, int, list[str]]:
+    """What runs of one table share; runs of a part of the split stand in tables of their own, after the whole."""
+    split, protocol = run.manifest["split"], run.manifest["protocol"]
+    clips = sorted(run.manifest["prepared"]["clips"])
+    return split["name"], protocol["name"], protocol["hash"], -len(clips), clips
 
 
 def _place(run: Run) -> tuple[object, ...]:
-    return (*_table(run), run.manifest["label"])
+    return *_table(run), run.manifest["label"]
