@@ -20,6 +20,7 @@ SCHEMA = 1
 # What may be a label, which names a folder.
 LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 _FIXED = ("clip", "frame", "moving", "counted")
+_LARGEST = 2**31  # above any clip
 # Libraries on which a score's last bits depend, and the device.
 _ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")
 
@@ -136,6 +137,67 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
     except OSError as error:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
     *whole, tail = data.split(b"\n")
+    lines = _read_at_once(whole, metrics, targets)
+    if lines is None:
+        lines = _read_one_by_one(path, whole, metrics, targets)
+    cut = len(lines) - len(lines) % targets
+    return lines[:cut], bool(tail) or cut < len(lines)
+
+
+def _read_at_once(whole: list[bytes], metrics: list[str], targets: int) -> list[dict[str, Any]] | None:
+    """The lines if nothing is wrong with any: the checks of :func:`_read_one_by_one`, by column and far quicker."""
+    keys = (*_FIXED, *metrics)
+    # One object a line and no key twice: values are no objects and no texts, so that braces stand at a line's ends
+    # only, and there are as many colons as keys.
+    if not all(
+        text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == 1 and text.count(b":") == len(keys)
+        for text in whole
+    ):
+        return None
+    try:
+        lines: list[dict[str, Any]] = json.loads(b"[%b]" % b",".join(whole), parse_constant=_refuse)
+        columns = {key: [line[key] for line in lines] for key in keys}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    clips = columns["clip"]
+    firsts = clips[::targets]
+    whole_clips, rest = divmod(len(lines), targets)
+    valid = (
+        len(lines) == len(whole)
+        and {*map(len, lines)} <= {len(keys)}
+        and {*map(type, clips)} <= {int}
+        and {*map(type, columns["counted"])} <= {bool}
+        and columns["frame"] == [*range(1, targets + 1)] * whole_clips + [*range(1, rest + 1)]
+        and len({*firsts}) == len(firsts)
+        and clips == [clip for clip in firsts for _ in range(targets)][: len(lines)]
+        and max(clips, default=0) < _LARGEST
+        and min(clips, default=0) >= 0
+        and _are_numbers(columns["moving"])
+        and all(0 <= share <= 1 for share in columns["moving"])
+        and all(
+            _are_numbers([value for value in columns[key] if value is not None])
+            and not (
+                None in columns[key]
+                and any(c and v is None for c, v in zip(columns["counted"], columns[key], strict=True))
+            )
+            for key in metrics
+        )
+    )
+    return lines if valid else None
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    if not {*map(type, values)} <= {float, int}:
+        return False
+    try:
+        return all(map(math.isfinite, values))
+    except OverflowError:
+        return False
+
+
+def _read_one_by_one(
+    path: Path, whole: list[bytes], metrics: list[str], targets: int
+) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     seen: set[int] = set()
     keys = {*_FIXED, *metrics}
@@ -145,7 +207,7 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
             valid = (
                 line.keys() == keys
                 and type(line["clip"]) is int
-                and 0 <= line["clip"] < 2**31
+                and 0 <= line["clip"] < _LARGEST
                 and type(line["counted"]) is bool
                 and all(line[m] is None or _is_number(line[m]) for m in metrics)
                 and _is_number(line["moving"])
@@ -166,8 +228,7 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
                 f"{line['frame']}."
             )
         lines.append(line)
-    cut = len(lines) - len(lines) % targets
-    return lines[:cut], bool(tail) or cut < len(lines)
+    return lines
 
 
 def _refuse(constant: str) -> float:
