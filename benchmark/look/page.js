@@ -13,7 +13,7 @@
   };
   // A label breaks after its separators.
   const label = (parent, text) => {
-    text.split(/(?<=[,=_/+-])/).forEach((part, n) => parent.append(...(n ? [document.createElement("wbr"), part] : [part])));
+    text.split(/(?<=[\s,=\/+])/).forEach((part, n) => parent.append(...(n ? [document.createElement("wbr"), part] : [part])));
   };
   const draw = (name, attributes, parent) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -19,6 +18,7 @@ from vpbench.leaderboard import build
 from vpbench.look.choose import check_clips, choose_clips
 from vpbench.look.clips import ClipFinder, protocol_of
 from vpbench.look.frames import RunFrames
+from vpbench.look.labels import parts
 from vpbench.look.strips import Strips, make_strips
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _render(
         script=Markup(script),  # noqa: S704 -- our own file
         board=board,
         facts=_facts(board, runs),
-        parts=_parts,
+        parts=parts,
         groups=_groups(board),
         rows=_rows(board),
         labels=labels,
@@ -182,11 +182,6 @@ def _render(
         data=_data(board, runs, labels),
         frames=frames,
     )
-
-
-def _parts(label: str) -> list[str]:
-    """A label in parts between which a line may break: after its separators."""
-    return [part for part in re.split(r"(?<=[,=_/+-])", label) if part]
 
 
 def _digest(text: str) -> str:
