@@ -283,12 +283,16 @@ def _read(path: Path) -> bytes:
 
 
 def _decode_flow(data: bytes, path: Path) -> NDArray[np.float32]:
+    """The array in the bytes of a ``.npy`` file; it is a view of them, and cannot be written to."""
     try:
-        flow = np.load(io.BytesIO(data), allow_pickle=False)
+        stream = io.BytesIO(data)
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"version {version} of the format is not read")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        flow = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
     except (ValueError, EOFError, OSError) as error:
         raise VpbenchError(f"{path} is damaged: {error}.") from None
-    if flow.dtype != np.float32 or flow.ndim != 3 or flow.shape[2] != 2:
-        raise VpbenchError(
-            f"{path} is not flow: float32 (H, W, 2) is expected, not {flow.dtype} {flow.shape}."
-        )
+    if dtype != np.float32 or len(shape) != 3 or shape[2] != 2 or fortran_order:
+        raise VpbenchError(f"{path} is not flow: float32 (H, W, 2) is expected, not {dtype} {shape}.")
     return np.asarray(flow, dtype=np.float32)
