@@ -1,0 +1,204 @@
+"""The predictors made of the networks: one class a row, found by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vpbench.errors import UsageError
+from vpbench.models.build import make_generator
+from vpbench.models.checkpoint import Checkpoint, load_checkpoint, load_weights
+from vpbench.models.forecast import forecast_batch
+from vpbench.models.networks import parameter_count
+from vpbench.models.registry import load_shipped
+from vpbench.predictor import Predictor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class TrainedModel(Predictor):
+    """A network with learnt weights.
+
+    Args:
+        weights: a checkpoint or ``weights.safetensors`` of one's own training of the same row; by default the
+            weights that ship.
+
+    Raises:
+        UsageError: the weights are of another row, or of a network with other inputs or targets.
+        VpbenchError: the weights are missing or damaged, or their hash is wrong.
+    """
+
+    row: ClassVar[str]
+    targets_at_once: ClassVar[int] = 1
+    min_inputs: ClassVar[int] = 4
+    runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
+    trained: ClassVar[bool] = True
+
+    def __init__(self, weights: str | None = None) -> None:
+        if weights is None:
+            shipped, loaded = load_shipped(self.row)
+            self._machine: str | None = shipped.machine
+        else:
+            self._machine = None
+            loaded = load_checkpoint(Path(weights))
+        self._check(loaded)
+        self._loaded = loaded
+        self._network = make_generator(loaded.recipe.network)
+        load_weights(self._network, loaded.part("g"), str(loaded.path))
+        self._network.eval().requires_grad_(False)
+        self._at = "cpu"
+
+    def _check(self, loaded: Checkpoint) -> None:
+        recipe, where = loaded.recipe, f"The weights {loaded.path}"
+        known = {cls.row for cls in ROWS}
+        if recipe.name != self.row and recipe.name in known:
+            raise UsageError(
+                f"{where} are of recipe '{recipe.name}', not '{self.row}': --model {recipe.name},weights={loaded.path}."
+            )
+        guided = self.row.endswith("_flow")
+        if (recipe.network.type == "flow_guided") != guided:
+            raise UsageError(f"{where} are of a {recipe.network.type} network, which '{self.row}' is not.")
+        wanted = self.min_inputs, self.targets_at_once
+        if (recipe.network.inputs, recipe.network.targets) != wanted:
+            raise UsageError(
+                f"{where} are of a network with {recipe.network.inputs} inputs and {recipe.network.targets} targets; "
+                f"'{self.row}' has {wanted[0]} and {wanted[1]}."
+            )
+
+    def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
+        """Predict ``targets`` frames of one clip: float32 ``(targets, H, W, 3)`` in [0, 1]."""
+        return self.predict_batch([inputs], targets)[0]
+
+    def predict_batch(
+        self, inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Predict for several clips of one size, in one pass of the network."""
+        if self._at != self.device:
+            self._network.to(self.device)
+            self._at = self.device
+        return forecast_batch(self._network, list(inputs), targets, self.device)
+
+    def describe(self) -> dict[str, Any]:
+        """The weights, what they were trained on and for how long, and the marks of the row."""
+        recipe, info = self._loaded.recipe, self._loaded.info
+        width = recipe.network.width
+        marks = [f"{recipe.kind} recipe: width {width:g}, {self._loaded.step} steps, {info['training_data']}"]
+        if recipe.network.starts_as_copy:
+            marks.append("the output starts as a copy of the last frame")
+        if recipe.network.type == "flow_guided":
+            marks.append("guided by optical flow: beyond the paper")
+        if info["contaminated"]:
+            marks.append("trained on test clips")
+        return {
+            "parameters": parameter_count(self._network),
+            "weights": self._loaded.sha256,
+            "training_data": str(info["training_data"]),
+            "contaminated": bool(info["contaminated"]),
+            "recipe": f"{recipe.kind}/{recipe.name}",
+            "width": width,
+            "steps": self._loaded.step,
+            "hours": round(float(info["seconds"]) / 3600, 2),
+            "machine": self._machine,
+            "marks": marks,
+        }
+
+
+class SingleScaleL2(TrainedModel):
+    """Table 2, "single sc. ℓ2"."""
+
+    row = "single_scale_l2"
+
+
+class L2(TrainedModel):
+    """Table 2, "ℓ2"."""
+
+    row = "l2"
+
+
+class L1(TrainedModel):
+    """Table 2, "ℓ1"."""
+
+    row = "l1"
+
+
+class GdlL1(TrainedModel):
+    """Table 2, "GDL ℓ1"."""
+
+    row = "gdl_l1"
+
+
+class GdlL2(TrainedModel):
+    """The text's GDL-ℓ2 model."""
+
+    row = "gdl_l2"
+
+
+class GdlL164(TrainedModel):
+    """Table 2, "GDL ℓ1 *": with 64×64 patches."""
+
+    row = "gdl_l1_64"
+
+
+class Adv(TrainedModel):
+    """Table 2, "Adv *"."""
+
+    row = "adv"
+
+
+class AdvGdl(TrainedModel):
+    """Table 2, "Adv+GDL *"."""
+
+    row = "adv_gdl"
+
+
+class AdvGdlFinetuned(TrainedModel):
+    """Table 2, "Adv+GDL fine-tuned *"."""
+
+    row = "adv_gdl_finetuned"
+
+
+class AdvGdlContinued(TrainedModel):
+    """The control of ``adv_gdl_finetuned``: ``adv_gdl``, continued unchanged for as many steps."""
+
+    row = "adv_gdl_continued"
+
+
+class GdlL1Flow(TrainedModel):
+    """Beyond the paper: ``gdl_l1``, guided by the constant-flow prediction."""
+
+    row = "gdl_l1_flow"
+
+
+class AdvGdlFlow(TrainedModel):
+    """Beyond the paper: ``adv_gdl``, guided by the constant-flow prediction."""
+
+    row = "adv_gdl_flow"
+
+
+class MultiFrame(TrainedModel):
+    """The paper's second configuration: eight frames in, eight out at once."""
+
+    row = "multi_frame"
+    min_inputs = 8
+    targets_at_once = 8
+    max_targets = 8
+
+
+ROWS: tuple[type[TrainedModel], ...] = (
+    SingleScaleL2,
+    L2,
+    L1,
+    GdlL1,
+    GdlL2,
+    GdlL164,
+    Adv,
+    AdvGdl,
+    AdvGdlFinetuned,
+    AdvGdlContinued,
+    GdlL1Flow,
+    AdvGdlFlow,
+    MultiFrame,
+)

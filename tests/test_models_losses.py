@@ -1,0 +1,136 @@
+"""The losses against slow references, and where their gradients go."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from vpbench.models.adversaries import (
+    Task,
+    discriminator_loss,
+    frozen_judgement,
+    generator_loss,
+)
+from vpbench.models.discriminator import Discriminator
+from vpbench.models.losses import gdl, judged, lp
+from vpbench.models.networks import Generator, pyramid
+from vpbench.models.recipe import Network
+
+
+def slow_gdl(prediction: NDArray[np.float64], target: NDArray[np.float64], alpha: int) -> float:
+    """The formula of section 2.3, pixel by pixel, each direction as a mean over its pairs."""
+    batch, channels, height, width = prediction.shape
+    sums = [0.0, 0.0]
+    counts = [0, 0]
+    for b in range(batch):
+        for c in range(channels):
+            y, z = target[b, c], prediction[b, c]
+            for i in range(height):
+                for j in range(width):
+                    if i > 0:
+                        sums[0] += abs(abs(y[i, j] - y[i - 1, j]) - abs(z[i, j] - z[i - 1, j])) ** alpha
+                        counts[0] += 1
+                    if j > 0:
+                        sums[1] += abs(abs(y[i, j - 1] - y[i, j]) - abs(z[i, j - 1] - z[i, j])) ** alpha
+                        counts[1] += 1
+    return sums[0] / counts[0] + sums[1] / counts[1]
+
+
+def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    source = torch.Generator().manual_seed(seed)
+    shape = (2, 3, 5, 7)
+    return torch.rand(shape, generator=source, dtype=torch.float64), torch.rand(
+        shape, generator=source, dtype=torch.float64
+    )
+
+
+@pytest.mark.parametrize("alpha", [1, 2])
+def test_gdl_is_the_formula(alpha: int) -> None:
+    a, b = pair()
+    assert float(gdl(a, b, alpha)) == pytest.approx(slow_gdl(a.numpy(), b.numpy(), alpha), rel=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [1, 2])
+def test_gdl_ignores_a_constant_offset(alpha: int) -> None:
+    a, _ = pair()
+    assert float(gdl(a, a, alpha)) == 0
+    assert float(gdl(a + 0.25, a, alpha)) == pytest.approx(0, abs=1e-15)
+
+
+def test_gdl_by_hand() -> None:
+    target = torch.tensor([[[[0.0, 1.0], [3.0, 3.0]]]])
+    prediction = torch.zeros(1, 1, 2, 2)
+    assert float(gdl(prediction, target, 1)) == pytest.approx((3 + 2) / 2 + (1 + 0) / 2)
+    assert float(gdl(prediction, target, 2)) == pytest.approx((9 + 4) / 2 + (1 + 0) / 2)
+
+
+def test_gdl_of_one_pixel_is_nothing() -> None:
+    assert float(gdl(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1), 1)) == 0
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_lp_is_the_mean(p: int) -> None:
+    a, b = pair()
+    slow = sum(abs(x - y) ** p for x, y in zip(a.flatten().tolist(), b.flatten().tolist(), strict=True))
+    assert float(lp(a, b, p)) == pytest.approx(slow / a.numel(), rel=1e-12)
+
+
+def test_judged_is_binary_cross_entropy() -> None:
+    logits = [torch.tensor([0.3, -1.2]), torch.tensor([2.0])]
+
+    def bce(logit: float, label: int) -> float:
+        share = 1 / (1 + math.exp(-logit))
+        return -math.log(share if label else 1 - share)
+
+    for label in (0, 1):
+        expected = (bce(0.3, label) + bce(-1.2, label)) / 2 + bce(2.0, label)
+        assert float(judged(logits, bool(label))) == pytest.approx(expected, rel=1e-6)
+
+
+def adversaries() -> tuple[Generator, Discriminator, Task, Network]:
+    torch.manual_seed(0)
+    network = Network("multi_scale", width=1 / 16)
+    generator, discriminator = Generator(width=1 / 16), Discriminator(width=1 / 16)
+    frames = torch.rand(2, 15, 32, 32) * 2 - 1
+    task = Task(frames[:, :12], None, pyramid(frames[:, :12], 4), pyramid(frames[:, 12:], 4))
+    return generator, discriminator, task, network
+
+
+def test_the_adversarial_gradient_reaches_g_and_not_d() -> None:
+    generator, discriminator, task, _ = adversaries()
+    generator_loss({"adv": 0.05}, generator(task.given), task, discriminator).backward()
+    for stack in generator.stacks:
+        assert sum(float(p.grad.abs().sum()) for p in stack.parameters() if p.grad is not None) > 0
+    assert all(parameter.grad is None for parameter in discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in discriminator.parameters())
+
+
+def test_ds_loss_reaches_d_and_not_g() -> None:
+    generator, discriminator, task, network = adversaries()
+    discriminator_loss(discriminator, generator, network, task, None).backward()
+    assert all(parameter.grad is None for parameter in generator.parameters())
+    for judge in discriminator.judges:
+        assert sum(float(p.grad.abs().sum()) for p in judge.parameters() if p.grad is not None) > 0
+
+
+def test_ds_loss_is_the_papers() -> None:
+    generator, discriminator, task, network = adversaries()
+    found = discriminator_loss(discriminator, generator, network, task, None)
+    real = judged(discriminator(task.inputs, task.targets), True)
+    made = judged(discriminator(task.inputs, generator(task.given)), False)
+    torch.testing.assert_close(found, real + made)
+
+
+def test_the_combined_loss_is_the_weighted_sum() -> None:
+    generator, discriminator, task, _ = adversaries()
+    outputs = generator(task.given)
+    pairs = list(zip(outputs, task.targets, strict=True))
+    expected = 2.0 * sum(lp(o, t, 1) for o, t in pairs)
+    expected = expected + 3.0 * sum(gdl(o, t, 2) for o, t in pairs)
+    expected = expected + 0.05 * judged(frozen_judgement(discriminator, task.inputs, outputs), True)
+    found = generator_loss({"l1": 2.0, "gdl_l2": 3.0, "adv": 0.05, "l2": 0.0}, outputs, task, discriminator)
+    torch.testing.assert_close(found, expected)
