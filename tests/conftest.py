@@ -49,6 +49,17 @@ def cli() -> Callable[..., Result]:
     return call
 
 
+@pytest.fixture(scope="session")
+def synthetic_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two runs on four clips of `synthetic`, one with saved frames; copy it before changing it."""
+    out = tmp_path_factory.mktemp("synthetic")
+    clips = ["--split", "synthetic", "--limit", "4", "--workers", "1", "--out", str(out)]
+    for more in (["--model", "last_frame", "--save-predictions"], ["--model", "optical_flow"]):
+        made = CliRunner().invoke(main, ["run", *clips, *more], catch_exceptions=False)
+        assert made.exit_code == 0, made.output
+    return out / "synthetic" / "mathieu2016"
+
+
 @pytest.fixture
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call the command line in a process of its own."""

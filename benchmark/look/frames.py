@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from vpbench.errors import VpbenchError
 from vpbench.escape import plain
+from vpbench.frames_folder import FramesFolder
 from vpbench.look.clips import protocol_of
 from vpbench.predictor import PredictorSpec, check_fits, check_predictions, predictor_names
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from vpbench.predictor import Predictor
     from vpbench.runs import Run
 
-_HEADER = 4096  # bytes of a .npy file beside its data, at most
 _AGREES = 0.01  # how far a score may be from the recorded one: above rounding, below what a reader would see
 
 
@@ -47,23 +45,23 @@ class RunFrames:
             VpbenchError: there are none, and why; or saved ones are damaged.
         """
         shape = (self.protocol.targets, clip.inputs.shape[1], clip.inputs.shape[2], 3)
-        folder = self.run.folder / "predictions" / str(clip.index)
-        if folder.is_dir():
-            return self._saved(folder, shape, clip.index), "saved"
         if self._predictor is None:
             try:
-                self._predictor = self._made()
+                self._predictor = self._saved() or self._made()
             except VpbenchError as error:
                 self._predictor = error
         if isinstance(self._predictor, VpbenchError):
             raise self._predictor
-        name = plain(self.run.manifest["predictor"]["name"])
+        saved = isinstance(self._predictor, FramesFolder)
+        name = plain(self.run.manifest["label"])
         inputs = clip.inputs.astype(np.float32) / np.float32(255)
         try:
-            made = next(iter(self._predictor.predict_batch([inputs], self.protocol.targets)))
+            made = next(iter(self._predictor.predict_clips([clip.index], [inputs], self.protocol.targets)))
+        except VpbenchError:
+            raise
         except Exception as error:
-            raise VpbenchError(f"Predictor '{name}', clip {clip.index}: raised {error!r}.") from error
-        return check_predictions(made, name, clip.index, shape), "again"
+            raise VpbenchError(f"predictor '{name}', clip {clip.index}: raised {error!r}") from error
+        return check_predictions(made, name, clip.index, shape), "saved" if saved else "again"
 
     def check(self, clip: Clip, predictions: NDArray[np.float32]) -> str | None:
         """Score the predictions and compare with what the run recorded.
@@ -86,14 +84,12 @@ class RunFrames:
                         )
         return None
 
-    def _saved(self, folder: Path, shape: tuple[int, int, int, int], index: int) -> NDArray[np.float32]:
-        frames = []
-        for step in range(1, shape[0] + 1):
-            path = folder / f"pred_{self.protocol.inputs + step}.npy"
-            if any(part.is_symlink() for part in (folder.parent, folder, path)):
-                raise VpbenchError(f"{path} is behind a symbolic link, which is not followed.")
-            frames.append(_read_frame(path, shape[1:]))
-        return check_predictions(np.stack(frames), plain(self.run.manifest["label"]), index, shape)
+    def _saved(self) -> FramesFolder | None:
+        """The frames that the run saved, if it did."""
+        folder = self.run.folder / "predictions"
+        if folder.is_symlink():
+            raise VpbenchError(f"{folder} is a symbolic link, which is not followed")
+        return FramesFolder(folder) if folder.is_dir() else None
 
     def _made(self) -> Predictor:
         """The run's predictor, made anew.
@@ -115,6 +111,8 @@ class RunFrames:
         predictor = None if different else spec.create(self._device)
         if predictor is not None:
             check_fits(predictor, name, self.protocol.inputs, self.protocol.targets, self.protocol.name)
+            if predictor.stochastic:
+                raise VpbenchError("the run saved no frames, and its predictor draws other ones each time")
             different = _difference(predictor.describe(), said.get("description") or {})
         if predictor is None or different:
             raise VpbenchError(
@@ -129,34 +127,3 @@ def _difference(here: dict[str, Any], recorded: dict[str, Any]) -> str:
         if recorded.get(key) != value:
             return f"{key} is {plain(value)}, the run has {plain(recorded.get(key))}"
     return ""
-
-
-def _read_frame(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Read a saved frame; the file's size, its type and shape are checked before any of its data is used.
-
-    Raises:
-        VpbenchError: the file is missing or is not a float32 array of ``shape``; names it.
-    """
-    wanted = 4 * int(np.prod(shape))
-    try:
-        size = path.stat().st_size
-        if not wanted < size <= wanted + _HEADER:
-            raise VpbenchError(
-                f"{path} has {size} bytes; a float32 frame of shape {shape} has a little over {wanted}."
-            )
-        stream = io.BytesIO(path.read_bytes())
-        version = np.lib.format.read_magic(stream)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        found, fortran, kind = read(stream)
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise VpbenchError(f"{path} is damaged: {error}.") from None
-    if (found, kind, fortran) != (shape, np.dtype(np.float32), False):
-        raise VpbenchError(f"{path} must hold float32 {shape}, not {kind} {found}.")
-    data = stream.read()
-    if len(data) != wanted:
-        raise VpbenchError(f"{path} is cut off.")
-    return np.frombuffer(data, np.float32).reshape(shape)

@@ -36,7 +36,7 @@
   // The table: a click on a heading sorts by it, best or largest first, a second click the other way.
   all(".scores thead tr:last-child th").forEach((heading, column) => {
     one("button", heading).addEventListener("click", () => {
-      const first = column === 0 ? "ascending" : "descending";
+      const first = column === 0 || heading.textContent.trim() === "rank" ? "ascending" : "descending";
       const order = heading.getAttribute("aria-sort") === first
         ? (first === "ascending" ? "descending" : "ascending") : first;
       all(".scores th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));

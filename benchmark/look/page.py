@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vpbench import reading
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.leaderboard import build
+from vpbench.look import table
 from vpbench.look.choose import check_clips, choose_clips
 from vpbench.look.clips import ClipFinder, protocol_of
 from vpbench.look.frames import RunFrames
 from vpbench.look.labels import parts
-from vpbench.look.strips import Strips, make_strips
+from vpbench.look.strips import LEVELS, Level, Strips, make_strips
 
 if TYPE_CHECKING:
     from vpbench.clips import Clip
@@ -71,7 +73,7 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
         UsageError: the runs cannot stand in one table, or a clip or frame that was asked for does not exist.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build(runs)
+    board = build(runs, group=False)  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
     protocol = protocol_of(runs[0].manifest)
     frames = wishes.frames or tuple(sorted({1, protocol.targets}))
@@ -89,7 +91,7 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
     )
     remarks: list[str] = []
     strips: list[Strips] = []
-    lossless = True
+    level = LEVELS[0]
     clips: dict[int, Clip] = {}
     try:
         clips, other = wishes.finder.find(runs[0].manifest, chosen)
@@ -103,8 +105,8 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
             )
     if clips:
         predicted = _predictions(runs, labels, clips, wishes, remarks)
-        strips, lossless = make_strips(board, runs, labels, clips, predicted, chosen, frames)
-    html = _render(board, runs, labels, wishes, frames, strips, remarks, lossless)
+        strips, level = make_strips(board, runs, labels, clips, predicted, chosen, frames)
+    html = _render(board, runs, labels, wishes, frames, strips, remarks, level)
     return Page(html, tuple(clips), tuple(remarks))
 
 
@@ -149,7 +151,7 @@ def _render(
     frames: Sequence[int],
     strips: Sequence[Strips],
     remarks: Sequence[str],
-    lossless: bool,
+    level: Level,
 ) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -173,12 +175,13 @@ def _render(
         board=board,
         facts=_facts(board, runs),
         parts=parts,
-        groups=_groups(board),
-        rows=_rows(board),
+        groups=table.groups(board),
+        rows=table.rows(board),
+        notes=[*reading.statistics(board, intervals=True), *reading.notes(board, intervals=True)],
         labels=labels,
         strips=strips,
         remarks=remarks,
-        lossless=lossless,
+        level=level,
         data=_data(board, runs, labels),
         frames=frames,
     )
@@ -195,110 +198,6 @@ def _facts(board: Leaderboard, runs: Sequence[Run]) -> list[tuple[str, str]]:
         (f"Split {plain(split['name'])}", plain(split["hash"])),
         ("Prepared clips", ", ".join(sorted({plain(run.manifest["prepared"]["hash"]) for run in runs}))),
     ]
-
-
-def _heading(frame: int | str, steps: int) -> str:
-    return "all frames" if frame == "all" else f"frame {frame}" if steps > 1 else ""
-
-
-def _groups(board: Leaderboard) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of columns: heading, and (column, unit) of each."""
-    groups = []
-    for frame in board.frames:
-        columns = [(column.label, _unit(column)) for column in board.columns]
-        groups.append((_heading(frame, board.steps), [*columns, ("n", "")]))
-    return [*groups, ("", [("moving", "%"), *((heading, "") for heading, _, _ in _costs(board))])]
-
-
-def _costs(board: Leaderboard) -> list[tuple[str, str, str]]:
-    """Columns of cost that some row has: heading, column of the rows, format."""
-    known = (("ms/frame", "ms_per_frame", ".3g"), ("parameters", "parameters", ",.0f"))
-    return [entry for entry in known if board.rows[entry[1]].notna().any()]
-
-
-def _unit(column: Any) -> str:
-    return f"{column.unit} {'↑' if column.higher_is_better else '↓'}".strip()
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """A cell of the table: what is printed, what it sorts by, whether it is the best measured one."""
-
-    text: str
-    value: float | None
-    best: bool = False
-
-
-def _rows(board: Leaderboard) -> list[dict[str, Any]]:
-    records = board.rows.to_dict("records")
-    measured = len(board.measured)
-    best = _best(board)
-    rows = []
-    for number, (record, marks) in enumerate(zip(records, board.marks, strict=True)):
-        cells = []
-        for frame in board.frames:
-            for column in board.columns:
-                key = f"{column.key}_{frame}"
-                value = _number(record.get(key))
-                printed = "" if value is None else f"{value:.{column.decimals}f}"
-                if number >= measured:  # as published, not at our precision
-                    printed = "" if value is None else f"{value:g}"
-                cells.append(
-                    _Cell(printed, value, number < measured and printed != "" and best.get(key) == printed)
-                )
-            count = _number(record.get(f"frames_counted_{frame}"))
-            cells.append(_Cell("" if count is None else f"{count:.0f}", count))
-        moving = _number(record.get("moving_fraction"))
-        cells.append(_Cell("" if moving is None else f"{100 * moving:.1f}", moving))
-        for _, key, form in _costs(board):
-            value = _number(record.get(key))
-            cells.append(_Cell("" if value is None else format(value, form), value))
-        rows.append(
-            {
-                "label": str(record["label"]),
-                "published": number >= measured,
-                "marks": marks,
-                "cells": cells,
-                "about": _about(record) if number < measured else str(record.get("source", "")),
-            }
-        )
-    return rows
-
-
-def _about(record: dict[Any, Any]) -> str:
-    """A line on the predictor: its name where the label does not say it, and what it was trained on."""
-    predictor = str(record.get("predictor") or "")
-    parts = [] if str(record["label"]).startswith(predictor) else [predictor]
-    trained = record.get("training_data")
-    if isinstance(trained, str):
-        parts.append(f"trained on {trained}")
-    if record.get("contaminated") is True:
-        parts.append("test clips were seen in training")
-    return "; ".join(part for part in parts if part)
-
-
-def _best(board: Leaderboard) -> dict[str, str]:
-    """The best measured value of each column as it is printed, where there is more than one row."""
-    measured = board.measured
-    best: dict[str, str] = {}
-    if len(measured) < 2:
-        return best
-    for frame in board.frames:
-        for column in board.columns:
-            values = measured[f"{column.key}_{frame}"].dropna()
-            if len(values):
-                top = float(values.max() if column.higher_is_better else values.min())
-                best[f"{column.key}_{frame}"] = f"{top:.{column.decimals}f}"
-    return best
-
-
-def _number(value: Any) -> float | None:
-    """A cell's value, ``None`` for all that pandas takes for missing."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _data(board: Leaderboard, runs: Sequence[Run], labels: Sequence[str]) -> dict[str, Any]:

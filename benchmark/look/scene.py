@@ -86,7 +86,7 @@ def gather(
         VpbenchError: a run has no frames, and why.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build(runs)
+    board = build(runs, group=False)  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
     first = board.columns[0]
     if clip is None:

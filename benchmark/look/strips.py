@@ -21,10 +21,20 @@ if TYPE_CHECKING:
 
     Predicted = NDArray[np.float32] | str  # the frames, or why there are none
 
-# Characters of pictures in a page. Frames are kept without loss where they fit, else at this quality.
-BUDGET = 13_000_000
-QUALITY = 88
-ERROR_QUALITY = 80
+# Characters of pictures that a page may have.
+BUDGET = 15_000_000
+
+
+@dataclass(frozen=True)
+class Level:
+    """How pictures are encoded: WebP qualities of frames (``None``: without loss) and of error maps."""
+
+    frames: int | None
+    errors: int
+
+
+# The first under which a page stays within the budget is taken.
+LEVELS = (Level(None, 80), Level(88, 70), Level(75, 45), Level(50, 20), Level(25, 5))
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,9 @@ def make_strips(
     predicted: Sequence[dict[int, Predicted]],
     chosen: dict[int, list[str]],
     frames: Sequence[int],
-) -> tuple[list[Strips], bool]:
-    """Make the strips of the chosen clips, and say whether their frames were encoded without loss."""
-    lossless = _fits(clips, predicted, frames)
-    quality = None if lossless else QUALITY
+) -> tuple[list[Strips], Level]:
+    """Make the strips of the chosen clips, and say how their pictures were encoded."""
+    level = next((one for one in LEVELS if _size(one, clips, predicted, frames) <= BUDGET), LEVELS[-1])
     made = []
     for index, why in chosen.items():
         clip = clips[index]
@@ -102,24 +111,33 @@ def make_strips(
                 why=why,
                 height=clip.inputs.shape[1],
                 width=clip.inputs.shape[2],
-                inputs=[pictures.data_uri(frame, quality=quality) for frame in clip.inputs],
+                inputs=[pictures.data_uri(frame, quality=level.frames) for frame in clip.inputs],
                 frames=[
-                    _strip(board, runs, labels, clip, [mine[index] for mine in predicted], frame, quality)
+                    _strip(board, runs, labels, clip, [mine[index] for mine in predicted], frame, level)
                     for frame in frames
                 ],
             )
         )
-    return made, lossless
+    return made, level
 
 
-def _fits(clips: dict[int, Clip], predicted: Sequence[dict[int, Predicted]], frames: Sequence[int]) -> bool:
-    """Whether all frames fit the budget without loss, judged by the size of one target of each clip."""
-    size = 0
+def _size(
+    level: Level, clips: dict[int, Clip], predicted: Sequence[dict[int, Predicted]], frames: Sequence[int]
+) -> int:
+    """About how many characters the pictures take, judged by the first frame of each clip and a few runs."""
+    size = 0.0
     for index, clip in clips.items():
-        one = len(pictures.data_uri(clip.targets[0], quality=None))
-        shown = sum(not isinstance(mine[index], str) for mine in predicted)
-        size += one * (len(clip.inputs) + (1 + shown) * len(frames))
-    return size <= BUDGET
+        target = clip.targets[0]
+        size += len(pictures.data_uri(target, quality=level.frames)) * (len(clip.inputs) + len(frames))
+        shown = [mine[index] for mine in predicted if not isinstance(mine[index], str)]
+        sample = [frame[0] for frame in shown[:: max(1, len(shown) // 3)] if not isinstance(frame, str)]
+        errors = [pictures.error(target, frame) for frame in sample]
+        scale = pictures.error_scale(errors)
+        for frame, error in zip(sample, errors, strict=True):
+            one = len(pictures.data_uri(pictures.to_bytes(frame), quality=level.frames))
+            one += len(pictures.data_uri(pictures.error_map(error, scale), quality=level.errors))
+            size += one * len(frames) * len(shown) / len(sample)
+    return int(size)
 
 
 def _strip(
@@ -129,7 +147,7 @@ def _strip(
     clip: Clip,
     predicted: Sequence[Predicted],
     frame: int,
-    quality: int | None,
+    level: Level,
 ) -> Strip:
     target = clip.targets[frame - 1]
     mask = moving_area(
@@ -152,10 +170,10 @@ def _strip(
                 label=label,
                 scores=scores,
                 counted=counted,
-                prediction=pictures.data_uri(pictures.to_bytes(mine[frame - 1]), quality=quality)
+                prediction=pictures.data_uri(pictures.to_bytes(mine[frame - 1]), quality=level.frames)
                 if not isinstance(mine, str)
                 else None,
-                error=pictures.data_uri(pictures.error_map(errors[number], scale), quality=ERROR_QUALITY)
+                error=pictures.data_uri(pictures.error_map(errors[number], scale), quality=level.errors)
                 if shown
                 else None,
                 reason=mine if isinstance(mine, str) else "",
@@ -164,7 +182,7 @@ def _strip(
     return Strip(
         frame=frame,
         moving=1.0 if mask is None else float(mask.mean()),
-        truth=pictures.data_uri(target, quality=quality),
+        truth=pictures.data_uri(target, quality=level.frames),
         mask=None if mask is None else pictures.mask_uri(mask),
         error_scale=scale,
         runs=tiles,
