@@ -17,7 +17,6 @@ from vpbench.evaluation import evaluate_clips
 from vpbench.opening import open_clips
 from vpbench.predictor import Predictor, PredictorSpec, check_fits
 from vpbench.protocol import Protocol, get_protocol
-from vpbench.runs import LABEL
 from vpbench.samples import check_samples
 from vpbench.workers import threads_given_back
 
@@ -165,10 +164,6 @@ def _evaluate(
     rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
     predictor, spec = _made(given, label, device, stochastic=samples is not None)
     name = label or spec.label
-    if not LABEL.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot be a run's label; give another: letters, digits and _ . , = + - only."
-        )
     check_fits(predictor, spec.name, rules.inputs, rules.targets, rules.name)
     drawn = check_samples(predictor, spec.name, samples, seed)
     with (

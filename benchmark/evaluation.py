@@ -26,7 +26,7 @@ from vpbench.masks import moving_area
 from vpbench.metrics import get_metric
 from vpbench.predictor import Predictor, PredictorSpec, check_fits, check_predictions
 from vpbench.protocol import Masking, Protocol
-from vpbench.runs import KIND, SCHEMA, Run, RunWriter, read_run
+from vpbench.runs import KIND, LABEL, SCHEMA, Run, RunWriter, read_run
 from vpbench.samples import SCORED, Samples, Scored, Tally
 from vpbench.workers import limit_threads, map_in_order, result, submit
 
@@ -368,6 +368,12 @@ def evaluate_clips(
     if predictor.stochastic:
         samples = samples or Samples()
     manifests = _manifests(predictor, spec, label, clips, protocol, samples)
+    for manifest in manifests:
+        if not LABEL.fullmatch(manifest["label"]):
+            raise UsageError(
+                f"'{manifest['label']}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - "
+                "only, at most 100."
+            )
     folders = [out / clips.split["name"] / protocol.name / manifest["label"] for manifest in manifests]
     kept = protocol.targets if save_predictions else 0
     with ExitStack() as locks:

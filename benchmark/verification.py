@@ -19,6 +19,7 @@ from vpbench.escape import plain
 from vpbench.evaluation import evaluate_clips
 from vpbench.opening import Progress, no_progress, open_clips
 from vpbench.predictor import FRAMES, PredictorSpec, predictor_names
+from vpbench.protocol import BUILT_IN, Protocol, get_protocol
 from vpbench.runs import Run
 from vpbench.samples import SCORED, Samples
 from vpbench.splits import BUILT_IN as SPLITS
@@ -57,6 +58,7 @@ def verify(
     *,
     model: str | None = None,
     split: str | None = None,
+    protocol: str | None = None,
     data: Path | None = None,
     workers: int | None = None,
     device: str = "cpu",
@@ -71,6 +73,7 @@ def verify(
         model: the predictor, as for ``--model``, where the run has no saved predictions and names none that is
             installed; must be what the run names, in the same version.
         split: folder or CSV file, if the run's split is none of vpbench's.
+        protocol: TOML file, if the run's protocol is none of vpbench's.
         data: folder of videos, of prepared clips, or the authors' archive.
         workers: worker processes.
         device: where a trained model runs.
@@ -79,10 +82,10 @@ def verify(
         progress: shows progress.
 
     Raises:
-        UsageError: the predictor, split or clips of the run cannot be had.
+        UsageError: the predictor, split, protocol or clips of the run cannot be had.
         VpbenchError: the run is damaged, or evaluating fails.
     """
-    protocol = check_run(run, partial=True, complete=False)
+    rules = _protocol(check_run(run, partial=True, complete=False), protocol)
     said = run.manifest["split"]
     if split is None and said["name"] not in SPLITS:
         raise UsageError(f"The run's split '{said['name']}' is not one of vpbench's; give it as --split.")
@@ -106,9 +109,7 @@ def verify(
     if not clips:
         raise UsageError(f"{run.folder} has no scores yet.")
     with (
-        open_clips(
-            known, data, protocol, only=clips, workers=workers, warn=warn, progress=progress
-        ) as opened,
+        open_clips(known, data, rules, only=clips, workers=workers, warn=warn, progress=progress) as opened,
         tempfile.TemporaryDirectory(prefix="vpbench-") as folder,
         progress(f"Verifying {run.manifest['label']}", len(clips)) as step,
     ):
@@ -117,7 +118,7 @@ def verify(
             spec,
             "again",
             opened.clips,
-            protocol,
+            rules,
             Path(folder),
             opened.executor,
             window=opened.window,
@@ -127,6 +128,20 @@ def verify(
     kind = run.manifest.get("samples", {}).get("scored", "best")
     again = made[SCORED.index(kind)] if len(made) > 1 else made[0]
     return _compare(run, again, source, tolerance)
+
+
+def _protocol(said: Protocol, name: str | None) -> Protocol:
+    """The run's protocol, one of vpbench's or named by the user: a stranger's could name files as parameters."""
+    if name is None and said.name not in BUILT_IN:
+        raise UsageError(
+            f"The run's protocol '{said.name}' is not one of vpbench's; give it as --protocol FILE.toml."
+        )
+    known = get_protocol(name or said.name)
+    if known.hash != said.hash:
+        raise UsageError(
+            f"The run's protocol '{said.name}' (hash {said.hash}) is not '{known.name}' ({known.hash})."
+        )
+    return known
 
 
 def _predictor(run: Run, model: str | None) -> tuple[PredictorSpec, str]:

@@ -204,6 +204,19 @@ def test_another_split_is_refused(
     assert "is not 'other'" in done.output
 
 
+def test_a_protocol_of_ones_own_must_be_named(
+    verify: Callable[..., Result], clips: SmallClips, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "mathieu2016"\nname = "mine"\n[exclude]\n')
+    run = vpbench.evaluate("last_frame", data=clips.prepared, protocol=str(mine), out=tmp_path).folder
+    done = verify(run)
+    assert done.exit_code == 2
+    assert "give it as --protocol" in done.output
+    assert verify(run, "--protocol", mine).exit_code == 0
+    assert verify(run, "--protocol", "full-frame").exit_code == 2
+
+
 def test_no_run_is_an_error(cli: Callable[..., Result], tmp_path: Path) -> None:
     done = cli("verify", tmp_path)
     assert done.exit_code == 1

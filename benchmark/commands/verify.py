@@ -17,6 +17,7 @@ from vpbench.errors import VpbenchError
     help="The run's predictor, where the run has no saved predictions and names no installed one.",
 )
 @click.option("--split", metavar="FOLDER|FILE.csv", help="The run's split, where it is one of your own.")
+@click.option("--protocol", metavar="FILE.toml", help="The run's protocol, where it is one of your own.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
@@ -37,6 +38,7 @@ def verify(
     run: Path,
     model: str | None,
     split: str | None,
+    protocol: str | None,
     data: Path | None,
     workers: int | None,
     device: str,
@@ -59,6 +61,7 @@ def verify(
         read,
         model=model,
         split=split,
+        protocol=protocol,
         data=data,
         workers=workers,
         device=device,
