@@ -53,7 +53,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except VpbenchError as error:
-            click.echo(f"Error: {error}", err=True)
+            from vpbench.escape import visible
+
+            click.echo(f"Error: {visible(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\nInterrupted. What was finished is kept: run the same command to go on.", err=True)

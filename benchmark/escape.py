@@ -59,6 +59,12 @@ def plain(text: object) -> str:
     return " ".join(shown.split()) or "(no name)"
 
 
+def visible(text: str) -> str:
+    """A message of one line or several, without what a terminal would obey; names in it may be a stranger's."""
+    bare = _ANSI.sub("", text)
+    return "".join(c for c in bare if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+
+
 def markdown(text: str) -> str:
     """``text`` with every character that Markdown or HTML would interpret escaped; fit for a table cell."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -88,7 +88,9 @@ class FramesFolder(Predictor):
         stem = self.folder / str(index) / f"pred_{number}"
         there = [path for path in (stem.with_suffix(".npy"), stem.with_suffix(".png")) if path.exists()]
         if not there:
-            raise VpbenchError(f"{stem}.png (or .npy) is missing.")
+            raise VpbenchError(
+                f"{stem}.png (or .npy) is missing: a predicted frame's number is that of the inputs before it plus one."
+            )
         if len(there) == 2:
             raise VpbenchError(f"{stem}.npy and {there[1].name} are both there; remove one.")
         if there[0].suffix == ".npy":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -248,6 +249,15 @@ def test_symbolic_links_are_refused_wherever_they_are(
     link.symlink_to(target if target.exists() else elsewhere)
     with pytest.raises(VpbenchError, match=f"{link} is a symbolic link"):
         FramesFolder(frames)
+
+
+def test_names_of_files_do_not_reach_the_terminal(
+    command: Callable[..., subprocess.CompletedProcess[str]], frames: Path
+) -> None:
+    (frames / "a\x1b[31mb\u202ec\udcff").symlink_to(frames)
+    done = command("run", "--model", f"frames:{frames}", "--split", "synthetic", "--limit", "1")
+    assert done.returncode == 1
+    assert f"{frames / 'abc'} is a symbolic link" in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
