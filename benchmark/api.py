@@ -51,6 +51,8 @@ def evaluate(
 ) -> Run:
     """Score a predictor.
 
+    For example::
+
         run = vpbench.evaluate(lambda inputs, targets: inputs[-1:].repeat(targets, axis=0))
 
     A function, and a :class:`Predictor` made by you, runs in this process, whatever the number of workers; a model
