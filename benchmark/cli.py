@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vpbench.runs import Run
 
 DEFAULT_PROTOCOL = "mathieu2016"
-FORMATS = ("text", "markdown", "latex", "csv")
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -230,24 +229,6 @@ def prepare(
     with _opened(split_name, data, protocol, require_all, limit, workers, out) as opened:
         clips = opened.clips
         click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
-
-
-@main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
-def leaderboard(runs: tuple[Path, ...], form: str, out: Path | None) -> None:
-    """Print the table of finished runs: RUN… are folders of runs, or folders that hold some."""
-    from vpbench.files import write_atomic
-    from vpbench.leaderboard import build
-    from vpbench.runs import find_runs, read_run
-    from vpbench.tables import render
-
-    text = render(build([read_run(folder) for path in runs for folder in find_runs(path)]), form)
-    if out is None:
-        click.echo(text)
-    else:
-        write_atomic(out, (text.rstrip("\n") + "\n").encode())
 
 
 @main.command("list")

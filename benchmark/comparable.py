@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os.path
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +74,37 @@ def require_comparable(runs: Sequence[Run], labels: Sequence[str], *, allow_inco
     _refuse_mixed(runs, labels)
 
 
+def of_common_clips(runs: Sequence[Run], labels: Sequence[str]) -> list[Run]:
+    """The runs with the scores, and the prepared clips, of those clips only that all of them scored.
+
+    Raises:
+        UsageError: they have none in common; names two runs.
+    """
+    clips = set(runs[0].scores["clip"].tolist())
+    for run, label in zip(runs[1:], labels[1:], strict=True):
+        clips &= set(run.scores["clip"].tolist())
+        if not clips:
+            raise UsageError(
+                f"Runs {_name(runs[0], labels[0])} and {_name(run, label)} have no clip in common with each other "
+                "and the runs between them. Make one table for each."
+            )
+    return [_restricted(run, clips) for run in runs]
+
+
+def _restricted(run: Run, clips: set[int]) -> Run:
+    kept = np.isin(run.scores["clip"], list(clips))
+    if kept.all():
+        return run
+    prepared = run.manifest["prepared"]
+    names = set(map(str, clips))
+    contents = {key: content for key, content in prepared["clips"].items() if key in names}
+    return replace(
+        run,
+        manifest={**run.manifest, "prepared": {**prepared, "clips": contents}},
+        scores={key: values[kept] for key, values in run.scores.items()},
+    )
+
+
 def _name(run: Run, label: str) -> str:
     return f"'{label}' ({run.folder})"
 
@@ -105,7 +138,8 @@ def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
         if one != other:
             raise UsageError(
                 f"{both}they scored different clips. {_only(one - other, base_label)}"
-                f"{_only(other - one, label)}Run both on the same clips (the same --data and --limit)."
+                f"{_only(other - one, label)}Run both on the same clips (the same --data and --limit), or take the "
+                "clips that all of them have, with --common (in Python: common=True)."
             )
 
 
@@ -124,6 +158,13 @@ def _only(clips: set[int], label: str) -> str:
         return ""
     shown = ", ".join(map(str, sorted(clips)[:8])) + (", …" if len(clips) > 8 else "")
     return f"Only '{label}' has {len(clips)} clip{'s' if len(clips) > 1 else ''}: {shown}. "
+
+
+_COSTS = ("parameters", "ms_per_frame", "peak_memory_mib")
+
+
+def _number_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def _has_fields(run: Run) -> bool:
@@ -146,6 +187,9 @@ def _has_fields(run: Run) -> bool:
                 )
             )
             and isinstance(manifest["predictor"].get("description", {}).get("marks", []), list)
+            and all(isinstance(manifest.get(key) or {}, dict) for key in ("cost", "submission"))
+            and isinstance(manifest["predictor"].get("options") or {}, dict)
+            and all(_number_or_none((manifest.get("cost") or {}).get(key)) for key in _COSTS)
         )
     except (KeyError, TypeError, AttributeError):
         return False

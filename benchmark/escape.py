@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|[ -/]*[0-~])", re.DOTALL)
 
@@ -53,7 +54,12 @@ _LATEX = {
 
 def plain(text: object) -> str:
     """One line of visible characters: without terminal escapes, controls, and marks that reorder or hide text."""
-    bare = _ANSI.sub("", str(text))
+    return _plain(str(text))
+
+
+@lru_cache(4096)  # tables repeat most names in every row
+def _plain(text: str) -> str:
+    bare = _ANSI.sub("", text)
     kept = (" " if unicodedata.category(c) in ("Zl", "Zp", "Zs") or c in "\t\n\r\v\f" else c for c in bare)
     shown = "".join(c for c in kept if unicodedata.category(c)[0] != "C")
     return " ".join(shown.split()) or "(no name)"

@@ -10,6 +10,7 @@ from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
 from vpbench.escape import plain
+from vpbench.rows import contaminated
 
 if TYPE_CHECKING:
     from vpbench.runs import Run
@@ -41,7 +42,7 @@ def run_marks(run: Run, prepared: str | None, footnotes: Footnotes) -> list[str]
     """The footnote marks of a run; ``prepared`` says how its clips differ from the other rows', if they do."""
     said = run.manifest["predictor"].get("description") or {}
     texts = [plain(text) for text in said.get("marks") or ()]
-    if said.get("contaminated"):
+    if contaminated(run):
         texts.append("trained on clips of this test set (contaminated)")
     if run.manifest["status"] != "complete":
         texts.append("run not complete")
@@ -53,7 +54,15 @@ def preparations(runs: Sequence[Run]) -> list[str | None]:
     prepared = [run.manifest["prepared"] for run in runs]
     base_hash = Counter(one["hash"] for one in prepared).most_common(1)[0][0]
     base = next(one for one in prepared if one["hash"] == base_hash)
-    return [None if one["hash"] == base_hash else _preparation(one, base) for one in prepared]
+    return [
+        None if one["hash"] == base_hash or _content(one) == _content(base) else _preparation(one, base)
+        for one in prepared
+    ]
+
+
+def _content(prepared: dict[str, Any]) -> Any:
+    """What of the prepared clips is in a table, which may be fewer than the hash is over."""
+    return [prepared.get(key) for key in ("clips", "decoder", "flow")]
 
 
 def _preparation(one: dict[str, Any], base: dict[str, Any]) -> str:

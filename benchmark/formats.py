@@ -6,16 +6,19 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from functools import cached_property
+from itertools import chain, groupby
 
 import pandas as pd
 
 from vpbench import escape
-from vpbench.published import BEST_MARK
+from vpbench.published import BEST_MARK, SECOND_MARK
 
 WIDTH = 80
 NAME_HEADING = 14  # characters of a line of a heading that is a name
 _LEAST_LABEL, _SHORT = 16, 6
+BEST, SECOND = 1, 2  # places
+AMONG = "of the measured rows, at the printed precision"
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Sheet:
     Attributes:
         name: letters, digits and hyphens; names it in LaTeX.
         caption: one paragraph.
-        cells: texts; columns are (group, heading, unit), adjacent equal groups are one.
-        best: of the shape of ``cells``: which cells to mark as best.
+        cells: texts, some of several lines; columns are (group, heading, unit), adjacent equal groups are one.
+        places: of the shape of ``cells``: :data:`BEST`, :data:`SECOND` or 0.
         labels: row labels.
         marks: for each row, its footnote marks.
         corner: heading of the labels.
@@ -39,7 +42,7 @@ class Sheet:
     name: str
     caption: str
     cells: pd.DataFrame
-    best: pd.DataFrame
+    places: pd.DataFrame
     labels: tuple[str, ...]
     marks: tuple[tuple[str, ...], ...]
     corner: str = ""
@@ -53,10 +56,16 @@ class Sheet:
         """(group, heading, unit) of each column."""
         return [(str(key[0]), str(key[1]), str(key[2])) for key in self.cells.columns]
 
-    @property
-    def has_best(self) -> bool:
-        """Whether any cell is marked."""
-        return bool(self.best.to_numpy(dtype=bool).any())
+    def has(self, place: int) -> bool:
+        """Whether any cell has the place."""
+        return bool((self.places.to_numpy() == place).any())
+
+    def rows(self) -> Iterator[tuple[int, str, tuple[str, ...], list[str], list[int]]]:
+        """Number, label, marks, cells and places of each row."""
+        # as lists, for pandas takes long to give single rows
+        cells, places = self.cells.to_numpy().tolist(), self.places.to_numpy().tolist()
+        for row, (label, marks) in enumerate(zip(self.labels, self.marks, strict=True)):
+            yield row, label, marks, [str(cell) for cell in cells[row]], places[row]
 
 
 # Text ------------------------------------------------------------------------------------------------
@@ -66,12 +75,12 @@ class Sheet:
 class _TextColumn:
     group: str
     heading: list[str]
-    cells: list[str]
+    cells: list[list[str]]
     gap: int
 
-    @property
+    @cached_property
     def width(self) -> int:
-        return max(map(escape.width, [*self.heading, *self.cells]))
+        return max(map(escape.width, [*self.heading, *chain.from_iterable(self.cells)]))
 
 
 def text(sheet: Sheet) -> str:
@@ -89,11 +98,15 @@ def text(sheet: Sheet) -> str:
         lines += [*_text_block(sheet, labels, block, label_width), ""]
     for note in sheet.notes:
         lines += textwrap.wrap(note, WIDTH)
-    if sheet.has_best:
-        lines.append(f"{BEST_MARK} best of the measured rows, at the printed precision")
+    named = [f"{mark} {word}" for place, mark, word in _PLACES if sheet.has(place)]
+    if named:
+        lines.append(f"{', '.join(named)} {AMONG}")
     for mark, note in sheet.footnotes.items():
         lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+_PLACES = ((BEST, BEST_MARK, "best"), (SECOND, SECOND_MARK, "second"))
 
 
 def _text_mark(mark: str) -> str:
@@ -108,13 +121,17 @@ def _text_marks(marks: Sequence[str]) -> str:
 
 def _text_column(sheet: Sheet, number: int) -> _TextColumn:
     group, heading, unit = sheet.columns[number]
-    gap = 1 if sheet.has_best else 2  # the place for the mark is a gap too
-    best = [bool(flag) for flag in sheet.best.iloc[:, number]]
-    slot = [(BEST_MARK if flag else " ") if any(best) else "" for flag in best]
-    cells = [str(cell) + mark for cell, mark in zip(sheet.cells.iloc[:, number], slot, strict=True)]
+    places = sheet.places.iloc[:, number].tolist()
+    gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
+    signs = {place: mark for place, mark, _ in _PLACES}
+    room = " " if any(places) else ""
+    cells = []
+    for cell, place in zip(sheet.cells.iloc[:, number], places, strict=True):
+        first, *further = str(cell).split("\n")
+        cells.append([first + signs.get(place, room), *(line + room for line in further)])
     lines = [shorten(heading), unit] if sheet.short_headings else wrap(heading, NAME_HEADING)
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
-    width = max(map(escape.width, cells), default=0) if any(best) else 0
+    width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
     return _TextColumn(
         group, [f"{line} " if escape.width(line) < width else line for line in lines], cells, gap
     )
@@ -179,8 +196,9 @@ def _text_block(
             if row:
                 yield rule
             yield sheet.headings[row]
-        for n, part in enumerate(wrap(label, label_width)):
-            yield line(part, [[column.cells[row] if n == 0 else "" for column in group] for group in groups])
+        parts = wrap(label, label_width)
+        for n in range(max(len(parts), *(len(column.cells[row]) for group in groups for column in group))):
+            yield line(_nth(parts, n), [[_nth(column.cells[row], n) for column in group] for group in groups])
 
 
 def _nth(lines: Sequence[str], n: int) -> str:
@@ -208,28 +226,35 @@ def wrap(label: str, width: int) -> list[str]:
 
 
 def markdown(sheet: Sheet) -> str:
-    """The sheet as a GitHub table between its caption and its notes; the best cells are bold."""
+    """The sheet as a GitHub table between its caption and its notes; the best cells are bold, the second underlined."""
     headings = [
         escape.markdown(" ".join(filter(None, (group, heading, f"({unit})" if _is_unit(unit) else unit))))
         for group, heading, unit in sheet.columns
     ]
     rows: list[list[str]] = []
-    for row, label in enumerate(sheet.labels):
+    signs = {BEST: ("**", "**"), SECOND: ("<u>", "</u>")}
+    for row, label, marks, cells, places in sheet.rows():
         if row in sheet.headings:
             rows.append([f"*{escape.markdown(sheet.headings[row])}*", *[""] * len(headings)])
-        cells = zip(sheet.cells.iloc[row], sheet.best.iloc[row], strict=True)
-        rows.append(
-            [escape.markdown(label) + _superscript(sheet.marks[row])]
-            + [f"**{cell}**" if best else str(cell) for cell, best in cells]
-        )
+        texts = []
+        for cell, place in zip(cells, places, strict=True):
+            first, *further = map(escape.markdown, cell.split("\n"))
+            start, end = signs.get(place, ("", ""))
+            texts.append("<br>".join([f"{start}{first}{end}", *further]))
+        rows.append([escape.markdown(label) + _superscript(marks), *texts])
     frame = pd.DataFrame(rows, columns=[sheet.corner, *headings], dtype=object)
     align = ["left", *["right"] * len(headings)]
     table = frame.to_markdown(
         index=False, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None
     )
     notes = [escape.markdown(note) for note in sheet.notes]
-    if sheet.has_best:
-        notes.append("**Bold**: best of the measured rows, at the printed precision.")
+    named = [
+        word
+        for place, word in ((BEST, "**Bold**: best"), (SECOND, "<u>underlined</u>: second"))
+        if sheet.has(place)
+    ]
+    if named:
+        notes.append(f"{', '.join(named)} {AMONG}.")
     notes += [f"{_superscript([mark])} {escape.markdown(note)}" for mark, note in sheet.footnotes.items()]
     return "\n\n".join([escape.markdown(sheet.caption), str(table), *notes]) + "\n"
 

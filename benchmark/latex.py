@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from vpbench import escape
-from vpbench.formats import NAME_HEADING, Sheet, shorten, wrap
+from vpbench.formats import AMONG, BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
 
 _WIDE = 9  # columns above which the type is smaller, and the table may reach into both margins
 _LABEL = 20  # characters of a line of a row's label
@@ -30,20 +30,29 @@ def latex(sheet: Sheet) -> str:
         *_header(sheet),
         r"\midrule",
     ]
-    for row, label in enumerate(sheet.labels):
+    signs = {BEST: r"\textbf{%s}", SECOND: r"\underline{%s}"}
+    for row, label, marks, cells, places in sheet.rows():
         if row in sheet.headings:
             heading = escape.latex(sheet.headings[row])
             lines += [r"\midrule"] * (row > 0) + [
                 rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
             ]
-        shown = _lines(label, _LABEL, "[t]{@{}l@{}}", _marks(sheet.marks[row]))
-        cells = zip(map(str, sheet.cells.iloc[row]), sheet.best.iloc[row], strict=True)
-        texts = [rf"\textbf{{{escape.latex(cell)}}}" if best else escape.latex(cell) for cell, best in cells]
-        lines.append(" & ".join([shown, *texts]) + r" \\")
+        shown = _lines(label, _LABEL, "[t]{@{}l@{}}", _marks(marks))
+        texts = [cell.split("\n") for cell in cells]
+        first = [signs.get(p, "%s") % escape.latex(t[0]) for t, p in zip(texts, places, strict=True)]
+        lines.append(" & ".join([shown, *first]) + r" \\")
+        for n in range(1, max(map(len, texts), default=1)):
+            further = [rf"{{\tiny {escape.latex(t[n])}}}" if n < len(t) else "" for t in texts]
+            lines.append(" & ".join(["", *further]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}" + "}" * wide]
     notes = [escape.latex(note) for note in sheet.notes]
-    if sheet.has_best:
-        notes.append("Bold: best of the measured rows, at the printed precision.")
+    named = [
+        word
+        for place, word in ((BEST, "Bold: best"), (SECOND, r"\underline{underlined}: second"))
+        if sheet.has(place)
+    ]
+    if named:
+        notes.append(f"{', '.join(named)} {AMONG}.")
     notes += [f"{_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
     if notes:
         lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]

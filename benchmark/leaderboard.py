@@ -1,25 +1,28 @@
 """The leaderboard: a pure function of runs and published rows.
 
-:func:`build` turns runs into a table of means (pandas) with everything that its reader must know: protocol,
-split, how many clips, which rows differ in what. :mod:`vpbench.tables` prints it.
+:func:`build` turns runs into a table (pandas) of means, their intervals and ranks, with everything that its reader
+must know: protocol, split, how many clips, which rows differ in what. :mod:`vpbench.tables` prints it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from vpbench.comparable import clips_scored, require_comparable, require_fields, row_labels
+from vpbench.comparable import (
+    clips_scored,
+    of_common_clips,
+    require_comparable,
+    require_fields,
+    row_labels,
+)
 from vpbench.errors import UsageError
 from vpbench.escape import plain
 from vpbench.footnotes import Footnotes, preparations, run_marks
-from vpbench.metrics import get_metric
-from vpbench.protocol import COLOUR_THRESHOLD
 from vpbench.published import (
     UNVERIFIED,
     UNVERIFIED_MARK,
@@ -29,30 +32,53 @@ from vpbench.published import (
     for_runs,
     read_published,
 )
+from vpbench.resampling import LEAST_CLIPS, LEVEL, RESAMPLES, SEED, Pairs, compare_rows, draw
+from vpbench.rows import (
+    ByClip,
+    Column,
+    as_frame,
+    by_clip,
+    group_by_seed,
+    intervals,
+    measured_row,
+    method_name,
+    pooled,
+    published_row,
+    score_columns,
+)
+from vpbench.selection import in_order, select_columns, select_rows, split_score_name
+from vpbench.wording import mask_in_words
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from vpbench.runs import Run
 
+__all__ = ["Column", "Leaderboard", "Statistics", "build", "mask_in_words"]
+
 
 @dataclass(frozen=True)
-class Column:
-    """A column of scores: its key in the runs, and how its metric is printed.
+class Statistics:
+    """How sure the numbers are, and how that was found.
 
     Attributes:
-        key: column name of the protocol.
-        label: heading.
-        unit: unit, empty for none.
-        higher_is_better: direction.
-        decimals: digits after the point that are printed for measured rows.
+        level: of the intervals and of the test behind the ranks.
+        resamples: number of bootstrap resamples.
+        seed: where they come from.
+        column: what is ranked by: the column of scores.
+        frame: and the frame.
+        least_pairs: the smallest number of clips that two rows have both counted there; 0 for one row.
+        most_pairs: the largest.
     """
 
-    key: str
-    label: str
-    unit: str
-    higher_is_better: bool
-    decimals: int
+    level: float
+    resamples: int
+    seed: int
+    column: Column
+    frame: Frame
+    least_pairs: int
+    most_pairs: int
 
 
 @dataclass(frozen=True)
@@ -67,10 +93,12 @@ class Leaderboard:
         versions: the vpbench versions that made the runs.
         columns: the columns of scores.
         frames: what the means run over, in the order of the table: frame numbers (1-based) and ``"all"``.
-        rows: one row a run, in the order given, then the published ones. Columns: ``label``, ``published``,
-            ``verified``, ``source``; ``<column>_<frame>`` the means (NaN if no frame is counted);
+        rows: one row a run, or a method of several seeds, then the published ones. Columns: ``rank``, ``label``,
+            ``published``, ``verified``, ``source``; ``<column>_<frame>`` the means (NaN if no frame is counted),
+            with ``_low`` and ``_high`` their interval and ``_sd`` their standard deviation over seeds;
             ``frames_counted_<frame>``, ``frames_excluded_<frame>`` (by the protocol's rule),
             ``frames_undefined_<frame>`` (no score); ``moving_fraction``; cost; and where the numbers come from.
+        statistics: how the intervals and ranks were found.
         published: the published rows, in the order of ``rows``, with the table that each is from.
         marks: for each row of ``rows``, its footnote marks.
         footnotes: mark to text.
@@ -85,6 +113,7 @@ class Leaderboard:
     columns: tuple[Column, ...]
     frames: tuple[Frame, ...]
     rows: pd.DataFrame
+    statistics: Statistics
     published: tuple[tuple[PublishedTable, PublishedRow], ...]
     marks: tuple[tuple[str, ...], ...]
     footnotes: dict[str, str]
@@ -94,6 +123,11 @@ class Leaderboard:
     def measured(self) -> pd.DataFrame:
         """The rows of runs, without the published ones."""
         return self.rows.iloc[: len(self.rows) - len(self.published)]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether any row has a rank."""
+        return bool(self.rows["rank"].notna().any())
 
     @property
     def steps(self) -> int:
@@ -117,6 +151,13 @@ def build(
     *,
     published: Sequence[PublishedTable] | None = None,
     allow_incomplete: bool = False,
+    common: bool = False,
+    level: float = LEVEL,
+    rank_by: str | None = None,
+    group: bool = True,
+    only: Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    sort: str | None = None,
 ) -> Leaderboard:
     """Make the leaderboard of ``runs``; a folder that is given twice counts once.
 
@@ -124,95 +165,95 @@ def build(
         runs: at least one.
         published: the published tables that may stand beneath; by default all that come with vpbench.
         allow_incomplete: take runs that have not finished; each gets a footnote.
+        common: keep only the clips that all runs scored.
+        level: of the intervals and ranks, between 0 and 1.
+        rank_by: the score by which runs are ranked, as ``<column>_<frame>``; by default the protocol's first
+            column on the first frame.
+        group: make one row of the runs of a method that differ in their training seed.
+        only: keep the rows whose label fits one of these patterns (``adv*``), published ones too.
+        metrics: keep these columns, in this order.
+        sort: ``rank``, ``label`` or a column of ``rows``: the measured rows in this order, best first.
 
     Raises:
         UsageError: no runs, or runs that cannot stand in one table: another protocol, split or set of clips,
-            or not complete. The message names the runs and the difference.
+            or not complete; or nothing that is to be selected. The message names the runs and the difference.
         VpbenchError: a manifest lacks what a table prints, or a metric is not installed.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
     if not runs:
         raise UsageError("A leaderboard needs at least one run; name the folders of runs.")
     require_fields(runs)
-    labels = row_labels(runs)
-    require_comparable(runs, labels, allow_incomplete=allow_incomplete)
     first = runs[0].manifest
-    definition = first["protocol"]["definition"]
-    columns, steps = _columns(definition), int(definition["targets"])
-    frames: tuple[Frame, ...] = tuple(range(1, steps + 1))
-
-    footnotes = Footnotes()
-    marks = [run_marks(run, base, footnotes) for run, base in zip(runs, preparations(runs), strict=True)]
-    rows = [
-        {"label": label, "published": False, "verified": None, "source": str(run.folder)}
-        | _means(run, columns, frames if steps <= 2 else (*frames, "all"))
-        | _facts(run)
-        for run, label in zip(runs, labels, strict=True)
-    ]
     tables = for_runs(
         first["protocol"]["name"],
         first["split"]["name"],
         tuple(read_published() if published is None else published),
     )
-    printed = tuple((table, row) for table in tables for row in table.rows)
+    runs, labels, printed = select_rows(
+        runs, row_labels(runs), [(table, row) for table in tables for row in table.rows], only
+    )
+    scored = {clips_scored(run) for run in runs}
+    if common:
+        runs = of_common_clips(runs, labels)
+    require_comparable(runs, labels, allow_incomplete=allow_incomplete)
+    first, clips = runs[0].manifest, clips_scored(runs[0])
+    columns, steps = score_columns(first["protocol"]["definition"]), _steps(first)
+    every: tuple[Frame, ...] = tuple(range(1, steps + 1))
+    every = every if steps <= 2 else (*every, "all")
+    ranked = split_score_name(rank_by or f"{columns[0].key}_1", columns, every)
+    shown = select_columns(columns, metrics)
+
+    members = group_by_seed(runs) if group else [[n] for n in range(len(runs))]
+    footnotes = Footnotes()
+    prepared = preparations(runs)
+    scores = [by_clip(run) for run in runs]
+    times = draw(clips)
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # many small products, for which threads cost more than they give
+        ranges = [intervals([scores[n] for n in those], shown, every, times, level) for those in members]
+        pairs = _compare(members, scores, *ranked, times, level)
+    rows, marks = [], []
+    for number, those in enumerate(members):
+        label = labels[those[0]] if len(those) == 1 else _group_label(runs, labels, those)
+        own = [mark for n in those for mark in run_marks(runs[n], prepared[n], footnotes)]
+        if len(those) > 1:
+            own.append(footnotes.add(_seeds([runs[n] for n in those])))
+        marks.append(list(dict.fromkeys(own)))
+        rows.append(
+            {"rank": _rank(pairs, number), "label": label, "published": False, "verified": None, "source": ""}
+            | measured_row([runs[n] for n in those], shown, every)
+            | ranges[number]
+        )
+    order = in_order(rows, sort, shown, f"{ranked[0].key}_{ranked[1]}")
+    rows, marks = [rows[n] for n in order], [marks[n] for n in order]
     for table, row in printed:
         marks.append(
             [footnotes.add(table.marks[mark], mark) for mark in row.marks]
             + ([] if row.verified else [footnotes.add(UNVERIFIED, UNVERIFIED_MARK)])
         )
-        rows.append(_published(table, row, [column.key for column in columns]))
+        rows.append(published_row(table, row, [column.key for column in shown]))
     for facts, own in zip(rows, marks, strict=True):
         facts["footnotes"] = "; ".join(footnotes.texts[mark] for mark in own)
     return Leaderboard(
         protocol=first["protocol"],
         split=first["split"],
-        clips=clips_scored(runs[0]),
+        clips=clips,
         flow=" or ".join(sorted({_flow(run) for run in runs})),
         versions=tuple(sorted({plain(run.manifest["environment"]["vpbench"]) for run in runs})),
-        columns=columns,
-        frames=frames if steps <= 2 else ("all", 1, steps),
-        rows=_typed(rows),
-        published=printed,
+        columns=shown,
+        frames=every if steps <= 2 else ("all", 1, steps),
+        rows=as_frame(rows),
+        statistics=_statistics(pairs, level, *ranked),
+        published=tuple(printed),
         marks=tuple(tuple(row_marks) for row_marks in marks),
         footnotes=footnotes.texts,
-        notes=tuple(_notes(tables, clips_scored(runs[0]), first["split"]["total"])),
+        notes=tuple(_notes([table for table, _ in printed], clips, first["split"]["total"], scored, common)),
     )
 
 
-def mask_in_words(definition: dict[str, Any], flow: str | None = None) -> str:
-    """The moving area of a protocol's definition, and what each metric does with it, in words.
-
-    Args:
-        definition: of the protocol.
-        flow: the flow that the clips really have (``exact`` for synthetic ones); by default the protocol's.
-    """
-    mask, uses = definition["mask"], definition["metrics"]
-    saturated = 1 - COLOUR_THRESHOLD / 255
-    motion = mask.get("max_motion")
-    if mask["kind"] == "none" or all(use["masking"] == "none" for use in uses.values()):
-        return "whole frames"
-    limit = (
-        f"{saturated:g} of the frame's largest"
-        if motion == "frame"
-        else f"{saturated * float(motion or 1):g} px"
-    )
-    flow = plain(flow or definition["flow"])
-    area = {
-        "colour": f"moving area where the {flow} flow exceeds {limit}",
-        "as-printed": f"area where the {flow} flow does not exceed {limit} (the paper's footnote 2 "
-        "taken literally)",
-        "magnitude": f"moving area where the {flow} flow exceeds {plain(mask.get('tau'))} px",
-        "archive": "moving area from the flow images that came with the clips",
-    }.get(mask["kind"], f"mask {plain(mask['kind'])}")
-    keys = {
-        way: [key for key, use in uses.items() if use["masking"] == way]
-        for way in ("inside", "black", "none")
-    }
-    named = {way: " and ".join(map(plain, those)) for way, those in keys.items() if those}
-    if len(named) == 1:
-        return f"{area}, {'all else set to black' if 'black' in named else 'scores averaged inside it'}"
-    ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}
-    return ", ".join([area, *(f"{what} {ways[way]}" for way, what in named.items())])
+def _steps(manifest: dict[str, Any]) -> int:
+    return int(manifest["protocol"]["definition"]["targets"])
 
 
 def _flow(run: Run) -> str:
@@ -223,89 +264,54 @@ def _flow(run: Run) -> str:
     )
 
 
-def _columns(definition: dict[str, Any]) -> tuple[Column, ...]:
-    metrics = {key: get_metric(use["metric"]) for key, use in definition["metrics"].items()}
-    # "PSNR (mathieu2016)" is headed "PSNR" unless the protocol has another PSNR; the caption names the protocol
-    short = {key: metric.label.split(" (")[0] for key, metric in metrics.items()}
-    times = Counter(short.values())
-    return tuple(
-        Column(
-            key=key,
-            label=plain(short[key] if times[short[key]] == 1 else key),
-            unit=plain(metric.unit) if metric.unit else "",
-            higher_is_better=metric.higher_is_better,
-            decimals=3 if metric.high <= 1 else 2,
-        )
-        for key, metric in metrics.items()
+def _group_label(runs: Sequence[Run], labels: Sequence[str], those: Sequence[int]) -> str:
+    """The method's name, with the number of seeds where another row has that name."""
+    name = method_name(runs[those[0]])
+    taken = {label for n, label in enumerate(labels) if n not in those}
+    return f"{name} ({len(those)} seeds)" if name in taken else name
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = [plain(run.manifest["predictor"]["description"]["seed"]) for run in runs]
+    return (
+        f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(seeds)}); n is the smallest; an "
+        "interval is that of the mean, over clips and not over seeds"
     )
 
 
-def _means(run: Run, columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
-    scores = run.scores
-    counted = scores["counted"]
-    undefined = ~counted & np.any([~np.isfinite(scores[column.key]) for column in columns], axis=0)
-    means: dict[str, Any] = {}
-    for frame in frames:
-        here = np.full(counted.shape, True) if frame == "all" else scores["frame"] == frame
-        for column in columns:
-            means[f"{column.key}_{frame}"] = _mean(scores[column.key][here & counted])
-        means[f"frames_counted_{frame}"] = int((here & counted).sum())
-        means[f"frames_excluded_{frame}"] = int((here & ~counted & ~undefined).sum())
-        means[f"frames_undefined_{frame}"] = int((here & undefined).sum())
-    moving = scores["moving"]
-    means["moving_fraction"] = _mean(moving[np.isfinite(moving)])
-    return means
+def _compare(
+    members: Sequence[Sequence[int]],
+    scores: Sequence[ByClip],
+    column: Column,
+    frame: Frame,
+    times: NDArray[np.float64],
+    level: float,
+) -> Pairs:
+    """Each row against each, by what is ranked."""
+    rows = [pooled([scores[n] for n in those], column.key, frame) for those in members]
+    values, counted = (np.stack([row[part] for row in rows]) for part in (0, 1))
+    return compare_rows(values, counted, times, level, column.higher_is_better)
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+def _rank(pairs: Pairs, row: int) -> int | None:
+    """1 + the number of rows that are significantly better; none for one row, or one of too few clips."""
+    if len(pairs.clips) < 2 or pairs.clips[row, row] < LEAST_CLIPS:
+        return None
+    return 1 + int(pairs.better[:, row].sum())
 
 
-def _facts(run: Run) -> dict[str, Any]:
-    manifest = run.manifest
-    cost, said = manifest.get("cost") or {}, manifest["predictor"].get("description") or {}
-    training = said.get("training_data")
-    return {
-        "parameters": cost.get("parameters"),
-        "ms_per_frame": cost.get("ms_per_frame"),
-        "peak_memory_mib": cost.get("peak_memory_mib"),
-        "training_data": None if training is None else plain(training),
-        "contaminated": bool(said.get("contaminated", False)),
-        "predictor": plain(manifest["predictor"]["name"]),
-        "protocol": plain(manifest["protocol"]["name"]),
-        "protocol_version": manifest["protocol"]["version"],
-        "protocol_hash": plain(manifest["protocol"]["hash"]),
-        "split": plain(manifest["split"]["name"]),
-        "clips_scored": clips_scored(run),
-        "clips_total": manifest["split"]["total"],
-        "prepared_hash": plain(manifest["prepared"]["hash"]),
-        "vpbench": plain(manifest["environment"]["vpbench"]),
-    }
+def _statistics(pairs: Pairs, level: float, column: Column, frame: Frame) -> Statistics:
+    between = pairs.clips[~np.eye(len(pairs.clips), dtype=bool)]
+    least, most = (int(between.min()), int(between.max())) if between.size else (0, 0)
+    return Statistics(level, RESAMPLES, SEED, column, frame, least, most)
 
 
-def _published(table: PublishedTable, row: PublishedRow, keys: Sequence[str]) -> dict[str, Any]:
-    scores = {f"{key}_{frame}": value for key in keys for frame, value in row.scores.get(key, {}).items()}
-    return {
-        "label": row.label,
-        "published": True,
-        "verified": row.verified,
-        "source": table.citation,
-        **scores,
-        "protocol": table.protocol,
-        "split": table.split,
-    }
-
-
-def _typed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The rows as a frame, counts as whole numbers although published rows have none."""
-    frame = pd.DataFrame(rows)
-    counts = [name for name in frame if str(name).startswith("frames_")]
-    counts += ["parameters", "protocol_version", "clips_scored", "clips_total"]
-    return frame.astype(dict.fromkeys(counts, "Int64"))
-
-
-def _notes(tables: Sequence[PublishedTable], clips: int, total: int) -> Iterator[str]:
-    for table in tables:
+def _notes(
+    tables: Sequence[PublishedTable], clips: int, total: int, scored: set[int], common: bool
+) -> Iterator[str]:
+    if common and scored != {clips}:
+        yield f"Only the {clips} clips that all runs scored are counted; the runs have up to {max(scored)}."
+    for table in {table.full_name: table for table in tables}.values():
         yield f"Published rows: {table.citation}."
     if tables and clips < total:
         yield (

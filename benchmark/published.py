@@ -16,9 +16,10 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 
-# Marks that tables give a meaning of their own: not verified, and best of its column.
+# Marks that tables give a meaning of their own: not verified, best and second of its column.
 UNVERIFIED_MARK = "†"
 BEST_MARK = "•"
+SECOND_MARK = "◦"
 UNVERIFIED = "published numbers transcribed without the PDF at hand; not verified"
 
 Frame = int | str
@@ -159,8 +160,8 @@ def _table(source: Source, data: dict[str, Any]) -> PublishedTable:
     frames = tuple(data.pop("frames"))
     marks = data.pop("marks", {})
     for mark in marks:
-        if mark.isalnum() or mark in (UNVERIFIED_MARK, BEST_MARK):
-            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, † and • are taken")
+        if mark.isalnum() or mark in (UNVERIFIED_MARK, BEST_MARK, SECOND_MARK):
+            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, • and ◦ are taken")
     if ("protocol" in data) != ("split" in data):
         raise UsageError(f"{where}: give both protocol and split, or neither")
     if set(data["labels"]) != set(data["decimals"]):

@@ -146,16 +146,18 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
 
 def _read_at_once(whole: list[bytes], metrics: list[str], targets: int) -> list[dict[str, Any]] | None:
     """The lines if nothing is wrong with any: the checks of :func:`_read_one_by_one`, by column and far quicker."""
-    keys = (*_FIXED, *metrics)
+    keys, text = (*_FIXED, *metrics), b"\n".join(whole)
     # One object a line and no key twice: values are no objects and no texts, so that braces stand at a line's ends
     # only, and there are as many colons as keys.
-    if not all(
-        text[:1] == b"{" and text[-1:] == b"}" and text.count(b"{") == 1 and text.count(b":") == len(keys)
-        for text in whole
+    if not (
+        text[:1] == b"{"
+        and text[-1:] == b"}"
+        and text.count(b"{") == text.count(b"}") == text.count(b"}\n{") + 1 == len(whole)
+        and text.count(b":") == len(keys) * len(whole)
     ):
         return None
     try:
-        lines: list[dict[str, Any]] = json.loads(b"[%b]" % b",".join(whole), parse_constant=_refuse)
+        lines: list[dict[str, Any]] = json.loads(b"[%b]" % text.replace(b"\n", b","), parse_constant=_refuse)
         columns = {key: [line[key] for line in lines] for key in keys}
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -167,32 +169,31 @@ def _read_at_once(whole: list[bytes], metrics: list[str], targets: int) -> list[
         and {*map(len, lines)} <= {len(keys)}
         and {*map(type, clips)} <= {int}
         and {*map(type, columns["counted"])} <= {bool}
+        and {*map(type, columns["frame"])} <= {int}
         and columns["frame"] == [*range(1, targets + 1)] * whole_clips + [*range(1, rest + 1)]
         and len({*firsts}) == len(firsts)
         and clips == [clip for clip in firsts for _ in range(targets)][: len(lines)]
         and max(clips, default=0) < _LARGEST
         and min(clips, default=0) >= 0
         and _are_numbers(columns["moving"])
-        and all(0 <= share <= 1 for share in columns["moving"])
-        and all(
-            _are_numbers([value for value in columns[key] if value is not None])
-            and not (
-                None in columns[key]
-                and any(c and v is None for c, v in zip(columns["counted"], columns[key], strict=True))
-            )
-            for key in metrics
-        )
+        and 0 <= min(columns["moving"], default=0) <= max(columns["moving"], default=0) <= 1
+        and all(_are_scores(columns[key], columns["counted"]) for key in metrics)
     )
     return lines if valid else None
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    if not {*map(type, values)} <= {float, int}:
-        return False
-    try:
-        return all(map(math.isfinite, values))
-    except OverflowError:
-        return False
+    """Whether :func:`_is_number` holds for all."""
+    types = {*map(type, values)}
+    return (types <= {float} and math.isfinite(math.fsum(map(abs, values)))) or all(map(_is_number, values))
+
+
+def _are_scores(values: list[Any], counted: list[bool]) -> bool:
+    """Whether all are numbers or ``None``, and those that are counted are numbers."""
+    if None not in values:
+        return _are_numbers(values)
+    rest = [value for value in values if value is not None]
+    return _are_numbers(rest) and not any(c and v is None for c, v in zip(counted, values, strict=True))
 
 
 def _read_one_by_one(
@@ -208,6 +209,7 @@ def _read_one_by_one(
                 line.keys() == keys
                 and type(line["clip"]) is int
                 and 0 <= line["clip"] < _LARGEST
+                and type(line["frame"]) is int
                 and type(line["counted"]) is bool
                 and all(line[m] is None or _is_number(line[m]) for m in metrics)
                 and _is_number(line["moving"])

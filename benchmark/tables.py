@@ -1,46 +1,94 @@
 """What a table shows: a leaderboard, or a published table, as sheets of printed cells, and in every format.
 
-The cells come from one pandas frame; :mod:`vpbench.formats` and :mod:`vpbench.latex` lay them out.
+The cells come from one pandas frame; :mod:`vpbench.printing` has the formats.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
-from vpbench import escape, formats, latex
-from vpbench.errors import unknown_name
-from vpbench.escape import plain
-from vpbench.formats import Sheet
+from vpbench import reading
+from vpbench.footnotes import Footnotes
+from vpbench.formats import BEST, SECOND, Sheet
 from vpbench.leaderboard import Column, Leaderboard
+from vpbench.printing import (
+    FORMATS,
+    MISSING,
+    as_frame,
+    integer,
+    number,
+    records,
+    render_sheets,
+    short,
+    slug,
+    values_of,
+)
 from vpbench.published import UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedTable
+from vpbench.wording import frame_in_words, ordinal
 
-MISSING = "–"
+__all__ = [
+    "FORMATS",
+    "Look",
+    "board_data",
+    "leaderboard_sheets",
+    "published_frame",
+    "published_sheet",
+    "render",
+    "render_published",
+]
 
-_SHEET_FORMATS: dict[str, Callable[[Sheet], str]] = {
-    "text": formats.text,
-    "markdown": formats.markdown,
-    "latex": latex.latex,
-}
-FORMATS = ("text", "markdown", "csv", "latex")
+
+@dataclass(frozen=True)
+class Look:
+    """What of a leaderboard is printed.
+
+    Attributes:
+        intervals: the intervals beneath the means.
+        facts: cost, moving area and training data.
+        precision: digits after the point of scores; one more for scores in [0, 1]. ``None``: the metrics' own.
+    """
+
+    intervals: bool = False
+    facts: bool = False
+    precision: int | None = None
 
 
-def render(leaderboard: Leaderboard, form: str = "text") -> str:
+def render(
+    leaderboard: Leaderboard,
+    form: str = "text",
+    *,
+    intervals: bool | None = None,
+    facts: bool | None = None,
+    precision: int | None = None,
+) -> str:
     """Print a leaderboard in one of :data:`FORMATS`.
 
-    CSV holds every number in full precision, one line a row, published ones flagged. The other formats
-    round, mark the best measured scores, and explain themselves in notes; a protocol of more than two frames
-    is followed by one table a metric with every frame.
+    CSV and JSON hold every number in full precision, one line or object a row, published ones flagged. The other
+    formats round, mark the best and the second of the measured scores, and explain themselves in notes; a protocol
+    of more than two frames is followed by one table a metric with every frame.
 
     The text has no newline at its end.
+
+    Args:
+        leaderboard: the leaderboard.
+        form: the format.
+        intervals: print the intervals beneath the means; by default in HTML only.
+        facts: print cost, moving area and training data; by default in HTML only.
+        precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
 
     Raises:
         UsageError: unknown format.
     """
-    return _render(lambda: leaderboard_sheets(leaderboard), leaderboard.rows, form)
+    html = form == "html"
+    look = Look(html if intervals is None else intervals, html if facts is None else facts, precision)
+    return render_sheets(
+        lambda: leaderboard_sheets(leaderboard, look), leaderboard.rows, form, lambda: board_data(leaderboard)
+    )
 
 
 def render_published(table: PublishedTable, form: str = "text") -> str:
@@ -51,48 +99,101 @@ def render_published(table: PublishedTable, form: str = "text") -> str:
     Raises:
         UsageError: unknown format.
     """
-    return _render(lambda: [published_sheet(table)], published_frame(table), form)
+    rows = published_frame(table)
+    return render_sheets(
+        lambda: [published_sheet(table)],
+        rows,
+        form,
+        lambda: {"caption": table.citation, "rows": records(rows)},
+    )
 
 
-def leaderboard_sheets(board: Leaderboard) -> list[Sheet]:
+def leaderboard_sheets(board: Leaderboard, look: Look = Look()) -> list[Sheet]:
     """The summary in the form of the paper's Table 2; for more than two frames, also a sheet a metric."""
-    shown: list[tuple[tuple[str, str, str], list[str], list[bool]]] = []
+    shown: list[tuple[tuple[str, str, str], list[str], list[int]]] = []
+
+    def add(group: str, heading: str, unit: str, cells: list[str], places: list[int] | None = None) -> None:
+        shown.append(((group, heading, unit), cells, places or [0] * len(cells)))
+
+    rows = board.rows
+    if board.ranked:
+        add("", "rank", "", [integer(value) for value in values_of(rows, "rank")])
     for frame in board.frames:
-        group = _ordinal(frame) if frame != "all" else f"all {board.steps} frames"
+        group = frame_in_words(frame, board.steps)
         for column in board.columns:
-            cells, best = _scores(board, column, frame)
-            shown.append(((group, column.label, _unit(column)), cells, best))
-        counted = [_integer(value) for value in _values(board.rows, f"frames_counted_{frame}")]
-        shown.append(((group, "n", ""), counted, [False] * len(counted)))
-    if board.protocol["definition"]["mask"]["kind"] != "none":
-        moving = [_number(100 * value, 1) for value in _values(board.rows, "moving_fraction")]
-        shown.append((("", "moving", "%"), moving, [False] * len(moving)))
+            add(group, column.label, _unit(column), *_scores(board, column, frame, look))
+        add(group, "n", "", [integer(value) for value in values_of(rows, f"frames_counted_{frame}")])
+    moving = [number(100 * value, 1) for value in values_of(rows, "moving_fraction")]
+    same = sorted(set(moving[: len(board.measured)]))
+    masked = board.protocol["definition"]["mask"]["kind"] != "none"
+    if masked and (look.facts or len(same) > 1):
+        add("", "moving", "%", moving)
+    marks, footnotes = board.marks, board.footnotes
+    if look.facts:
+        add("cost", "param.", "", [short(value) for value in values_of(rows, "parameters")])
+        add("cost", "time", "ms", [number(value, 1) for value in values_of(rows, "ms_per_frame")])
+        marks, footnotes = _with_training_data(board)
+    explained = [*reading.notes(board, look.intervals)]
+    if masked:
+        explained[1:1] = [
+            "Moving: mean share of the moving area in all scored frames."
+            if look.facts or len(same) > 1
+            else f"Moving area: {same[0]} % of the scored frames' pixels, on average."
+        ]
+    if look.facts:
+        explained.append("Cost: learnt parameters, and time to predict a frame on the machine of the run.")
     measured = len(board.measured)
     summary = Sheet(
-        name=_slug(board.protocol["name"], board.split["name"]),
-        caption=board.caption,
-        cells=_frame([(key, cells) for key, cells, _ in shown]),
-        best=_frame([(key, best) for key, _, best in shown]),
-        labels=tuple(board.rows["label"]),
-        marks=board.marks,
+        name=slug(board.protocol["name"], board.split["name"]),
+        caption=" ".join([board.caption, *reading.statistics(board, look.intervals)]),
+        cells=as_frame([(key, cells) for key, cells, _ in shown]),
+        places=as_frame([(key, places) for key, _, places in shown]),
+        labels=tuple(rows["label"]),
+        marks=marks,
         headings={measured: "published"} if board.published else {},
-        footnotes=board.footnotes,
-        notes=(*_reading(board), *_dropped(board), *board.notes),
+        footnotes=footnotes,
+        notes=tuple(explained),
     )
-    return [summary, *(_steps(board, column) for column in board.columns if board.steps > 2)]
+    return [summary, *(_steps(board, column, look) for column in board.columns if board.steps > 2)]
+
+
+def board_data(board: Leaderboard) -> dict[str, Any]:
+    """A leaderboard as JSON data: every number in full precision, ``None`` where there is none."""
+    statistics = {
+        **asdict(board.statistics),
+        "column": board.statistics.column.key,
+        "method": "percentile bootstrap",
+    }
+    return {
+        "kind": "vpbench-leaderboard",
+        "schema": 1,
+        "caption": " ".join([board.caption, *reading.statistics(board, True)]),
+        "protocol": board.protocol,
+        "split": board.split,
+        "clips": board.clips,
+        "flow": board.flow,
+        "columns": [asdict(column) for column in board.columns],
+        "frames": list(board.frames),
+        "statistics": statistics,
+        "rows": [
+            {**row, "marks": list(marks)} for row, marks in zip(records(board.rows), board.marks, strict=True)
+        ],
+        "footnotes": board.footnotes,
+        "notes": list(reading.notes(board, True)),
+    }
 
 
 def published_sheet(table: PublishedTable) -> Sheet:
     """A published table on its own, with its groups as headings."""
     shown = [
         (
-            (_ordinal(frame) if frame != "all" else "all frames", label, ""),
-            [_number(row.scores[key][frame], table.decimals[key]) for row in table.rows],
+            (f"{ordinal(int(frame))} frame" if frame != "all" else "all frames", label, ""),
+            [number(row.scores[key][frame], table.decimals[key]) for row in table.rows],
         )
         for frame in table.frames
         for key, label in table.labels.items()
     ]
-    cells = _frame(shown)
+    cells = as_frame(shown)
     headings = {
         n: row.group
         for n, row in enumerate(table.rows)
@@ -102,10 +203,10 @@ def published_sheet(table: PublishedTable) -> Sheet:
     if any(not row.verified for row in table.rows):
         footnotes[UNVERIFIED_MARK] = UNVERIFIED
     return Sheet(
-        name=_slug(table.source.key, table.name),
+        name=slug(table.source.key, table.name),
         caption=f"{table.citation}. {table.summary}",
         cells=cells,
-        best=cells.map(lambda _: False),
+        places=cells.map(lambda _: 0),
         labels=tuple(row.label for row in table.rows),
         marks=tuple((*r.marks, *(() if r.verified else (UNVERIFIED_MARK,))) for r in table.rows),
         headings=headings,
@@ -131,65 +232,71 @@ def published_frame(table: PublishedTable) -> pd.DataFrame:
     )
 
 
-def _render(sheets: Callable[[], Sequence[Sheet]], rows: pd.DataFrame, form: str) -> str:
-    if form not in FORMATS:
-        raise unknown_name("table format", form, list(FORMATS))
-    if form != "csv":
-        return "\n".join(_SHEET_FORMATS[form](sheet) for sheet in sheets()).rstrip("\n")
-    safe = rows.map(lambda value: escape.csv(value) if isinstance(value, str) else value)
-    return str(safe.rename(columns=escape.csv).to_csv(index=False, lineterminator="\n")).rstrip("\n")
+def _with_training_data(board: Leaderboard) -> tuple[tuple[tuple[str, ...], ...], dict[str, str]]:
+    """The rows' marks and the footnotes, with those that say what was trained on."""
+    footnotes, marks = Footnotes(dict(board.footnotes)), []
+    for _ in range(sum(mark.isalnum() for mark in board.footnotes)):
+        next(footnotes.letters)
+    for own, training in zip(board.marks, board.rows["training_data"], strict=True):
+        says = isinstance(training, str) and training.lower() != "none"
+        marks.append((*own, footnotes.add(f"training data: {training}")) if says else own)
+    return tuple(marks), footnotes.texts
 
 
-def _frame(columns: Sequence[tuple[tuple[str, str, str], Sequence[object]]]) -> pd.DataFrame:
-    """Columns of cells under (group, heading, unit), some of which may be equal."""
-    names = pd.MultiIndex.from_tuples([key for key, _ in columns], names=["group", "heading", "unit"])
-    return pd.DataFrame({n: cells for n, (_, cells) in enumerate(columns)}, dtype=object).set_axis(
-        names, axis=1
-    )
-
-
-def _values(rows: pd.DataFrame, name: str) -> list[float]:
-    """A column as floats, NaN where a row has none (published rows know no frame counts)."""
-    if name not in rows:
-        return [math.nan] * len(rows)
-    return [float(value) if pd.notna(value) else math.nan for value in rows[name]]
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if math.isfinite(value) else MISSING
-
-
-def _integer(value: float) -> str:
-    return str(int(value)) if math.isfinite(value) else MISSING
-
-
-def _scores(board: Leaderboard, column: Column, frame: Frame) -> tuple[list[str], list[bool]]:
-    """The printed scores of all rows, and which of the measured ones are best at the printed precision."""
-    values = _values(board.rows, f"{column.key}_{frame}")
+def _scores(board: Leaderboard, column: Column, frame: Frame, look: Look) -> tuple[list[str], list[int]]:
+    """The printed scores of all rows, and the places of the measured ones at the printed precision."""
+    key = f"{column.key}_{frame}"
+    values = values_of(board.rows, key)
     measured = len(board.measured)
-    decimals = [column.decimals] * measured
-    decimals += [table.decimals.get(column.key, column.decimals) for table, _ in board.published]
-    cells = [_number(value, digits) for value, digits in zip(values, decimals, strict=True)]
-    printed = [float(cell) for cell in cells[:measured] if cell != MISSING]
-    if len(printed) < 2:  # with one row there is nothing to be better than
-        return cells, [False] * len(cells)
-    top = max(printed) if column.higher_is_better else min(printed)
-    return cells, [n < measured and cell != MISSING and float(cell) == top for n, cell in enumerate(cells)]
+    own = _decimals(column, look)
+    decimals = [own] * measured
+    decimals += [table.decimals.get(column.key, own) for table, _ in board.published]
+    cells = [number(value, digits) for value, digits in zip(values, decimals, strict=True)]
+    places = _places(cells[:measured], column.higher_is_better) + [0] * len(board.published)
+    for n, spread in enumerate(values_of(board.rows, f"{key}_sd")):
+        if math.isfinite(spread):
+            cells[n] += f"\n±{number(spread, own)}"
+    if look.intervals:
+        ends = zip(values_of(board.rows, f"{key}_low"), values_of(board.rows, f"{key}_high"), strict=True)
+        for n, (low, high) in enumerate(ends):
+            if math.isfinite(low):
+                cells[n] += f"\n[{number(low, own)}, {number(high, own)}]"
+    return cells, places
 
 
-def _steps(board: Leaderboard, column: Column) -> Sheet:
+def _decimals(column: Column, look: Look) -> int:
+    if look.precision is None:
+        return column.decimals
+    return look.precision + (column.decimals > 2)
+
+
+def _places(cells: Sequence[str], higher_is_better: bool) -> list[int]:
+    """Best and second; no second of two rows, and no best of one, with nothing to be better than."""
+    printed = [float(cell) for cell in cells if cell != MISSING]
+    if len(printed) < 2:
+        return [0] * len(cells)
+    order = sorted(set(printed), reverse=higher_is_better)
+    # two that share the best leave no second
+    second = order[1] if len(order) > 1 and len(printed) > 2 and printed.count(order[0]) == 1 else math.nan
+    return [
+        0 if cell == MISSING else BEST if float(cell) == order[0] else SECOND if float(cell) == second else 0
+        for cell in cells
+    ]
+
+
+def _steps(board: Leaderboard, column: Column, look: Look) -> Sheet:
     """One metric at every predicted frame: a row a frame, a column a run."""
-    by_frame = [_scores(board, column, frame) for frame in range(1, board.steps + 1)]
+    by_frame = [_scores(board, column, frame, look) for frame in range(1, board.steps + 1)]
     labels = list(board.measured["label"])
     keys = [("", label, "") for label in labels]
     cells = [(key, [scores[n] for scores, _ in by_frame]) for n, key in enumerate(keys)]
-    best = [(key, [flags[n] for _, flags in by_frame]) for n, key in enumerate(keys)]
+    places = [(key, [flags[n] for _, flags in by_frame]) for n, key in enumerate(keys)]
     unit = _unit(column)
     return Sheet(
-        name=_slug(board.protocol["name"], board.split["name"], column.key),
+        name=slug(board.protocol["name"], board.split["name"], column.key),
         caption=f"{column.label}{f' ({unit})' if unit else ''} of each predicted frame.",
-        cells=_frame(cells),
-        best=_frame(best),
+        cells=as_frame(cells),
+        places=as_frame(places),
         labels=tuple(str(frame) for frame in range(1, board.steps + 1)),
         marks=((),) * board.steps,
         corner="frame",
@@ -199,47 +306,3 @@ def _steps(board: Leaderboard, column: Column) -> Sheet:
 
 def _unit(column: Column) -> str:
     return f"{column.unit} {'↑' if column.higher_is_better else '↓'}".strip()
-
-
-def _ordinal(frame: Frame) -> str:
-    number = int(frame)
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending} frame"
-
-
-def _reading(board: Leaderboard) -> Iterator[str]:
-    """How to read the columns."""
-    up = {column.higher_is_better for column in board.columns}
-    arrows = "; ".join(
-        text for way, text in ((True, "↑ higher is better"), (False, "↓ lower is better")) if way in up
-    )
-    total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
-    yield f"Means over the n frames that are counted, of {total}; {arrows}." + (
-        " Moving: mean share of the moving area in all scored frames."
-        if board.protocol["definition"]["mask"]["kind"] != "none"
-        else ""
-    )
-    if rule := board.protocol["definition"].get("exclude"):
-        column = next(column for column in board.columns if column.key == rule["column"])
-        limit = f"{rule['at_least']:g}{f' {column.unit}' if column.unit else ''}"
-        yield f"A frame whose {column.label} is {limit} or more counts in no mean (excluded)."
-
-
-def _dropped(board: Leaderboard) -> Iterator[str]:
-    """Which rows lost frames, and why, in a sentence."""
-    frames: Sequence[Frame] = ("all",) if "all" in board.frames else board.frames
-    rows = []
-    for _, row in board.measured.iterrows():
-        lost = {
-            why: [int(row[f"frames_{why}_{frame}"]) for frame in frames] for why in ("excluded", "undefined")
-        }
-        parts = [f"{' + '.join(map(str, n))} {why}" for why, n in lost.items() if any(n)]
-        if parts:
-            rows.append(f"{row['label']} {', '.join(parts)}")
-    if rows:
-        which = "of all frames" if "all" in frames else " + ".join(_ordinal(f).split()[0] for f in frames)
-        yield f"Dropped frames ({which}): {'; '.join(rows)}."
-
-
-def _slug(*names: object) -> str:
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", plain(name)).strip("-") for name in names)

@@ -1,0 +1,158 @@
+"""A comparison of two runs as tables, in every format."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from vpbench.escape import plain
+from vpbench.formats import Sheet
+from vpbench.printing import MISSING, as_frame, number, records, render_sheets, slug
+from vpbench.reading import FEW_CLIPS
+from vpbench.resampling import LEAST_CLIPS
+from vpbench.wording import frame_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vpbench.compare import Comparison, Difference
+
+
+def render(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
+    """Print a comparison in one of :data:`vpbench.printing.FORMATS`; the text has no newline at its end.
+
+    CSV has the differences alone, a line a metric and frame; JSON has everything.
+
+    Raises:
+        UsageError: unknown format.
+    """
+    return render_sheets(
+        lambda: [_differences(comparison, precision), _clips(comparison, precision)],
+        comparison.frame,
+        form,
+        lambda: comparison_data(comparison),
+    )
+
+
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as JSON data, ``None`` where there is no number."""
+    column, frame = comparison.by
+    return {
+        "kind": "vpbench-comparison",
+        "schema": 1,
+        "a": comparison.labels[0],
+        "b": comparison.labels[1],
+        "protocol": comparison.protocol,
+        "split": comparison.split,
+        "clips": comparison.clips,
+        "level": comparison.level,
+        "resamples": comparison.resamples,
+        "seed": comparison.seed,
+        "interval": "percentile bootstrap over clips",
+        "test": "Wilcoxon signed-rank, two-sided, on clips",
+        "columns": [asdict(c) for c in dict.fromkeys(d.column for d in comparison.differences)],
+        "differences": records(comparison.frame),
+        "sorted_by": f"{column.key}_{frame}",
+        "clips_that_differ_most": records(comparison.clips_apart),
+    }
+
+
+def _differences(comparison: Comparison, precision: int | None) -> Sheet:
+    steps = int(comparison.protocol["definition"]["targets"])
+    shown = comparison.differences
+    digits = [_digits(d, precision) for d in shown]
+    columns = {
+        "n": [str(d.clips) for d in shown],
+        "A": [number(d.mean_a, k) for d, k in zip(shown, digits, strict=True)],
+        "B": [number(d.mean_b, k) for d, k in zip(shown, digits, strict=True)],
+        "A − B": [_signed(d.mean, k) for d, k in zip(shown, digits, strict=True)],
+        f"{comparison.level * 100:g} % interval": [
+            f"[{_signed(d.low, k)}, {_signed(d.high, k)}]" if math.isfinite(d.low) else MISSING
+            for d, k in zip(shown, digits, strict=True)
+        ],
+        "better": [d.better or MISSING for d in shown],
+        "p": [_p(d.p) for d in shown],
+        "win/loss/tie": [f"{d.wins}/{d.losses}/{d.ties}" for d in shown],
+    }
+    cells = as_frame([(("", name, ""), texts) for name, texts in columns.items()])
+    return Sheet(
+        name=slug(comparison.protocol["name"], comparison.split["name"], "comparison"),
+        caption=(
+            f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {plain(comparison.split['name'])}, "
+            f"{comparison.clips} clips; protocol {plain(comparison.protocol['name'])} "
+            f"({plain(comparison.protocol['hash'])}). Means over the n clips that are counted in both runs, so not "
+            f"those of a leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
+            f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
+            "signed-rank test on the clips, two-sided."
+        ),
+        cells=cells,
+        places=cells.map(lambda _: 0),
+        labels=tuple(f"{d.column.label}{_arrow(d)}, {frame_in_words(d.frame, steps)}" for d in shown),
+        marks=((),) * len(shown),
+        notes=tuple(_notes(comparison)),
+        short_headings=False,
+    )
+
+
+def _clips(comparison: Comparison, precision: int | None) -> Sheet:
+    column, frame = comparison.by
+    table = comparison.clips_apart
+    digits = precision + (column.decimals > 2) if precision is not None else column.decimals
+    sources = [plain(source) if source else "" for source in table["source"]]
+    cells = as_frame(
+        [
+            (("", "clip", ""), [str(clip) for clip in table["clip"]]),
+            (("", "A", ""), [number(value, digits) for value in table["a"]]),
+            (("", "B", ""), [number(value, digits) for value in table["b"]]),
+            (("", "A − B", ""), [_signed(value, digits) for value in table["difference"]]),
+        ]
+    )
+    wins = [(value > 0) == column.higher_is_better for value in table["difference"]]
+    headings = {0: "A is better"} if any(wins) else {}
+    if not all(wins):
+        headings[wins.index(False)] = "B is better"
+    name = f"{column.label} of {frame_in_words(frame, int(comparison.protocol['definition']['targets']))}"
+    return Sheet(
+        name=slug(comparison.protocol["name"], comparison.split["name"], "clips"),
+        caption=f"The clips that differ most in {name.replace('of ', 'of the ').replace('the all', 'all')}.",
+        cells=cells,
+        places=cells.map(lambda _: 0),
+        labels=tuple(sources),
+        marks=((),) * len(table),
+        headings=headings,
+        notes=() if len(table) else ("No clip differs.",),
+        short_headings=False,
+    )
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    least = min(d.clips for d in comparison.differences)
+    if least < LEAST_CLIPS:
+        yield f"No intervals where fewer than {LEAST_CLIPS} clips are paired."
+    elif least < FEW_CLIPS:
+        yield f"With fewer than {FEW_CLIPS} clips the intervals are too narrow; trust p."
+    if len(comparison.differences) > 1:
+        yield "Each line is judged by itself: with many lines some differ by chance."
+
+
+def _digits(difference: Difference, precision: int | None) -> int:
+    decimals = difference.column.decimals
+    return decimals if precision is None else precision + (decimals > 2)
+
+
+def _arrow(difference: Difference) -> str:
+    return " ↑" if difference.column.higher_is_better else " ↓"
+
+
+def _signed(value: float, digits: int) -> str:
+    if not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def _p(p: float) -> str:
+    if not math.isfinite(p):
+        return MISSING
+    return "<0.0001" if p < 1e-4 else f"{p:.4f}"
