@@ -35,8 +35,10 @@ class Repeat(vpbench.Predictor):
         return inputs[-1]
 
 
-@pytest.mark.parametrize("predictor", [repeat, Repeat(), lambda i, t: repeat(i, t).astype(np.float64)])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("predictor", "workers"),
+    [(repeat, 1), (repeat, 2), (Repeat(), 1), (lambda i, t: repeat(i, t).astype(np.float64), 1)],
+)
 def test_functions_and_objects_score_as_the_model_by_name(
     clips: SmallClips, predictor: object, workers: int
 ) -> None:

@@ -102,7 +102,7 @@ def test_nothing_but_the_seed_changes_a_sample(run: Callable[..., Path], noise: 
     one = run("one", *arguments, "--workers", "1")
     for out, more, model in (
         ("two", ("--workers", "2"), noise),
-        ("parent", ("--workers", "2"), f"{noise},parent=true"),
+        ("parent", ("--workers", "1"), f"{noise},parent=true"),
         ("batch", ("--workers", "1", "--batch-size", "2"), noise),
     ):
         other = run(out, *arguments, *more, model=model)
