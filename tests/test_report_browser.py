@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,8 +23,6 @@ from vpbench.look.page import Wishes, make_page
 from vpbench.protocol import get_protocol
 from vpbench.runs import read_run
 from vpbench.splits.synthetic import render
-
-READY = "document.documentElement.dataset.ready === 'true'"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
         page.on("console", lambda message: result.complaints.append(message.text))
         page.on("pageerror", lambda error: result.complaints.append(str(error)))
         page.goto(path.as_uri())
-        page.wait_for_function(READY)
+        page.wait_for_selector("html[data-ready=true]", state="attached")
         return result
 
     yield call
@@ -315,13 +314,26 @@ def test_ten_runs_are_small_enough_and_quick(tmp_path: Path, opened: Callable[..
     size = path.stat().st_size / 1e6
     assert size < 20
     assert "compressed with loss" in page.html
-    seconds = []
-    for _ in range(3):  # the machine may be busy with something else
-        view = opened(path, width=1280).page
+    view = opened(path).page
+    measured = view.context.new_cdp_session(view)
+    measured.send("Performance.enable")
+
+    def processor_seconds() -> float:
+        metrics = measured.send("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
+
+    work, wall = [], []
+    for _ in range(3):
+        before = processor_seconds()
+        view.reload()
         # From the start of the navigation to the answer to a click.
         view.locator(".scores thead tr:last-child button").nth(2).click()
         assert view.locator("th[aria-sort]").count() == 1
-        seconds.append(view.evaluate("performance.now()") / 1000)
-        view.close()
-    print(f"page of 10 runs x 379 clips: {size:.1f} MB, interactive after {min(seconds):.2f} s")
-    assert min(seconds) < 2
+        wall.append(view.evaluate("performance.now()") / 1000)
+        work.append(processor_seconds() - before)
+    print(
+        f"page of 10 runs x 379 clips: {size:.1f} MB, interactive after {min(wall):.2f} s ({min(work):.2f} s of work)"
+    )
+    assert min(work) < 2
+    if os.getloadavg()[0] < (os.cpu_count() or 1) / 2:  # else the time says how busy the machine is
+        assert min(wall) < 2

@@ -27,7 +27,7 @@ _GAP, _LINE = 0.05, 0.155  # inches between pictures, and for a line of text
 _SIZE, _CHARACTER = 7.5, 0.069  # points; inches of a bold character
 _DPI = 220  # of a PNG; a PDF keeps the frames' own pixels
 _MASKS_IN_ROW = 4
-_LEAST, _MOST, _PAGE = 0.8, 1.5, 8.0  # inches: height of a frame in a strip, and of all its rows
+_LEAST, _MOST, _PAGE = 0.7, 1.5, 8.0  # inches: height of a frame in a strip, and of all its rows
 
 
 def check_suffix(path: Path, allowed: Sequence[str] = SUFFIXES) -> None:
