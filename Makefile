@@ -1,11 +1,12 @@
 # make demo   install into .venv and print the table of the two baselines on real footage
 # make test   the tests
 # make check  ruff, and mypy --strict on the installed package
+# make docs   the documentation, in build/docs/index.html; a warning is an error
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -21,12 +22,15 @@ check: $(VENV)/dev.stamp
 	$(BIN)/pip install --quiet --no-deps --target build/installed .
 	cd build/installed && $(abspath $(BIN))/mypy --config-file ../../pyproject.toml --package vpbench
 
+docs: $(VENV)/dev.stamp
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+
 # The constraints pin what these commands install; pyproject.toml's own ranges are wider.
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 $(VENV)/demo.stamp: EXTRAS = demo
-$(VENV)/dev.stamp: EXTRAS = demo,dev
+$(VENV)/dev.stamp: EXTRAS = demo,dev,docs,figures,learned
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vpbench needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'

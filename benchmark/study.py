@@ -130,7 +130,7 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     found = [Setting(PROTOCOLS, p.name, p) for p in (base, *built_in)]
     found += [Setting(MASKS, label, _derived(base, label, mask=rule)) for label, rule in _mask_rules(archive)]
     found += [Setting(DETAILS, label, protocol) for label, protocol in _details(base)]
-    found.append(Setting(DETAILS, "predictions in 8 bits", base, "rounded"))
+    found.append(Setting(DETAILS, "8-bit predictions", base, "rounded"))
     found.append(Setting(SHARPENED, "unsharp mask", base, "unsharp"))
     found.append(Setting(SHARPENED, "Richardson–Lucy", base, "richardson-lucy"))
     return tuple(found)
@@ -144,7 +144,7 @@ def _mask_rules(archive: bool) -> list[tuple[str, MaskRule]]:
         *((f"flow above {tau:g} px", MaskRule("magnitude", tau=tau)) for tau in (0.2, 0.5, 1.0, 2.0)),
         *whole,
         ("as printed", MaskRule("as-printed", max_motion=1.0)),
-        ("as printed, frame max", MaskRule("as-printed", max_motion="frame")),
+        ("printed, frame max", MaskRule("as-printed", max_motion="frame")),
     ]
 
 
@@ -156,15 +156,15 @@ def _details(base: Protocol) -> Iterator[tuple[str, Protocol]]:
         return label, _derived(base, label, metrics={**uses, **columns})
 
     inside = {key: replace(use, masking="inside") for key, use in uses.items()}
-    yield changed("means inside the mask", **inside)
+    yield changed("means inside mask", **inside)
     yield "every frame counted", _derived(base, "every frame counted", exclude=None)
     # At 100 dB, as in the protocols that have a standard PSNR.
     cap = BUILT_IN["full-frame"].metrics["psnr"].parameters
     yield changed("PSNR standard", psnr=replace(uses["psnr"], metric="psnr", parameters=cap))
     yield changed("PSNR of luma", psnr=replace(uses["psnr"], metric="psnr-luma", parameters=cap))
-    for border in ("valid", "replicate"):
-        yield changed(f"SSIM border {border}", ssim=replace(uses["ssim"], parameters={"border": border}))
-    yield changed("sharpness as printed", sharpness=replace(uses["sharpness"], metric="sharpness-printed"))
+    for border, label in (("valid", "SSIM border left out"), ("replicate", "SSIM border copied")):
+        yield changed(label, ssim=replace(uses["ssim"], parameters={"border": border}))
+    yield changed("sharpness, printed", sharpness=replace(uses["sharpness"], metric="sharpness-printed"))
     yield changed("sharpness of luma", sharpness=replace(uses["sharpness"], metric="sharpness-luma"))
 
 

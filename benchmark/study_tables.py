@@ -129,7 +129,7 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
             columns.append(((plain(model), label_of(study, metric), unit_of(study, metric)), cells))
         counted = [_number(float(value), 0) for value in mine["frames_counted"]]
         columns.append(((plain(model), "n", ""), counted))
-    columns.append((("", "moving", "%"), [_number(100 * float(value), 1) for value in moving]))
+    columns.append((("", "area", "%"), [_number(100 * float(value), 1) for value in moving]))
     ordinal = {1: "First", 2: "Second"}.get(frame, f"{frame}th")
     cells = _cells(columns)
     return Sheet(
@@ -141,7 +141,7 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
         marks=((),) * len(settings),
         headings={n: s.group for n, s in enumerate(settings) if n == 0 or settings[n - 1].group != s.group},
         notes=(
-            "n: frames counted; moving: mean share of the moving area. Below the built-in protocols, each row is "
+            "n: frames counted; area: mean share of the moving area. Below the built-in protocols, each row is "
             "the base with one thing changed.",
             *study.notes,
         ),

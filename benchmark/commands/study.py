@@ -38,6 +38,15 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]")
+@click.option(
+    "--executor",
+    "executor_name",
+    type=click.Choice(["processes", "dask"]),
+    default="processes",
+    show_default=True,
+    help="As for `vpbench run`.",
+)
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler.")
 @click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
 @click.option(
     "--format",
@@ -58,6 +67,8 @@ def study(
     require_all: bool,
     limit: int | None,
     workers: int | None,
+    executor_name: str,
+    scheduler: str | None,
     device: str,
     form: str,
     out: Path | None,
@@ -68,7 +79,7 @@ def study(
     frame, under the paper's measures with other moving areas and other details, and after sharpening. The table
     shows how far the numbers move.
     """
-    from vpbench.cli import _labels, _opened, progress_bar
+    from vpbench.cli import _labels, _opened, _scheduler, progress_bar
     from vpbench.clips import geometry, is_archive, is_prepared
     from vpbench.predictor import PredictorSpec
     from vpbench.protocol import MATHIEU2016, get_protocol
@@ -79,6 +90,7 @@ def study(
         from vpbench.study_figure import require_matplotlib
 
         require_matplotlib()
+    scheduler = _scheduler(executor_name, scheduler)
     specs = [PredictorSpec.parse(model) for model in models]
     names = _labels(specs, labels)
     made = [Model(label, spec, spec.create(device)) for label, spec in zip(names, specs, strict=True)]
@@ -91,7 +103,7 @@ def study(
         settings = tuple(s for s in settings if geometry(s.protocol) == geometry(base))
 
     def open_for(protocol: Protocol) -> AbstractContextManager[Opened]:
-        return _opened(split_name, data, protocol, require_all, limit, workers)
+        return _opened(split_name, data, protocol, require_all, limit, workers, scheduler)
 
     done = run_study(made, settings, open_for, progress_bar)
     click.echo(render_study(done, form))
