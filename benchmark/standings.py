@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from vpbench.escape import markdown
+from vpbench.escape import markdown, plain
 from vpbench.leaderboard import build
 from vpbench.published import read_published
 from vpbench.runs import Run
@@ -53,7 +53,10 @@ def page(root: Path) -> str:
         parts.append("No runs yet.\n")
     for (split, protocol, *_), same in groupby(runs, key=_table):
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
-        parts.append(render(build(list(same)), "markdown") + "\n")
+        those = list(same)
+        parts.append(render(build(those), "markdown") + "\n")
+        parts.append("Submitted:\n")
+        parts.append("\n".join(map(_submitted, those)) + "\n")
     parts.append("## Published\n")
     parts.append(
         "The numbers as printed in the papers; where protocol and split are ours, they stand above too.\n"
@@ -63,6 +66,21 @@ def page(root: Path) -> str:
             parts.append(f"### {markdown(table.source.short)}, {markdown(table.place)}\n")
             parts.append(render_published(table, "markdown") + "\n")
     return "\n".join(parts)
+
+
+def _submitted(run: Run) -> str:
+    """What was said of a run when it was submitted, as an item of a list."""
+    said = run.manifest["submission"]
+    training = said["training_data"].strip()
+    parts = [
+        said["method"],
+        "not trained" if training.lower() == "none" else f"trained on {training}",
+        "test clips were seen" if said["test_clips_seen"] else "test clips were not seen",
+        *([said["code_url"]] if said["code_url"] else []),
+    ]
+    return (
+        f"- {markdown(plain(run.manifest['label']))}: {'; '.join(markdown(plain(part)) for part in parts)}."
+    )
 
 
 def _table(run: Run) -> tuple[str, str, str, int, list[str]]:

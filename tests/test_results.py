@@ -88,3 +88,17 @@ def test_names_cannot_write_markdown_or_html(tmp_path: Path) -> None:
     text = page(root)
     assert "<script>" not in text
     assert "[a](http" not in text
+
+
+def test_what_was_said_of_a_run_stands_beneath_its_table(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", label="one", split={"name": "mine"}, prepared={"hash": "a" * 16})
+    said = {
+        "method": "A|B",
+        "training_data": "UCF101",
+        "test_clips_seen": True,
+        "code_url": "https://a.org/b",
+    }
+    submit(read_untrusted(run), Submission(**{**vars(SAID), **said}), tmp_path / "runs")
+    assert r"- one: A\|B; trained on UCF101; test clips were seen; https://a.org/b." in page(
+        tmp_path / "runs"
+    )
