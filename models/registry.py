@@ -136,7 +136,11 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         machine=machine,
         training_data=str(loaded.info["training_data"]),
         contaminated=bool(loaded.info["contaminated"]),
-        scores={key: round(float(value), 4) for key, value in dict(loaded.info["validation"]).items()},
+        scores={
+            key: round(float(value), 4)
+            for key, value in dict(loaded.info["validation"]).items()
+            if key != "step"
+        },
     )
     write_atomic(folder / entry.file, weights.read_bytes())
     entries = {**(read_registry(folder) if (folder / REGISTRY).exists() else {}), entry.name: entry}
@@ -148,7 +152,7 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
 
 def _toml(entry: Shipped) -> str:
     table = asdict(entry)
-    scores = ", ".join(f"{key} = {value:g}" for key, value in table.pop("scores").items() if key != "step")
+    scores = ", ".join(f"{key} = {value:g}" for key, value in table.pop("scores").items())
     lines = [
         f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items() if key != "name"
     ]

@@ -50,9 +50,11 @@ class State:
         self.discriminator = make_discriminator(recipe.network)
         self.step, self.seconds = 0, 0.0
         self.validated: dict[str, float] = {}
+        self._judged = False  # whether D has learnt anything
         if loaded is not None:
             load_weights(self.generator, loaded.part("g"), str(loaded.path))
-            if loaded.part("d"):
+            self._judged = bool(loaded.part("d"))
+            if self._judged:
                 load_weights(self.discriminator, loaded.part("d"), str(loaded.path))
             self.step, self.seconds = loaded.step, float(loaded.info["seconds"])
             self.validated = dict(loaded.info["validation"])
@@ -65,7 +67,9 @@ class State:
     def start_phase(self, phase: Phase, within: bool) -> None:
         """Make a phase's optimisers, and restore their state if the checkpoint is ``within`` the phase."""
         self.optimiser_g = self._fabric.setup_optimizers(_optimiser(phase, self.generator))
+        self.optimiser_d = None
         if phase.adversarial:
+            self._judged = True
             if self.wrapped_d is None:
                 self.wrapped_d = self._fabric.setup_module(_channels_last(self.discriminator))
             self.optimiser_d = self._fabric.setup_optimizers(_optimiser(phase, self.discriminator))
@@ -89,8 +93,9 @@ class State:
         tensors = _prefixed("g", self.generator.state_dict())
         if self.optimiser_g is not None:
             tensors |= _prefixed("optimiser_g", flatten_optimiser(self.optimiser_g.optimizer))
-        if self.wrapped_d is not None:
+        if self._judged:
             tensors |= _prefixed("d", self.discriminator.state_dict())
+        if self.optimiser_d is not None:
             tensors |= _prefixed("optimiser_d", flatten_optimiser(self.optimiser_d.optimizer))
         save_checkpoint(path, tensors, self.recipe, self.step, self._facts(info))
 

@@ -1,0 +1,187 @@
+"""The predictors: those that ship, weights of one's own, and weights that do not fit."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.models import predictors, registry
+from vpbench.models.build import make_generator
+from vpbench.models.checkpoint import load_checkpoint, save_checkpoint
+from vpbench.models.forecast import forecast
+from vpbench.models.predictors import ROWS, AdvGdl, AdvGdlFlow, GdlL1, MultiFrame
+from vpbench.models.recipe import Data, Network, Phase, Recipe
+from vpbench.predictor import check_predictions
+
+SHIPPED = sorted(registry.read_registry()) if (registry.FOLDER / registry.REGISTRY).exists() else []
+
+
+def weights(path: Path, name: str, network: Network, contaminated: bool = False) -> Path:
+    """A checkpoint with the weights that a network starts with, a little changed."""
+    torch.manual_seed(0)
+    recipe = Recipe(name, "own", "a test", network, (Phase(steps=3, loss={"l2": 1.0}),), Data(length=16))
+    tensors = {
+        f"g.{key}": value + 0.01 * torch.randn(value.shape)
+        for key, value in make_generator(network).state_dict().items()
+    }
+    scores = {"psnr_1": 30.25}
+    info = {"seconds": 36.0, "training_data": "noise", "contaminated": contaminated, "validation": scores}
+    save_checkpoint(path, tensors, recipe, 3, info)
+    return path
+
+
+MULTI = Network("multi_scale", width=1 / 16)
+GUIDED = Network("flow_guided", width=1 / 16)
+EIGHT = Network("multi_scale", width=1 / 16, inputs=8, targets=8)
+
+
+def clip(frames: int = 4, height: int = 33, width: int = 42, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((frames, height, width, 3)).astype(np.float32)
+
+
+def test_rows_are_declared() -> None:
+    declared = {entry.name: entry.value for entry in entry_points(group="vpbench.predictors")}
+    for cls in ROWS:
+        assert declared[cls.row] == f"vpbench.models.predictors:{cls.__name__}"
+        assert cls.trained
+        assert cls.runs_in == "parent"
+
+
+@pytest.mark.parametrize(
+    ("cls", "network", "targets"), [(GdlL1, MULTI, 2), (AdvGdlFlow, GUIDED, 2), (MultiFrame, EIGHT, 8)]
+)
+def test_own_weights(
+    tmp_path: Path, cls: type[predictors.TrainedModel], network: Network, targets: int
+) -> None:
+    path = weights(tmp_path / "w.safetensors", cls.row, network)
+    predictor = cls(weights=str(path))
+    clips = [clip(network.inputs, seed=seed) for seed in (0, 1)]
+    for given, found in zip(clips, predictor.predict_batch(clips, targets), strict=True):
+        check_predictions(found, cls.row, 1, (targets, 33, 42, 3))
+        np.testing.assert_allclose(found, predictor.predict(given, targets), atol=1e-5)
+    facts = predictor.describe()
+    assert facts["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert facts["contaminated"] is False
+    assert facts["training_data"] == "noise"
+    assert facts["steps"] == 3
+    assert any("width 0.0625" in mark for mark in facts["marks"])
+
+
+def test_only_the_last_inputs_are_used(tmp_path: Path) -> None:
+    predictor = GdlL1(weights=str(weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)))
+    given = clip(6)
+    np.testing.assert_array_equal(predictor.predict(given, 1), predictor.predict(given[-4:], 1))
+
+
+def test_marks(tmp_path: Path) -> None:
+    copying = replace(MULTI, starts_as_copy=True)
+    path = weights(tmp_path / "w.safetensors", "adv_gdl", copying, contaminated=True)
+    facts = AdvGdl(weights=str(path)).describe()
+    assert facts["contaminated"] is True
+    assert "trained on test clips" in facts["marks"]
+    assert "the output starts as a copy of the last frame" in facts["marks"]
+
+
+def test_weights_of_another_row_are_refused(tmp_path: Path) -> None:
+    path = weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)
+    with pytest.raises(UsageError, match=r"recipe 'gdl_l1', not 'adv_gdl': --model gdl_l1,weights="):
+        AdvGdl(weights=str(path))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    own = weights(tmp_path / "own.safetensors", "mine", MULTI)
+    assert AdvGdl(weights=str(own)).describe()["recipe"] == "own/mine"
+    with pytest.raises(UsageError, match="multi_scale network"):
+        AdvGdlFlow(weights=str(own))
+    with pytest.raises(UsageError, match="flow_guided network"):
+        AdvGdl(weights=str(weights(tmp_path / "flow.safetensors", "mine", GUIDED)))
+    with pytest.raises(UsageError, match="8 inputs and 8 targets"):
+        AdvGdl(weights=str(weights(tmp_path / "eight.safetensors", "mine", EIGHT)))
+
+
+def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
+    path = weights(tmp_path / "w.safetensors", "adv_gdl", MULTI)
+    loaded = load_checkpoint(path)
+    wider = replace(loaded.recipe, network=replace(MULTI, width=1 / 8))
+    save_checkpoint(path, loaded.tensors, wider, 3, loaded.info)
+    with pytest.raises(VpbenchError, match="another network or width: 'stacks"):
+        AdvGdl(weights=str(path))
+
+
+def test_missing_and_damaged_weights(tmp_path: Path) -> None:
+    with pytest.raises(VpbenchError, match=r"Cannot read the weights .*nowhere"):
+        AdvGdl(weights=str(tmp_path / "nowhere"))
+    (tmp_path / "bad").write_bytes(b"\0" * 100)
+    with pytest.raises(VpbenchError, match="damaged"):
+        AdvGdl(weights=str(tmp_path / "bad"))
+
+
+def test_shipping_and_a_wrong_hash(tmp_path: Path) -> None:
+    path = weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    entry = registry.ship(path, "a test machine", folder)
+    assert registry.read_registry(folder) == {"gdl_l1": entry}
+    assert (entry.steps, entry.hours, entry.width) == (3, 0.01, 1 / 16)
+    assert entry.scores["psnr_1"] == 30.25
+    found, loaded = registry.load_shipped("gdl_l1", folder)
+    assert (found, loaded.sha256) == (entry, entry.sha256)
+    file = folder / entry.file
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(VpbenchError, match="the registry says"):
+        registry.load_shipped("gdl_l1", folder)
+    file.unlink()
+    with pytest.raises(VpbenchError, match="Cannot read the weights"):
+        registry.load_shipped("gdl_l1", folder)
+    with pytest.raises(UsageError, match="Unknown row with weights that ship"):
+        registry.load_shipped("adv", folder)
+
+
+def test_unfinished_trainings_do_not_ship(tmp_path: Path) -> None:
+    path = weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)
+    loaded = load_checkpoint(path)
+    save_checkpoint(path, loaded.tensors, loaded.recipe, 2, loaded.info)
+    with pytest.raises(VpbenchError, match="2 of the 3 steps"):
+        registry.ship(path, "a test machine", tmp_path)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_weights_that_ship(name: str) -> None:
+    entry, loaded = registry.load_shipped(name)
+    assert (loaded.recipe.name, loaded.step, loaded.step) == (name, entry.steps, loaded.recipe.steps)
+    assert not entry.contaminated
+    predictor = {cls.row: cls for cls in ROWS}[name]()
+    found = predictor.predict(clip(predictor.min_inputs, 40, 48), 2)
+    check_predictions(found, name, 1, (2, 40, 48, 3))
+    assert predictor.describe()["weights"] == entry.sha256
+
+
+def test_weights_that_ship_are_small_and_known() -> None:
+    files = {path.name for path in registry.FOLDER.glob("*.safetensors")}
+    if not files:
+        pytest.skip("no weights in this checkout")
+    assert files == {entry.file for entry in registry.read_registry().values()}
+    assert sum((registry.FOLDER / file).stat().st_size for file in files) <= 60e6
+
+
+def test_weights_that_ship_follow_their_recipes() -> None:
+    from vpbench.models.recipe import load_recipe
+
+    for entry in registry.read_registry().values() if SHIPPED else ():
+        _, loaded = registry.load_shipped(entry.name)
+        recipe = load_recipe(entry.recipe)
+        assert loaded.recipe.same_until(recipe, recipe.steps), entry.name
+
+
+def test_still_clips_stay_still() -> None:
+    """A flow-guided network that has learnt nothing keeps a still clip as it is."""
+    generator = make_generator(GUIDED)
+    still = np.full((4, 32, 32, 3), 0.5, np.float32)
+    np.testing.assert_allclose(forecast(generator, still, 2), still[:2], atol=1e-5)

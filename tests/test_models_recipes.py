@@ -1,0 +1,135 @@
+"""Recipes: those that ship, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vpbench.errors import UsageError
+from vpbench.models.build import make_generator
+from vpbench.models.predictors import ROWS
+from vpbench.models.recipe import Phase, load_recipe, recipe_from, recipe_names
+
+GOOD = """
+name = "mine"
+kind = "own"
+summary = "a test"
+
+[network]
+type = "multi_scale"
+width = 0.0625
+
+[[phases]]
+steps = 10
+loss = { l2 = 1.0 }
+"""
+
+
+def test_every_row_has_both_recipes() -> None:
+    rows = {cls.row for cls in ROWS}
+    assert set(recipe_names()) == {f"{kind}/{row}" for kind in ("paper", "compact") for row in rows}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipes_that_ship(name: str) -> None:
+    recipe = load_recipe(name)
+    assert f"{recipe.kind}/{recipe.name}" == name
+    assert recipe.deviations
+    assert recipe.expect
+    assert recipe_from(recipe.definition(), "again") == recipe
+    row = {cls.row: cls for cls in ROWS}[recipe.name]
+    assert (recipe.network.inputs, recipe.network.targets) == (row.min_inputs, row.targets_at_once)
+    assert (recipe.network.type == "flow_guided") == recipe.name.endswith("_flow")
+    if recipe.kind == "compact":
+        make_generator(recipe.network)
+
+
+@pytest.mark.parametrize("name", [f"paper/{cls.row}" for cls in ROWS if not cls.row.endswith("_flow")])
+def test_paper_recipes_are_the_papers(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.network.width == 1
+    assert not recipe.network.starts_as_copy
+    for phase in recipe.phases:
+        assert phase.optimiser == "sgd"
+        assert phase.batch == (8 if phase.adversarial else 4)
+        assert phase.rate_d == (0.02, 0.02)
+    assert recipe.phases[0].rate == (0.04, 0.005)
+
+
+def test_fine_tuning_goes_on_from_adv_gdl_and_so_does_its_control() -> None:
+    for kind in ("paper", "compact"):
+        start, tuned, control = (
+            load_recipe(f"{kind}/{name}") for name in ("adv_gdl", "adv_gdl_finetuned", "adv_gdl_continued")
+        )
+        assert tuned.same_until(start, start.steps)
+        assert control.same_until(start, start.steps)
+        assert tuned.steps == control.steps > start.steps
+        last, before = control.phases[-1], control.phases[-2]
+        assert (last.loss, last.patch, last.batch) == (before.loss, before.patch, before.batch)
+        assert last.rate[0] == before.rate[1]
+
+
+def test_the_timeline_counts_batches(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + "[[phases]]\nsteps = 5\nloss = { l2 = 1.0, adv = 0.05 }\n[[phases]]\nsteps = 1\nloss = { l1 = 1 }\n"
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    recipe = load_recipe(str(tmp_path / "mine.toml"))
+    assert [(step, batch) for step, batch, _ in recipe.timeline()] == [(0, 0), (10, 10), (15, 20)]
+    assert recipe.steps == 16
+
+
+def test_same_until_compares_what_was_begun() -> None:
+    start, other = load_recipe("compact/l2"), load_recipe("compact/l1")
+    shared = start.phases[0].steps
+    assert start.same_until(other, shared)
+    assert not start.same_until(other, start.steps)
+    assert not start.same_until(load_recipe("compact/single_scale_l2"), 1)
+
+
+def test_rates() -> None:
+    phase = Phase(steps=101, loss={"l2": 1}, rate=(0.04, 0.01), warmup=10)
+    assert phase.rate_at(100, phase.rate) == pytest.approx(0.01)
+    assert phase.rate_at(50, phase.rate) == pytest.approx(0.02)
+    assert phase.rate_at(0, phase.rate) == pytest.approx(0.004)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("steps = 10", "step = 10"), "Unknown key 'step'.*steps"),
+        (("summary", "sumary"), "Unknown key 'sumary'"),
+        (("width", "widht"), "Unknown key 'widht'"),
+        (('"multi_scale"', '"multiscale"'), "Unknown network type 'multiscale'"),
+        (("l2 = 1.0", "l3 = 1.0"), "Unknown loss 'l3'"),
+        (("steps = 10", "steps = 0"), "at least 1"),
+        (("steps = 10", "steps = 10\npatch = 33"), "multiple of 8"),
+        (("steps = 10", 'steps = 10\noptimiser = "lion"'), "Unknown optimiser"),
+        (("steps = 10", "steps = 10\nrate = [1, 2, 3]"), "a rate is"),
+        (("width = 0.0625", "width = 0"), "width must be"),
+        (("width = 0.0625", 'init = "zero"'), "Unknown init"),
+        (("width = 0.0625", "inputs = 8"), "shorter than 8 inputs"),
+        (("[[phases]]", "[other]"), "at least one"),
+        (("name =", "name ="), None),
+        (("loss = { l2 = 1.0 }", "loss = 1"), "table of weights"),
+        (("kind", "kind ="), "not TOML"),
+    ],
+)
+def test_recipes_that_are_refused(tmp_path: Path, change: tuple[str, str], message: str | None) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace(*change))
+    if message is None:
+        assert load_recipe(str(path)).name == "mine"
+        return
+    with pytest.raises(UsageError, match=message) as caught:
+        load_recipe(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_recipe() -> None:
+    with pytest.raises(UsageError, match="Did you mean compact/adv_gdl"):
+        load_recipe("compact/adv_gld")
+    with pytest.raises(UsageError, match="no such file"):
+        load_recipe("mine.toml")
