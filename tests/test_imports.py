@@ -19,7 +19,7 @@ NOT_CORE = ("baselines", "models", "splits", "results")
 def loaded_after(code: str, *arguments: object) -> set[str]:
     """Names of the modules that are loaded at the end of some code run in a process of its own."""
     line = [sys.executable, "-c", f"import sys\n{code}\nprint('loaded:', *sys.modules)", *map(str, arguments)]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=300)
     (last,) = [text for text in done.stdout.splitlines() if text.startswith("loaded: ")]
     return set(last.split()[1:])
 

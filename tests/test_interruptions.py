@@ -95,12 +95,12 @@ def start_vpbench(*arguments: object) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for a process; its exit code, output and errors."""
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    for _ in range(3000):
+    for _ in range(12_000):
         if condition():
             return
         assert process is None or process.poll() is None, process.communicate()[1]

@@ -242,7 +242,7 @@ def test_options_of_the_wrong_type(own: Path, option: str, kind: str):
 def test_unknown_names_get_a_suggestion(cli, clips: Path, tmp_path: Path, own: Path):
     result = run(cli, clips, tmp_path, "last_fram")
     assert result.exit_code == 2
-    assert "Unknown predictor 'last_fram'. Did you mean last_frame?" in result.stderr
+    assert "Unknown predictor 'last_fram'. Did you mean last_frame" in result.stderr
     result = run(cli, clips, tmp_path, "optical_flow,estimater=dis")
     assert result.exit_code == 2
     assert "Unknown option of predictor 'optical_flow' 'estimater'. Did you mean estimator?" in result.stderr
