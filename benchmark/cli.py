@@ -87,6 +87,15 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
         ),
+        click.option(
+            "--executor",
+            "executor_name",
+            type=click.Choice(["processes", "dask"]),
+            default="processes",
+            show_default=True,
+            help="Worker processes here, or the workers of a Dask cluster with a shared file system.",
+        ),
+        click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
         click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
         click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
         click.option(
@@ -150,6 +159,8 @@ def run(
     require_all: bool,
     limit: int | None,
     workers: int | None,
+    executor_name: str,
+    scheduler: str | None,
     out: Path,
     save_predictions: bool,
     batch_size: int,
@@ -181,7 +192,8 @@ def run(
     from vpbench.tables import render
 
     runs: list[Run] = []
-    with _opened(split_name, data, protocol, require_all, limit, workers) as opened:
+    scheduler = _scheduler(executor_name, scheduler)
+    with _opened(split_name, data, protocol, require_all, limit, workers, scheduler) as opened:
         for predictor, drawn, spec, label in zip(predictors, draws, specs, names, strict=True):
             with progress_bar(f"Scoring {label}", opened.count) as step:
                 runs.extend(
@@ -217,6 +229,8 @@ def prepare(
     require_all: bool,
     limit: int | None,
     workers: int | None,
+    executor_name: str,
+    scheduler: str | None,
     out: Path,
 ) -> None:
     """Decode videos, estimate flow, and write clips in the layout of the authors' archive.
@@ -226,7 +240,8 @@ def prepare(
     from vpbench.protocol import get_protocol
 
     protocol = get_protocol(protocol_name)
-    with _opened(split_name, data, protocol, require_all, limit, workers, out) as opened:
+    scheduler = _scheduler(executor_name, scheduler)
+    with _opened(split_name, data, protocol, require_all, limit, workers, scheduler, out) as opened:
         clips = opened.clips
         click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
 
@@ -279,6 +294,13 @@ def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     return names
 
 
+def _scheduler(executor_name: str, scheduler: str | None) -> str | None:
+    """The address of the Dask scheduler, if one is to be used."""
+    if (executor_name == "dask") != (scheduler is not None):
+        raise UsageError("--executor dask and --scheduler tcp://HOST:PORT go together.")
+    return scheduler
+
+
 def _opened(
     split_name: str | None,
     data: Path | None,
@@ -286,6 +308,7 @@ def _opened(
     require_all: bool,
     limit: int | None,
     workers: int | None,
+    scheduler: str | None = None,
     out: Path | None = None,
 ) -> AbstractContextManager[Opened]:
     """The clips that the options mean; warnings and progress go to standard error."""
@@ -303,6 +326,7 @@ def _opened(
         require_all=require_all,
         limit=limit,
         workers=workers,
+        scheduler=scheduler,
         out=out,
         warn=lambda text: click.echo(f"Warning: {text}", err=True),
         progress=progress_bar,

@@ -387,7 +387,14 @@ def evaluate_clips(
             not spec.remade or predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu"
         )
         predictions = folders[0] / "predictions" if save_predictions else None
-        job = _Job(clips.folder, protocol, spec.name, None if in_parent else spec, samples, predictions)
+        job = _Job(
+            clips.folder.absolute(),
+            protocol,
+            spec.name,
+            None if in_parent else spec.absolute(),
+            samples,
+            predictions and predictions.absolute(),
+        )
         todo = [
             (job, index, None if clips.is_archive else content)
             for index, content in clips.contents.items()

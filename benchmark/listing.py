@@ -14,7 +14,7 @@ def predictors() -> str:
     from vpbench.errors import VpbenchError
     from vpbench.predictor import PredictorSpec, predictor_names
 
-    rows = []
+    rows: list[list[Any]] = []
     for name in predictor_names():
         try:
             cls = PredictorSpec(name).load_class()
@@ -54,7 +54,9 @@ def splits() -> str:
         for name, (summary, *_) in BUILT_IN.items()
     ]
     rows.append(["FOLDER", "", "", "each video, or folder of pictures, below it is a clip"])
-    rows.append(["FILE.csv", "", "", "columns video and, if wanted, index, first_frame, frames, x, y, width, height"])
+    rows.append(
+        ["FILE.csv", "", "", "columns video and, if wanted, index, first_frame, frames, x, y, width, height"]
+    )
     return _table(rows, ["split", "clips", "hash", ""], [None, None, None, 50])
 
 

@@ -52,6 +52,7 @@ def open_clips(
     limit: int | None = None,
     only: Collection[int] | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     out: Path | None = None,
     warn: Callable[[str], None] = lambda text: None,
     progress: Progress = no_progress,
@@ -66,6 +67,7 @@ def open_clips(
         limit: the first so many of the clips that are found.
         only: no other clips than these; all of them must be found.
         workers: worker processes; by default as many as there are processors.
+        scheduler: address of a Dask scheduler, whose workers are used instead.
         out: where to prepare clips; by default a folder in the cache.
         warn: called with a warning for people.
         progress: called with a label and a length; gives a function to call after each clip.
@@ -84,7 +86,7 @@ def open_clips(
             clips = clips.only(_all_of(only, clips.contents, f"{data}"))
         wanted = min(len(clips.contents), limit or len(clips.contents))
         count = workers or default_workers(wanted)
-        with make_executor(count) as executor:
+        with _workers(count, scheduler) as (executor, count):
             yield Opened(clips, executor, _window(count), wanted)
         return
 
@@ -100,12 +102,25 @@ def open_clips(
         selected = only
     folder = out or cache_folder(found, protocol)
     count = workers or default_workers(len(selected))
-    with make_executor(count) as executor:
+    with _workers(count, scheduler) as (executor, count):
         with progress(f"Preparing {found.name}", limit or len(selected)) as step:
             clips = prepare(
                 found, sources, protocol, folder, executor, _window(count), limit=limit, progress=step
             )
         yield Opened(clips.only(selected), executor, _window(count), len(selected))
+
+
+@contextmanager
+def _workers(count: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
+    """An executor on this machine or on a Dask cluster, and how many workers it has."""
+    if scheduler is None:
+        with make_executor(count) as executor:
+            yield executor, count
+    else:
+        from vpbench.cluster import dask_executor
+
+        with dask_executor(scheduler) as connected:
+            yield connected
 
 
 def _window(workers: int) -> int:

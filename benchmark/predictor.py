@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -179,6 +179,15 @@ class PredictorSpec:
     @property
     def _is_file(self) -> bool:
         return ".py:" in self.name or self.name.endswith(".py")
+
+    def absolute(self) -> PredictorSpec:
+        """The same predictor, for processes that may have another working folder."""
+        if self._frames_folder is not None:
+            return replace(self, name=f"{FRAMES}{self._frames_folder.absolute()}")
+        if self._is_file:
+            file, _, cls = self.name.rpartition(":")
+            return replace(self, name=f"{Path(file).absolute()}:{cls}")
+        return self
 
     def load_class(self) -> type[Predictor]:
         """Import and return the predictor's class.

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -82,7 +83,11 @@ def prepare(
     with lock_folder(folder, wait=True):
         manifest = _open_manifest(folder, method)
         manifest["split"]["missing"] = list(sources.missing)
-        jobs = [(_Job(folder, clip, sources.found[clip.index], split.size, protocol),) for clip in wanted]
+        place = folder.absolute()  # workers of a cluster have another working folder
+        jobs = [
+            (_Job(place, clip, path and path.absolute(), split.size, protocol),)
+            for clip, path in ((clip, sources.found[clip.index]) for clip in wanted)
+        ]
         damaged = []
         for job, (content, problem) in zip(
             jobs, map_in_order(executor, _prepare_clip, jobs, window), strict=True
@@ -274,14 +279,19 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _write_clip(target: Path, files: dict[str, bytes]) -> None:
     """Write a clip's folder beside its place, then rename it there."""
-    temporary = target.parent / f".clip-{target.name}-{os.getpid()}.tmp"
+    temporary = target.parent / f".clip-{target.name}-{uuid.uuid4().hex}.tmp"
     try:
-        make_folder(temporary)
+        make_folder(temporary / "new")
         for name, data in files.items():
-            (temporary / name).write_bytes(data)
+            (temporary / "new" / name).write_bytes(data)
         if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
+            target.rename(temporary / "old")
+        try:
+            (temporary / "new").rename(target)
+        except OSError:
+            # On a cluster, a worker that was given up for lost may have put the same clip there just now.
+            if not (target / "clip.json").exists():
+                raise
     except OSError as error:
         raise os_error(error, f"write {target}") from error
     finally:

@@ -99,6 +99,10 @@ def result(future: Future[T]) -> T:
         return future.result()
     except BrokenExecutor:
         raise _worker_died() from None
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # Dask's; it has tried several workers
+            raise _worker_died() from None
+        raise
 
 
 def _worker_died() -> VpbenchError:

@@ -1,0 +1,69 @@
+"""A Dask cluster with a shared file system, as an executor; what is sent to it is the same as to processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from vpbench.errors import UsageError, VpbenchError
+
+_PACKAGES = ("vpbench", "numpy", "scipy", "opencv-contrib-python-headless")
+_PATIENCE = 20.0  # seconds to wait for the scheduler and for a first worker
+
+
+@contextmanager
+def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
+    """Connect to a Dask scheduler; gives its executor and the number of workers.
+
+    Dask does the work of a worker that is lost again on another one; clips are written whole or not at all,
+    and scores by this process alone, so nothing is lost and nothing counted twice.
+
+    Args:
+        scheduler: its address, such as ``tcp://host:8786``.
+
+    Raises:
+        UsageError: Dask is not installed, or the workers have several threads each.
+        VpbenchError: no scheduler or worker answers, or the workers have other versions of what scores depend
+            on.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UsageError("--executor dask needs Dask: pip install 'vpbench[cluster]'.") from None
+    try:
+        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise VpbenchError(f"No Dask scheduler answers at {scheduler}: {error}") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError:
+            raise VpbenchError(f"The Dask scheduler at {scheduler} has no workers; start some.") from None
+        threads = client.nthreads()
+        if any(count > 1 for count in threads.values()):
+            raise UsageError(
+                f"The Dask workers at {scheduler} have several threads each; start them with --nthreads 1 (and "
+                "--nworkers N), as vpbench does one clip at a time in a process."
+            )
+        here = _versions()
+        for address, there in client.run(_versions).items():
+            other = [
+                f"{name} {there[name]} there, {here[name]} here" for name in here if there[name] != here[name]
+            ]
+            if other:
+                raise VpbenchError(
+                    f"The Dask worker {address} has other versions, which other scores come of: {'; '.join(other)}."
+                )
+        yield client.get_executor(pure=False), len(threads)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
