@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
+
 from vpbench.errors import UsageError
 from vpbench.models.build import make_generator
 from vpbench.models.checkpoint import Checkpoint, load_checkpoint, load_weights
@@ -46,9 +48,10 @@ class TrainedModel(Predictor):
             loaded = load_checkpoint(Path(weights))
         self._check(loaded)
         self._loaded = loaded
-        self._network = make_generator(loaded.recipe.network)
-        load_weights(self._network, loaded.part("g"), str(loaded.path))
-        self._network.eval().requires_grad_(False)
+        network = make_generator(loaded.recipe.network)
+        load_weights(network, loaded.part("g"), str(loaded.path))
+        network.eval().requires_grad_(False)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._at = "cpu"
 
     def _check(self, loaded: Checkpoint) -> None:
