@@ -23,6 +23,7 @@ extensions = [
     "sphinx_click",
 ]
 exclude_patterns = ["_build", "examples/package/**"]
+smartquotes = False  # two hyphens begin an option, they are no dash
 nitpicky = False  # types of numpy and torch would need their inventories from the network
 
 myst_enable_extensions = ["colon_fence", "deflist"]
