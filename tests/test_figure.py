@@ -34,13 +34,13 @@ def pixels(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["masks", "strip"])
-@pytest.mark.parametrize("suffix", [".pdf", ".png"])
+@pytest.mark.parametrize("suffix", [".pdf", ".png", ".webp"])
 def test_pdf_and_png(synthetic_runs: Path, tmp_path: Path, cli: Cli, kind: str, suffix: str) -> None:
     out = tmp_path / f"figure{suffix}"
     made = cli("figure", kind, synthetic_runs, "--clip", "3", "--out", out)
     assert made.exit_code == 0, made.output
     assert "Clip 3 of split synthetic; protocol mathieu2016, version 1" in made.stdout
-    if suffix == ".png":
+    if suffix != ".pdf":
         assert pixels(out).std() > 20
         return
     data = out.read_bytes()
@@ -140,7 +140,7 @@ def test_labels_from_strangers_are_drawn_as_text(synthetic_runs: Path, tmp_path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["masks", "--out", "x.svg"], "must end in .pdf or .png"),
+        (["masks", "--out", "x.svg"], "must end in .pdf or .png or .webp"),
         (["animation", "--out", "x.mp4"], "must end in .gif or .png or .webp"),
         (["strip", "--out", "x.png", "--clip", "99"], "Clip 99 is not in"),
         (["strip", "--out", "x.png", "--frame", "3"], "predicts frames 1 to 2"),

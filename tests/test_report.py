@@ -62,8 +62,8 @@ def test_page_shows_scores_frames_and_identity(synthetic_runs: Path, tmp_path: P
         assert text in html
     assert "<h1>A &lt;title&gt;</h1>" in html
     # optical_flow saved no frames and was run again; that is said on the page and on the terminal.
-    assert "optical_flow: it saved no frames; its predictor was run again" in html
-    assert "Note: optical_flow: it saved no frames" in made.stderr
+    assert "optical_flow: no frames were saved; the predictor was run again" in html
+    assert "Note: optical_flow: no frames were saved" in made.stderr
     assert "last_frame: " not in made.stderr
     run = read_run(synthetic_runs / "last_frame")
     data = data_of(html)
@@ -193,12 +193,31 @@ def test_a_manifest_cannot_bring_a_predictor(copied: Path, tmp_path: Path) -> No
             RunFrames(run).get(clip)
 
 
+def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthetic_runs: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "import vpbench\n\n\nclass Mine(vpbench.Predictor):\n    def predict_next(self, inputs):\n"
+        "        return inputs[-2:].mean(axis=0)\n"
+    )
+    options = ["--split", "synthetic", "--limit", "2", "--workers", "1", "--out", tmp_path / "runs"]
+    assert cli("run", "--model", f"{code}:Mine", *options).exit_code == 0
+    made = cli("report", tmp_path / "runs", "--out", tmp_path / "page")
+    assert "name it with --model" in made.stderr
+    made = cli("report", tmp_path / "runs", "--out", tmp_path / "page", "--model", f"{code}:Mine")
+    assert made.stderr.splitlines() == [
+        "Note: mine.Mine: no frames were saved; the predictor was run again for this page."
+    ]
+    code.write_text(code.read_text() + "# changed\n")
+    made = cli("report", tmp_path / "runs", "--out", tmp_path / "page", "--model", f"{code}:Mine")
+    assert "as it is here is another: sha256" in made.stderr
+
+
 def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
     edit(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
     run = read_run(copied / "optical_flow")
     clip = ClipFinder().find(run.manifest, [1])[0][1]
     with pytest.raises(
-        VpbenchError, match=r"as installed here is another: distribution is .* the run has vpbench 99"
+        VpbenchError, match=r"as it is here is another: distribution is .* the run has vpbench 99"
     ):
         RunFrames(run).get(clip)
 

@@ -23,6 +23,13 @@ def figure() -> None:
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options that the figures share."""
     for option in (
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="FILE.py:Class",
+            help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
+        ),
         click.option("--device", default="cpu", show_default=True, help="Where predictors are run again."),
         click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames."),
         click.option(
@@ -48,21 +55,32 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_dpi = click.option(
+    "--dpi",
+    type=click.IntRange(50, 1200),
+    default=220,
+    show_default=True,
+    help="Pixels per inch of a PNG or WebP; a PDF keeps the frames' own.",
+)
+
+
 @figure.command()
 @_options
+@_dpi
 @click.option("--frame", type=int, default=1, show_default=True, help="Which predicted frame.")
-def masks(frame: int, grey: bool, out: Path, **source: Any) -> None:
-    """Show what the moving area keeps of target and predictions, as PDF or PNG (Figure 3)."""
+def masks(frame: int, dpi: int, grey: bool, out: Path, **source: Any) -> None:
+    """Show what the moving area keeps of target and predictions, as PDF, PNG or WebP (Figure 3)."""
     from vpbench.look import figures
 
     figures.check_suffix(out)
     scene = _scene(**source)
-    figures.save(figures.masks(scene, frame, grey=grey), out)
+    figures.save(figures.masks(scene, frame, grey=grey), out, dpi)
     click.echo(f"{out}: {scene.caption}; predicted frame {frame}. Below: its moving area, all else black.")
 
 
 @figure.command()
 @_options
+@_dpi
 @click.option(
     "--frame",
     "frames",
@@ -77,14 +95,16 @@ def masks(frame: int, grey: bool, out: Path, **source: Any) -> None:
     metavar="X,Y,W,H",
     help="A part to enlarge, in pixels; may be given twice.  [default: where most moves]",
 )
-def strip(frames: tuple[int, ...], zooms: tuple[str, ...], grey: bool, out: Path, **source: Any) -> None:
-    """Show inputs, target and predictions with enlarged parts, as PDF or PNG (Figures 4 and 5)."""
+def strip(
+    frames: tuple[int, ...], zooms: tuple[str, ...], dpi: int, grey: bool, out: Path, **source: Any
+) -> None:
+    """Show inputs, target and predictions with enlarged parts, as PDF, PNG or WebP (Figures 4 and 5)."""
     from vpbench.look import figures
 
     figures.check_suffix(out)
     scene = _scene(**source)
     shown = tuple(dict.fromkeys(frames)) or tuple(range(1, min(2, scene.protocol.targets) + 1))
-    figures.save(figures.strip(scene, shown, grey=grey, zooms=zooms), out)
+    figures.save(figures.strip(scene, shown, grey=grey, zooms=zooms), out, dpi)
     click.echo(f"{out}: {scene.caption}. Under each prediction: its scores.")
 
 
@@ -107,11 +127,20 @@ def _scene(
     split: str | None,
     data: Path | None,
     saved_only: bool,
+    models: tuple[str, ...],
     device: str,
 ) -> Scene:
     from vpbench.look.clips import ClipFinder
     from vpbench.look.scene import gather
+    from vpbench.predictor import PredictorSpec
     from vpbench.runs import find_runs, read_run
 
     read = [read_run(folder) for path in runs for folder in find_runs(path)]
-    return gather(read, clip, ClipFinder(split, data), again=not saved_only, device=device)
+    return gather(
+        read,
+        clip,
+        ClipFinder(split, data),
+        again=not saved_only,
+        models=[*map(PredictorSpec.parse, models)],
+        device=device,
+    )

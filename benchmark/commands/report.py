@@ -30,6 +30,13 @@ from vpbench.errors import UsageError
     help="Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]",
 )
 @click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="FILE.py:Class",
+    help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where predictors are run again.")
 def report(
     runs: tuple[Path, ...],
@@ -40,6 +47,7 @@ def report(
     split: str | None,
     data: Path | None,
     saved_only: bool,
+    models: tuple[str, ...],
     device: str,
 ) -> None:
     """Write a page on runs: OUT/index.html, one file that needs no network.
@@ -52,6 +60,7 @@ def report(
     from vpbench.files import make_folder, write_atomic
     from vpbench.look.clips import ClipFinder
     from vpbench.look.page import Wishes, make_page
+    from vpbench.predictor import PredictorSpec
     from vpbench.runs import find_runs, read_run
 
     try:
@@ -65,6 +74,7 @@ def report(
             frames=tuple(dict.fromkeys(frames)),
             title=title,
             again=not saved_only,
+            models=tuple(map(PredictorSpec.parse, models)),
             device=device,
             finder=ClipFinder(split, data),
         ),

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from vpbench.look.scene import Scene
 
-SUFFIXES = (".pdf", ".png")
+SUFFIXES = (".pdf", ".png", ".webp")
 _ZOOMS = ("#ffd400", "#00c8ff")  # yellow and light blue: seen on dark and on light, and apart in grey
 _GAP, _LINE = 0.05, 0.155  # inches between pictures, and for a line of text
 _SIZE, _CHARACTER = 7.5, 0.069  # points; inches of a bold character
-_DPI = 220  # of a PNG; a PDF keeps the frames' own pixels
+DPI = 220  # of a PNG or WebP; a PDF keeps the frames' own pixels
+_WEBP_QUALITY = 88
 _MASKS_IN_ROW = 4
 _LEAST, _MOST, _PAGE = 0.7, 1.5, 8.0  # inches: height of a frame in a strip, and of all its rows
 
@@ -44,8 +45,8 @@ def check_suffix(path: Path, allowed: Sequence[str] = SUFFIXES) -> None:
         raise UsageError("This figure needs matplotlib: pip install 'vpbench[figures]'.")
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PDF or PNG, by the name's suffix; equal figures give equal files.
+def save(figure: Figure, path: Path, dpi: int = DPI) -> None:
+    """Write a figure as PDF, PNG or WebP, by the name's suffix; equal figures give equal files.
 
     Raises:
         VpbenchError: the disk refuses.
@@ -53,12 +54,15 @@ def save(figure: Figure, path: Path) -> None:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    if path.suffix.lower() == ".pdf":
+    suffix = path.suffix.lower()
+    if suffix == ".pdf":
         # Type 42: text stays text that a publisher's checks accept.
         with mpl.rc_context({"pdf.fonttype": 42}):
             figure.savefig(buffer, format="pdf", metadata={"CreationDate": None, "Creator": "vpbench"})
+    elif suffix == ".png":
+        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": "vpbench"})
     else:
-        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "vpbench"})
+        figure.savefig(buffer, format="webp", dpi=dpi, pil_kwargs={"quality": _WEBP_QUALITY, "method": 6})
     write_atomic(path, buffer.getvalue())
 
 
@@ -239,7 +243,7 @@ class _Sheet:
                     fill=False,
                     edgecolor=edge,
                     linewidth=2.0,
-                    clip_on=True,
+                    clip_on=False,
                 )
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,13 +30,16 @@ class RunFrames:
         run: the run.
         again: whether the predictor may be run again where no frames were saved. Only installed predictors are
             run, and only in the version that the run names: a run from a stranger cannot bring code.
+        models: predictors that the user names, for runs of predictors that are not installed.
         device: where a trained model runs.
     """
 
-    def __init__(self, run: Run, *, again: bool = True, device: str = "cpu") -> None:
+    def __init__(
+        self, run: Run, *, again: bool = True, models: Sequence[PredictorSpec] = (), device: str = "cpu"
+    ) -> None:
         self.run = run
         self.protocol = protocol_of(run.manifest)
-        self._again, self._device = again, device
+        self._again, self._models, self._device = again, models, device
         self._predictor: Predictor | VpbenchError | None = None
 
     def get(self, clip: Clip) -> tuple[NDArray[np.float32], Literal["saved", "again"]]:
@@ -101,12 +105,16 @@ class RunFrames:
         name, options = str(said.get("name")), said.get("options")
         if not self._again:
             raise VpbenchError("the run saved no frames, and the predictor is not to be run again")
-        if name not in predictor_names() or not isinstance(options, dict):
+        spec = next((one for one in self._models if one.identity()["name"] == name), None)
+        if spec is None and name in predictor_names() and isinstance(options, dict):
+            spec = PredictorSpec(
+                name, tuple(sorted((str(key), str(value)) for key, value in options.items()))
+            )
+        if spec is None:
             raise VpbenchError(
                 f"the run saved no frames, and its predictor '{plain(name)}' is not installed here; "
-                "run it again with --save-predictions"
+                "name it with --model, or run it with --save-predictions"
             )
-        spec = PredictorSpec(name, tuple(sorted((str(key), str(value)) for key, value in options.items())))
         different = _difference(spec.identity(), said)
         predictor = None if different else spec.create(self._device)
         if predictor is not None:
@@ -116,7 +124,7 @@ class RunFrames:
             different = _difference(predictor.describe(), said.get("description") or {})
         if predictor is None or different:
             raise VpbenchError(
-                f"the run saved no frames, and predictor '{name}' as installed here is another: {different}"
+                f"the run saved no frames, and predictor '{plain(name)}' as it is here is another: {different}"
             )
         return predictor
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vpbench.clips import Clip
     from vpbench.leaderboard import Leaderboard
     from vpbench.look.strips import Predicted
+    from vpbench.predictor import PredictorSpec
     from vpbench.runs import Run
 
 
@@ -39,6 +40,7 @@ class Wishes:
         frames: which predicted frames to show, 1-based; empty: both of two, or the first and the last.
         title: the page's title; ``None``: names the split.
         again: whether predictors whose frames were not saved are run again.
+        models: predictors that the user names, for runs of predictors that are not installed.
         device: where they run.
         finder: where the clips are.
     """
@@ -47,6 +49,7 @@ class Wishes:
     frames: tuple[int, ...] = ()
     title: str | None = None
     again: bool = True
+    models: tuple[PredictorSpec, ...] = ()
     device: str = "cpu"
     finder: ClipFinder = field(default_factory=ClipFinder)
 
@@ -119,8 +122,9 @@ def _predictions(
 ) -> list[dict[int, Predicted]]:
     """For each run the frames of each clip, or why there are none; what is to be remarked is added."""
     found: list[dict[int, Predicted]] = []
+    told: dict[str, list[str]] = {}
     for run, label in zip(runs, labels, strict=True):
-        source = RunFrames(run, again=wishes.again, device=wishes.device)
+        source = RunFrames(run, again=wishes.again, models=wishes.models, device=wishes.device)
         mine: dict[int, Predicted] = {}
         reasons: dict[str, list[int]] = {}
         for index, clip in clips.items():
@@ -132,14 +136,15 @@ def _predictions(
                 continue
             mine[index] = predictions
             if where == "again":
-                reasons.setdefault("it saved no frames; its predictor was run again for this page", [])
+                reasons.setdefault("no frames were saved; the predictor was run again for this page", [])
             different = source.check(clip, predictions)
             if different:
                 reasons.setdefault(f"the frames are not those that were scored: {different}", [])
         for reason, indices in reasons.items():
             where_ = f", {_clips(indices)}" if indices and len(indices) < len(clips) else ""
-            remarks.append(f"{label}{where_}: {reason.rstrip('.')}.")
+            told.setdefault(reason.rstrip("."), []).append(f"{label}{where_}")
         found.append(mine)
+    remarks += [f"{'; '.join(those)}: {reason}." for reason, those in told.items()]
     return found
 
 

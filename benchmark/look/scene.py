@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vpbench.clips import Clip
+    from vpbench.predictor import PredictorSpec
     from vpbench.protocol import Protocol
     from vpbench.runs import Run
 
@@ -70,7 +71,13 @@ class Scene:
 
 
 def gather(
-    runs: Sequence[Run], clip: int | None, finder: ClipFinder, *, again: bool = True, device: str = "cpu"
+    runs: Sequence[Run],
+    clip: int | None,
+    finder: ClipFinder,
+    *,
+    again: bool = True,
+    models: Sequence[PredictorSpec] = (),
+    device: str = "cpu",
 ) -> Scene:
     """Gather what a figure of runs shows.
 
@@ -79,6 +86,7 @@ def gather(
         clip: which clip; ``None``: the one on which the runs differ most, or the median one of a single run.
         finder: where the clips are.
         again: whether predictors whose frames were not saved are run again.
+        models: predictors that the user names, for runs of predictors that are not installed.
         device: where they run.
 
     Raises:
@@ -101,7 +109,7 @@ def gather(
     rows = []
     for run, label in zip(runs, labels, strict=True):
         try:
-            frames, _ = RunFrames(run, again=again, device=device).get(found)
+            frames, _ = RunFrames(run, again=again, models=models, device=device).get(found)
         except VpbenchError as error:
             raise type(error)(f"Run {run.folder}: {error}") from error
         rows.append(

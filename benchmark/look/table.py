@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vpbench.leaderboard import Column, Leaderboard
+    from vpbench.published import PublishedTable
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def rows(board: Leaderboard) -> list[TableRow]:
         cells = [_plain_cell(record, "rank", ".0f")] if board.ranked else []
         for frame in board.frames:
             for column in board.columns:
-                cell = _score(record, column, frame, published)
+                cell = _score(
+                    record, column, frame, board.published[number - measured][0] if published else None
+                )
                 place = 0 if published else places[column.key, frame].get(cell.text, 0)
                 cells.append(Cell(cell.text, cell.value, cell.interval, place))
             cells.append(_plain_cell(record, f"frames_counted_{frame}", ".0f"))
@@ -84,13 +87,14 @@ def _costs(board: Leaderboard) -> list[tuple[str, str, str]]:
     return [entry for entry in known if board.rows[entry[1]].notna().any()]
 
 
-def _score(record: dict[Any, Any], column: Column, frame: int | str, published: bool) -> Cell:
+def _score(record: dict[Any, Any], column: Column, frame: int | str, printed: PublishedTable | None) -> Cell:
+    """A score; ``printed`` is the table that a published one comes from, and says to how many digits."""
     key = f"{column.key}_{frame}"
     value, low, high = (_number(record.get(f"{key}{end}")) for end in ("", "_low", "_high"))
     if value is None:
         return Cell("")
-    if published:  # as printed there, not at our precision
-        return Cell(f"{value:g}", value)
+    if printed is not None:
+        return Cell(f"{value:.{printed.decimals.get(column.key, column.decimals)}f}", value)
     form = f".{column.decimals}f"
     interval = "" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
     return Cell(format(value, form), value, interval)
