@@ -145,6 +145,8 @@ class PredictorSpec:
             UsageError: an option is not of the form ``key=value``, or a file is named without its class.
         """
         if text.startswith(FRAMES):  # a folder's name may have commas; there are no options
+            if text == FRAMES:
+                raise UsageError(f"--model {text}: name the folder too, as {FRAMES}DIR.")
             return cls(text)
         name, *pairs = text.split(",")
         options: list[tuple[str, str]] = []

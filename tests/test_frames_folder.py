@@ -137,6 +137,8 @@ def test_no_folder_or_an_empty_one_is_refused(tmp_path: Path) -> None:
         FramesFolder(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"pred_5\.png"):
         FramesFolder(tmp_path)
+    with pytest.raises(UsageError, match="frames:DIR"):
+        PredictorSpec.parse("frames:")
 
 
 def test_two_formats_of_one_frame_are_refused(frames: Path, clips: SmallClips) -> None:
