@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class LastFrame(Predictor):
     """Repeats the last input frame."""
 
-    def predict_next(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the last input, float32 ``(H, W, 3)`` in [0, 1]."""
-        last: NDArray[np.float32] = inputs[-1]
-        return last
+    def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
+        """Return the last input ``targets`` times: float32 ``(targets, H, W, 3)`` in [0, 1]."""
+        import numpy as np
+
+        return np.broadcast_to(inputs[-1], (targets, *inputs.shape[1:]))
