@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vpbench.escape import plain
-from vpbench.formats import Sheet
+from vpbench.formats import BEST, Sheet
 from vpbench.printing import MISSING, as_frame, number, records, render_sheets, slug
 from vpbench.reading import FEW_CLIPS
 from vpbench.resampling import LEAST_CLIPS
@@ -60,7 +60,8 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
 
 def _differences(comparison: Comparison, precision: int | None) -> Sheet:
     steps = int(comparison.protocol["definition"]["targets"])
-    shown = comparison.differences
+    frames = list(dict.fromkeys(d.frame for d in comparison.differences))
+    shown = sorted(comparison.differences, key=lambda d: frames.index(d.frame))
     digits = [_digits(d, precision) for d in shown]
     columns = {
         "n": [str(d.clips) for d in shown],
@@ -71,26 +72,32 @@ def _differences(comparison: Comparison, precision: int | None) -> Sheet:
             f"[{_signed(d.low, k)}, {_signed(d.high, k)}]" if math.isfinite(d.low) else MISSING
             for d, k in zip(shown, digits, strict=True)
         ],
-        "better": [d.better or MISSING for d in shown],
         "p": [_p(d.p) for d in shown],
-        "win/loss/tie": [f"{d.wins}/{d.losses}/{d.ties}" for d in shown],
+        "w/l/t": [f"{d.wins}/{d.losses}/{d.ties}" for d in shown],
     }
-    cells = as_frame([(("", name, ""), texts) for name, texts in columns.items()])
+    places = {
+        name: [BEST if d.better == name else 0 for d in shown] if name in "AB" else [0] * len(shown)
+        for name in columns
+    }
+    per_frame = len(shown) // len(frames)
     return Sheet(
         name=slug(comparison.protocol["name"], comparison.split["name"], "comparison"),
         caption=(
             f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {plain(comparison.split['name'])}, "
             f"{comparison.clips} clips; protocol {plain(comparison.protocol['name'])} "
-            f"({plain(comparison.protocol['hash'])}). Means over the n clips that are counted in both runs, so not "
-            f"those of a leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
+            f"({plain(comparison.protocol['hash'])}). Means over the n clips that both runs count, so not those of a "
+            f"leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
             f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
-            "signed-rank test on the clips, two-sided."
+            "signed-rank test on the clips, two-sided. w/l/t: clips on which A wins, loses, ties."
         ),
-        cells=cells,
-        places=cells.map(lambda _: 0),
-        labels=tuple(f"{d.column.label}{_arrow(d)}, {frame_in_words(d.frame, steps)}" for d in shown),
+        cells=as_frame([(("", name, ""), texts) for name, texts in columns.items()]),
+        places=as_frame([(("", name, ""), marks) for name, marks in places.items()]),
+        labels=tuple(f"{d.column.label}{_arrow(d)}" for d in shown),
         marks=((),) * len(shown),
+        headings={n * per_frame: frame_in_words(frame, steps) for n, frame in enumerate(frames)},
         notes=tuple(_notes(comparison)),
+        meaning={BEST: "better"},
+        among="by the interval, which leaves out 0",
         short_headings=False,
     )
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, groupby
+from itertools import chain, groupby, pairwise
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ WIDTH = 80
 NAME_HEADING = 14  # characters of a line of a heading that is a name
 _LEAST_LABEL, _SHORT = 16, 6
 BEST, SECOND = 1, 2  # places
-AMONG = "of the measured rows, at the printed precision"
+MISSING = "–"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Sheet:
         headings: row number to a heading that stands, after a rule, before that row.
         footnotes: mark to text.
         notes: further remarks, each a paragraph.
+        meaning: what the places mean, by place.
+        among: and among what.
         short_headings: long headings may be cut in text (metrics), not wrapped (names).
     """
 
@@ -49,6 +51,8 @@ class Sheet:
     headings: dict[int, str] = field(default_factory=dict)
     footnotes: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    meaning: dict[int, str] = field(default_factory=lambda: {BEST: "best", SECOND: "second"})
+    among: str = "of the measured rows, at the printed precision"
     short_headings: bool = True
 
     @property
@@ -59,6 +63,11 @@ class Sheet:
     def has(self, place: int) -> bool:
         """Whether any cell has the place."""
         return bool((self.places.to_numpy() == place).any())
+
+    def explained(self, signs: dict[int, str]) -> list[str]:
+        """A sentence that says what the signs of the places mean, if there are any."""
+        named = [f"{sign}: {self.meaning[place]}" for place, sign in signs.items() if self.has(place)]
+        return [f"{', '.join(named)} {self.among}."] if named else []
 
     def rows(self) -> Iterator[tuple[int, str, tuple[str, ...], list[str], list[int]]]:
         """Number, label, marks, cells and places of each row."""
@@ -98,15 +107,14 @@ def text(sheet: Sheet) -> str:
         lines += [*_text_block(sheet, labels, block, label_width), ""]
     for note in sheet.notes:
         lines += textwrap.wrap(note, WIDTH)
-    named = [f"{mark} {word}" for place, mark, word in _PLACES if sheet.has(place)]
-    if named:
-        lines.append(f"{', '.join(named)} {AMONG}")
+    for note in sheet.explained(_SIGNS):
+        lines += textwrap.wrap(note, WIDTH)
     for mark, note in sheet.footnotes.items():
         lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
-_PLACES = ((BEST, BEST_MARK, "best"), (SECOND, SECOND_MARK, "second"))
+_SIGNS = {BEST: BEST_MARK, SECOND: SECOND_MARK}
 
 
 def _text_mark(mark: str) -> str:
@@ -123,12 +131,11 @@ def _text_column(sheet: Sheet, number: int) -> _TextColumn:
     group, heading, unit = sheet.columns[number]
     places = sheet.places.iloc[:, number].tolist()
     gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
-    signs = {place: mark for place, mark, _ in _PLACES}
     room = " " if any(places) else ""
     cells = []
     for cell, place in zip(sheet.cells.iloc[:, number], places, strict=True):
         first, *further = str(cell).split("\n")
-        cells.append([first + signs.get(place, room), *(line + room for line in further)])
+        cells.append([first + _SIGNS.get(place, room), *(line + room for line in further)])
     lines = [shorten(heading), unit] if sheet.short_headings else wrap(heading, NAME_HEADING)
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
@@ -191,7 +198,10 @@ def _text_block(
             yield line(sheet.corner if n == depth - 1 else "", cells)
     rule = "-" * (label_width + sum(map(_group_width, groups)))
     yield rule
+    empty = _empty_parts(sheet, groups)
     for row, label in enumerate(labels):
+        if row in empty:
+            continue
         if row in sheet.headings:
             if row:
                 yield rule
@@ -199,6 +209,18 @@ def _text_block(
         parts = wrap(label, label_width)
         for n in range(max(len(parts), *(len(column.cells[row]) for group in groups for column in group))):
             yield line(_nth(parts, n), [[_nth(column.cells[row], n) for column in group] for group in groups])
+
+
+def _empty_parts(sheet: Sheet, groups: Sequence[Sequence[_TextColumn]]) -> set[int]:
+    """The rows below those headings under which these columns have nothing at all."""
+    starts = sorted(sheet.headings)
+    parts = [range(*ends) for ends in pairwise([*starts, len(sheet.labels)])]
+    filled = {
+        row
+        for row in range(len(sheet.labels))
+        if any(column.cells[row][0].strip() != MISSING for group in groups for column in group)
+    }
+    return {row for part in parts if part.start and filled.isdisjoint(part) for row in part}
 
 
 def _nth(lines: Sequence[str], n: int) -> str:
@@ -248,13 +270,7 @@ def markdown(sheet: Sheet) -> str:
         index=False, tablefmt="pipe", disable_numparse=True, colalign=align if rows else None
     )
     notes = [escape.markdown(note) for note in sheet.notes]
-    named = [
-        word
-        for place, word in ((BEST, "**Bold**: best"), (SECOND, "<u>underlined</u>: second"))
-        if sheet.has(place)
-    ]
-    if named:
-        notes.append(f"{', '.join(named)} {AMONG}.")
+    notes += sheet.explained({BEST: "**Bold**", SECOND: "<u>underlined</u>"})
     notes += [f"{_superscript([mark])} {escape.markdown(note)}" for mark, note in sheet.footnotes.items()]
     return "\n\n".join([escape.markdown(sheet.caption), str(table), *notes]) + "\n"
 

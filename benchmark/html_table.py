@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from vpbench.formats import AMONG, BEST, SECOND, Sheet
+from vpbench.formats import BEST, SECOND, Sheet
 
 _STYLE = """
 :root { color-scheme: light dark; --rule: #8884; --soft: #666; }
 @media (prefers-color-scheme: dark) { :root { --soft: #aaa; } }
-body { font: 1rem/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 72rem; padding: 0 1rem; }
+body { font: 1rem/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 84rem; padding: 0 1rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .75rem; max-width: 60rem; }
+.caption { max-width: 60rem; }
 th, td { padding: .25rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
 thead th { border-bottom: 1px solid var(--rule); vertical-align: bottom; }
-tbody th { text-align: left; font-weight: normal; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; }
+tbody th { text-align: left; font-weight: normal; min-width: 11rem; max-width: 26rem; white-space: normal; overflow-wrap: anywhere; }
 tbody tr:hover { background: #8882; }
 tbody + tbody { border-top: 1px solid currentColor; }
 th.group { text-align: center; } tbody th.group { text-align: left; font-style: italic; }
@@ -50,10 +50,11 @@ def page(sheets: Sequence[Sheet]) -> str:
 
 def fragment(sheet: Sheet) -> str:
     """One sheet as a table and its notes, to be put into a page."""
+    name = escape(sheet.name)
     lines = [
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(sheet.name)}">',
-        "<table>",
-        f"<caption>{escape(sheet.caption)}</caption>",
+        f'<p class="caption" id="{name}">{escape(sheet.caption)}</p>',  # outside of what scrolls sideways
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{name}">',
+        f'<table aria-labelledby="{name}">',
         "<thead>",
         *_head(sheet),
         "</thead>",
@@ -104,12 +105,7 @@ def _superscript(marks: Sequence[str]) -> str:
 def _notes(sheet: Sheet) -> Iterator[str]:
     for note in sheet.notes:
         yield f"<p>{escape(note)}</p>"
-    named = [
-        word
-        for place, word in ((BEST, "<strong>Bold</strong>: best"), (SECOND, "<u>underlined</u>: second"))
-        if sheet.has(place)
-    ]
-    if named:
-        yield f"<p>{', '.join(named)} {AMONG}.</p>"
+    for note in sheet.explained({BEST: "<strong>Bold</strong>", SECOND: "<u>underlined</u>"}):
+        yield f"<p>{note}</p>"
     for mark, note in sheet.footnotes.items():
         yield f"<p>{_superscript([mark])} {escape(note)}</p>"

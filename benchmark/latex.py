@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from vpbench import escape
-from vpbench.formats import AMONG, BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
+from vpbench.formats import BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
 
-_WIDE = 9  # columns above which the type is smaller, and the table may reach into both margins
+# Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
+_WIDE, _MANY = 9, 55
 _LABEL = 20  # characters of a line of a row's label
 
 
 def latex(sheet: Sheet) -> str:
     r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
     width = len(sheet.columns)
-    wide = width > _WIDE
+    wide = width > _WIDE or sum(_characters(sheet, n) for n in range(width)) > _MANY
     lines = [
         r"\begin{table}[tb]",
         r"\centering",
@@ -37,7 +38,7 @@ def latex(sheet: Sheet) -> str:
             lines += [r"\midrule"] * (row > 0) + [
                 rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
             ]
-        shown = _lines(label, _LABEL, "[t]{@{}l@{}}", _marks(marks))
+        shown = _lines(label, _LABEL if width > 5 else 2 * _LABEL, "[t]{@{}l@{}}", _marks(marks))
         texts = [cell.split("\n") for cell in cells]
         first = [signs.get(p, "%s") % escape.latex(t[0]) for t, p in zip(texts, places, strict=True)]
         lines.append(" & ".join([shown, *first]) + r" \\")
@@ -46,18 +47,21 @@ def latex(sheet: Sheet) -> str:
             lines.append(" & ".join(["", *further]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}" + "}" * wide]
     notes = [escape.latex(note) for note in sheet.notes]
-    named = [
-        word
-        for place, word in ((BEST, "Bold: best"), (SECOND, r"\underline{underlined}: second"))
-        if sheet.has(place)
-    ]
-    if named:
-        notes.append(f"{', '.join(named)} {AMONG}.")
+    notes += sheet.explained({BEST: "Bold", SECOND: r"\underline{underlined}"})
     notes += [f"{_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
     if notes:
         lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [f"{note}\\par" for note in notes] + [r"\end{minipage}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _characters(sheet: Sheet, column: int) -> float:
+    """Width of a column in characters of the table's type; further lines of a cell are set smaller."""
+    lines = [str(cell).split("\n") for cell in sheet.cells.iloc[:, column]]
+    heading = shorten(sheet.columns[column][1]) if sheet.short_headings else ""
+    return max(
+        len(heading), *(max(len(first), *(0.7 * len(t) for t in more), 0) for first, *more in lines), 1
+    )
 
 
 def _header(sheet: Sheet) -> Iterator[str]:

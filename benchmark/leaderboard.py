@@ -38,6 +38,7 @@ from vpbench.rows import (
     Column,
     as_frame,
     by_clip,
+    contaminated,
     group_by_seed,
     intervals,
     measured_row,
@@ -213,6 +214,7 @@ def build(
     ):  # many small products, for which threads cost more than they give
         ranges = [intervals([scores[n] for n in those], shown, every, times, level) for those in members]
         pairs = _compare(members, scores, *ranked, times, level)
+    seen = np.array([any(contaminated(runs[n]) for n in those) for those in members])
     rows, marks = [], []
     for number, those in enumerate(members):
         label = labels[those[0]] if len(those) == 1 else _group_label(runs, labels, those)
@@ -221,7 +223,13 @@ def build(
             own.append(footnotes.add(_seeds([runs[n] for n in those])))
         marks.append(list(dict.fromkeys(own)))
         rows.append(
-            {"rank": _rank(pairs, number), "label": label, "published": False, "verified": None, "source": ""}
+            {
+                "rank": _rank(pairs, number, seen),
+                "label": label,
+                "published": False,
+                "verified": None,
+                "source": "",
+            }
             | measured_row([runs[n] for n in those], shown, every)
             | ranges[number]
         )
@@ -293,11 +301,15 @@ def _compare(
     return compare_rows(values, counted, times, level, column.higher_is_better)
 
 
-def _rank(pairs: Pairs, row: int) -> int | None:
-    """1 + the number of rows that are significantly better; none for one row, or one of too few clips."""
-    if len(pairs.clips) < 2 or pairs.clips[row, row] < LEAST_CLIPS:
+def _rank(pairs: Pairs, row: int, seen: NDArray[np.bool_]) -> int | None:
+    """1 + the number of rows that are significantly better.
+
+    None for a single row, for one of too few clips, and for one that has ``seen`` test clips, which does not stand
+    above others either.
+    """
+    if len(seen) < 2 or pairs.clips[row, row] < LEAST_CLIPS or seen[row]:
         return None
-    return 1 + int(pairs.better[:, row].sum())
+    return 1 + int((pairs.better[:, row] & ~seen).sum())
 
 
 def _statistics(pairs: Pairs, level: float, column: Column, frame: Frame) -> Statistics:

@@ -13,10 +13,23 @@ import pandas as pd
 from vpbench import escape, formats, html_table, latex
 from vpbench.errors import unknown_name
 from vpbench.escape import plain
-from vpbench.formats import Sheet
+from vpbench.formats import MISSING, Sheet
 
-MISSING = "–"
 FORMATS = ("text", "markdown", "latex", "csv", "json", "html")
+
+__all__ = [
+    "FORMATS",
+    "MISSING",
+    "as_frame",
+    "as_json",
+    "integer",
+    "number",
+    "records",
+    "render_sheets",
+    "short",
+    "slug",
+    "values_of",
+]
 
 _SHEET_FORMATS: dict[str, Callable[[Sheet], str]] = {
     "text": formats.text,

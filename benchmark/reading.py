@@ -55,7 +55,9 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
             "(excluded)."
         )
     yield from _dropped(board)
-    if len(board.measured) > 1 and not board.ranked:
+    if len(board.measured) > 1 and board.measured["contaminated"].any():
+        yield "Rows that have seen test clips (contaminated) have no rank, and are not best."
+    elif len(board.measured) > 1 and not board.ranked:
         yield f"No ranks: they need {LEAST_CLIPS} clips that are counted."
     if intervals and not has_intervals(board):
         yield f"No intervals: they need {LEAST_CLIPS} clips that are counted."

@@ -143,15 +143,17 @@ def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequenc
     frames is the smallest.
     """
     each = [_means(run, columns, frames) for run in runs]
-    row = dict(each[0])
+    counts = {f"frames_{why}_{frame}" for why in ("counted", "excluded", "undefined") for frame in frames}
+    row = {
+        key: min(one[key] for one in each) if key in counts else _mean([one[key] for one in each])
+        for key in each[0]
+    }
     if len(runs) > 1:
-        for key in row:
-            values = [one[key] for one in each]
-            row[key] = min(values) if key.startswith("frames_") else _mean(values)
-            if not key.startswith(("frames_", "moving")):
-                row[f"{key}_sd"] = float(np.std(values, ddof=1))
+        scores = [f"{column.key}_{frame}" for column in columns for frame in frames]
+        row |= {f"{key}_sd": float(np.std([one[key] for one in each], ddof=1)) for key in scores}
     facts = [_facts(run) for run in runs]
     row |= facts[0]
+    row["contaminated"] = any(one["contaminated"] for one in facts)
     times = [one["ms_per_frame"] for one in facts]
     row["ms_per_frame"] = None if None in times else _mean(times)
     row["seeds"] = len(runs)

@@ -127,11 +127,11 @@ def leaderboard_sheets(board: Leaderboard, look: Look = Look()) -> list[Sheet]:
     same = sorted(set(moving[: len(board.measured)]))
     masked = board.protocol["definition"]["mask"]["kind"] != "none"
     if masked and (look.facts or len(same) > 1):
-        add("", "moving", "%", moving)
+        add("facts" if look.facts else "", "moving", "%", moving)
     marks, footnotes = board.marks, board.footnotes
     if look.facts:
-        add("cost", "param.", "", [short(value) for value in values_of(rows, "parameters")])
-        add("cost", "time", "ms", [number(value, 1) for value in values_of(rows, "ms_per_frame")])
+        add("facts", "param.", "", [short(value) for value in values_of(rows, "parameters")])
+        add("facts", "time", "ms", [number(value, 1) for value in values_of(rows, "ms_per_frame")])
         marks, footnotes = _with_training_data(board)
     explained = [*reading.notes(board, look.intervals)]
     if masked:
@@ -141,7 +141,7 @@ def leaderboard_sheets(board: Leaderboard, look: Look = Look()) -> list[Sheet]:
             else f"Moving area: {same[0]} % of the scored frames' pixels, on average."
         ]
     if look.facts:
-        explained.append("Cost: learnt parameters, and time to predict a frame on the machine of the run.")
+        explained.append("Param.: learnt parameters. Time: to predict a frame, on the machine of the run.")
     measured = len(board.measured)
     summary = Sheet(
         name=slug(board.protocol["name"], board.split["name"]),
@@ -252,7 +252,11 @@ def _scores(board: Leaderboard, column: Column, frame: Frame, look: Look) -> tup
     decimals = [own] * measured
     decimals += [table.decimals.get(column.key, own) for table, _ in board.published]
     cells = [number(value, digits) for value, digits in zip(values, decimals, strict=True)]
-    places = _places(cells[:measured], column.higher_is_better) + [0] * len(board.published)
+    # rows that have seen test clips take no place
+    fair = [
+        MISSING if seen else cell for cell, seen in zip(cells, board.measured["contaminated"], strict=False)
+    ]
+    places = _places(fair, column.higher_is_better) + [0] * len(board.published)
     for n, spread in enumerate(values_of(board.rows, f"{key}_sd")):
         if math.isfinite(spread):
             cells[n] += f"\n±{number(spread, own)}"

@@ -1,9 +1,14 @@
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from make_runs import by_column, make_run
 
+from vpbench import leaderboard, rows
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.leaderboard import Leaderboard, build, mask_in_words
 from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol
@@ -248,3 +253,180 @@ def test_caption_names_the_flow_that_the_clips_have(tmp_path: Path) -> None:
 )
 def test_masks_in_words(name: str, words: str) -> None:
     assert words in mask_in_words(BUILT_IN[name].definition())
+
+
+# Intervals, ranks, seeds, selection
+
+
+def many(
+    tmp_path: Path, leads: dict[str, float], clips: int = 30, noise: float = 1.0, **options: object
+) -> list[Path]:
+    """Runs on clips of unequal difficulty, each so much better as it leads."""
+    rng = np.random.default_rng(0)
+    difficulty = rng.normal(30, 5, (clips, 2))
+    folders = []
+    for label, lead in leads.items():
+        psnr = (difficulty + lead + rng.normal(0, noise, difficulty.shape)).tolist()
+        scores = {n: by_column(psnr=psnr[n], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for n in range(clips)}
+        folders.append(make_run(tmp_path / label, label=label, scores=scores, **options))  # type: ignore[arg-type]
+    return folders
+
+
+def with_facts(folder: Path, **facts: object) -> Path:
+    """The run with these keys of its manifest."""
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    return folder
+
+
+def test_ranks_and_intervals_follow_the_paired_differences(tmp_path: Path) -> None:
+    made = board(*many(tmp_path, {"low": -3, "same": 0, "as_same": 0.02, "high": 3}))
+    assert made.rows["rank"].tolist() == [4, 2, 2, 1]
+    for _, row in made.rows.iterrows():
+        assert row["psnr_1_low"] < row["psnr_1"] < row["psnr_1_high"]
+    # the intervals overlap by far, and yet all clips together tell the runs apart
+    assert made.rows["psnr_1_high"][1] > made.rows["psnr_1_low"][3]
+    # scores that do not vary have intervals of no width
+    assert made.rows["ssim_1_low"].tolist() == pytest.approx([0.9] * 4)
+    assert (made.statistics.least_pairs, made.statistics.most_pairs) == (30, 30)
+    assert board(*many(tmp_path / "b", {"a": 0, "b": 3}), rank_by="ssim_2").rows["rank"].tolist() == [1, 1]
+
+
+def test_ranks_see_only_the_clips_that_both_count(tmp_path: Path) -> None:
+    one, two = many(tmp_path, {"one": 0, "two": 0.1}, noise=0.01)
+    lines = [json.loads(line) for line in (one / "scores.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["psnr"] < 30:  # the hard clips: leaving them out lifts the mean, not the rank
+            line["counted"] = False
+    (one / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = board(one, two)
+    assert made.rows["psnr_1"][0] > made.rows["psnr_1"][1] + 1
+    assert made.rows["rank"].tolist() == [2, 1]
+    assert made.statistics.least_pairs < 30
+
+
+def test_equal_runs_share_a_rank_and_few_clips_have_none(tmp_path: Path) -> None:
+    scores = {n: by_column(psnr=[30.0 + n, 29.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for n in range(9)}
+    same = board(*(make_run(tmp_path / n, label=n, scores=scores) for n in "ab"))
+    assert same.rows["rank"].tolist() == [1, 1]
+    assert (
+        board(make_run(tmp_path / "c", scores=scores)).rows["rank"].isna().all()
+    )  # nothing to be better than
+    few = board(*(make_run(tmp_path / n, label=n) for n in "de"))
+    assert few.rows["rank"].isna().all()
+    assert few.rows["psnr_1_low"].isna().all()
+    assert not few.ranked
+
+
+def test_a_run_without_enough_counted_clips_has_no_rank_and_takes_none(tmp_path: Path) -> None:
+    one, two = many(tmp_path, {"one": 0, "two": 5})
+    nothing = {
+        n: by_column(psnr=[60.0, 60.0], ssim=[1.0] * 2, sharpness=[50.0] * 2, counted=[False] * 2)
+        for n in range(30)
+    }
+    made = board(one, two, make_run(tmp_path / "x", label="x", scores=nothing))
+    assert made.rows["rank"].isna().tolist() == [False, False, True]
+    assert made.rows["rank"].tolist()[:2] == [2, 1]
+
+
+def test_contaminated_runs_have_no_rank_and_take_none(tmp_path: Path) -> None:
+    one, two = many(tmp_path, {"one": 0, "two": 5})
+    with_facts(
+        two, submission={"method": "Two", "test_clips_seen": True, "training_data": "UCF101", "citation": "x"}
+    )
+    made = board(one, two)
+    assert made.rows["rank"].tolist() == [1, pd.NA]
+    assert made.rows["contaminated"].tolist() == [False, True]
+    assert made.rows["training_data"].tolist()[1] == "UCF101"
+    assert "contaminated" in made.footnotes[made.marks[1][0]]
+
+
+def test_lower_is_better_turns_ranks_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = many(tmp_path, {"one": 0, "two": 5})
+    real = rows.score_columns
+    monkeypatch.setattr(
+        leaderboard,
+        "score_columns",
+        lambda definition: tuple(replace(c, higher_is_better=False) for c in real(definition)),
+    )
+    assert board(*folders).rows["rank"].tolist() == [1, 2]
+
+
+def test_seeds_of_a_method_are_one_row(tmp_path: Path) -> None:
+    folders = many(tmp_path, {"s1": 0, "s2": 0.5, "s3": 1, "other": 4})
+    for seed, folder in enumerate(folders[:3], start=1):
+        predictor = {"name": "adv", "options": {"weights": f"w{seed}"}, "description": {"seed": seed}}
+        with_facts(folder, predictor=predictor)
+    made, apart = board(*folders), board(*folders, group=False)
+    assert made.rows["label"].tolist() == ["adv", "other"]
+    assert apart.rows["label"].tolist() == ["s1", "s2", "s3", "other"]
+    means = apart.rows["psnr_1"][:3]
+    assert made.rows["psnr_1"][0] == pytest.approx(means.mean())
+    assert made.rows["psnr_1_sd"][0] == pytest.approx(means.std(ddof=1))
+    assert math.isnan(made.rows["psnr_1_sd"][1])
+    assert made.rows["seeds"].tolist() == [3, 1]
+    assert made.rows["rank"].tolist() == [2, 1]
+    assert "3 trainings (seeds 1, 2, 3)" in made.footnotes[made.marks[0][0]]
+    lows = apart.rows["psnr_1_low"][:3]
+    assert lows.min() < made.rows["psnr_1_low"][0] < lows.max()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "adv", "options": {}, "description": {"seed": 1}},
+        {"name": "adv", "options": {"scale": "2"}, "description": {"seed": 2}},
+        {"name": "gdl", "options": {}, "description": {"seed": 2}},
+        {"name": "adv", "options": {}, "description": {"seed": 2, "training_data": "more"}},
+        {"name": "adv", "options": {}, "description": {}},
+    ],
+    ids=["same seed", "other option", "other predictor", "other data", "no seed"],
+)
+def test_what_differs_in_more_than_the_seed_stays_apart(tmp_path: Path, other: dict[str, object]) -> None:
+    one, two = many(tmp_path, {"one": 0, "two": 0})
+    with_facts(one, predictor={"name": "adv", "options": {}, "description": {"seed": 1}})
+    with_facts(two, predictor=other)
+    assert board(one, two).rows["label"].tolist() == ["one", "two"]
+
+
+def test_common_clips_make_runs_comparable(tmp_path: Path) -> None:
+    def scores(*clips: int) -> dict[int, list[dict[str, object]]]:
+        return {c: by_column(psnr=[30.0 + c, 29.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for c in clips}
+
+    one = make_run(tmp_path / "a", label="one", scores=scores(1, 2, 3), split={"total": 9})
+    two = make_run(
+        tmp_path / "b", label="two", scores=scores(2, 3, 4), split={"total": 9}, prepared={"hash": "q" * 16}
+    )
+    with pytest.raises(UsageError, match="--common"):
+        board(one, two)
+    made = board(one, two, common=True)
+    assert made.clips == 2
+    assert made.rows["psnr_1"].tolist() == [32.5, 32.5]
+    assert made.rows["clips_scored"].tolist() == [2, 2]
+    assert made.marks == ((), ())  # the same clips, although the folders' hashes differ
+    assert any("Only the 2 clips that all runs scored" in note for note in made.notes)
+    three = make_run(tmp_path / "c", label="three", scores=scores(7), split={"total": 9})
+    with pytest.raises(UsageError, match=r"'three'.*have no clip in common"):
+        board(one, two, three, common=True)
+
+
+def test_rows_and_metrics_are_selected_and_sorted(tmp_path: Path) -> None:
+    folders = many(tmp_path, {"b_one": 0, "a_two": 3, "b_three": 1}, split=SPLIT)
+    made = board(*folders, only=["B_*", "last input"], metrics=["ssim", "psnr"], sort="psnr_1")
+    assert made.rows["label"].tolist() == ["b_three", "b_one", "Last input"]
+    assert [column.key for column in made.columns] == ["ssim", "psnr"]
+    assert not any(str(name).startswith("sharpness") for name in made.rows)
+    assert made.rows["rank"].tolist()[:2] == [1, 2]
+    assert board(*folders, sort="label", only=["?_*"]).rows["label"].tolist() == ["a_two", "b_one", "b_three"]
+    assert board(*folders, sort="rank").rows["label"].tolist()[:3] == ["a_two", "b_three", "b_one"]
+    # ranks go by the protocol's first metric even where it is not shown
+    assert board(*folders, metrics=["ssim"], sort="rank", only=["?_*"]).rows["rank"].tolist() == [1, 2, 3]
+    for options, message in (
+        ({"only": ["c_*"]}, "Unknown row"),
+        ({"only": ["Adv*"]}, "No run is left"),
+        ({"metrics": ["pnsr"]}, "Did you mean psnr"),
+        ({"sort": "psnr"}, "Did you mean psnr_"),
+        ({"rank_by": "psnr_9"}, "Did you mean psnr_"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            board(*folders, **options)

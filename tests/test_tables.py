@@ -84,7 +84,7 @@ def test_text_is_table_2_in_80_columns(board: Leaderboard) -> None:
         "–",
     ]
     assert "†" not in measured
-    assert "• best, ◦ second of the measured rows" in text
+    assert "•: best, ◦: second of the measured rows, at the printed precision." in text
 
 
 def test_counts_of_three_digits_still_fit(tmp_path: Path) -> None:
