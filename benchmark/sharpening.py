@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,12 @@ class Change:
 
 def unsharp(frame: Frame) -> Frame:
     """Unsharp mask of each channel, clipped to [0, 1]: frame + amount · (frame − its Gaussian blur)."""
-    from skimage.filters import unsharp_mask
+    from skimage import filters
 
+    sharpen: Any = filters.unsharp_mask  # scikit-image has no types
     # The axis counted from the front: scikit-image 0.26 takes −1 for the first rows.
-    sharp = unsharp_mask(frame, radius=UNSHARP_RADIUS, amount=UNSHARP_AMOUNT, channel_axis=2)
-    return np.clip(sharp, 0.0, 1.0).astype(np.float32)
+    sharp = sharpen(frame, radius=UNSHARP_RADIUS, amount=UNSHARP_AMOUNT, channel_axis=2)
+    return np.asarray(np.clip(sharp, 0.0, 1.0), dtype=np.float32)
 
 
 def deconvolved(frame: Frame) -> Frame:
@@ -51,23 +53,24 @@ def deconvolved(frame: Frame) -> Frame:
 
     The frame is continued by its mirror image, so that its border does not ring against black.
     """
-    from skimage.restoration import richardson_lucy
+    from skimage import restoration
 
+    deconvolve: Any = restoration.richardson_lucy  # scikit-image has no types
     blur = _gaussian()
     margin = 2 * len(blur)
     sides = ((margin, margin), (margin, margin))
     channels = [
-        richardson_lucy(np.pad(channel, sides, mode="symmetric"), blur, num_iter=DECONVOLUTION_ITERATIONS)[
+        deconvolve(np.pad(channel, sides, mode="symmetric"), blur, num_iter=DECONVOLUTION_ITERATIONS)[
             margin:-margin, margin:-margin
         ]
         for channel in np.moveaxis(frame.astype(np.float64), 2, 0)
     ]
-    return np.clip(np.stack(channels, axis=2), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(np.stack(channels, axis=2), 0.0, 1.0), dtype=np.float32)
 
 
 def rounded(frame: Frame) -> Frame:
     """The frame as an 8-bit picture holds it."""
-    return (np.rint(np.clip(frame, 0.0, 1.0) * 255) / 255).astype(np.float32)
+    return np.asarray(np.rint(np.clip(frame, 0.0, 1.0) * 255) / 255, dtype=np.float32)
 
 
 @cache

@@ -25,7 +25,7 @@ from vpbench.clips import Clip, PreparedClips, geometry, load_clip
 from vpbench.errors import UsageError
 from vpbench.evaluation import Scores, score_clip
 from vpbench.opening import Opened
-from vpbench.predictor import Predictor, PredictorSpec
+from vpbench.predictor import Predictor, PredictorSpec, check_fits
 from vpbench.protocol import BUILT_IN, MATHIEU2016, MaskRule, MetricUse, Protocol
 from vpbench.samples import check_samples
 from vpbench.sharpening import CHANGES
@@ -211,9 +211,7 @@ def run_study(
         able = []
         for model in models:
             if is_base or model.predictor.min_inputs <= reading.inputs:
-                evaluation.check_fits(
-                    model.predictor, model.spec.name, reading.inputs, reading.targets, reading.name
-                )
+                check_fits(model.predictor, model.spec.name, reading.inputs, reading.targets, reading.name)
                 able.append(model)
             else:
                 notes.append(

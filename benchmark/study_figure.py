@@ -41,7 +41,7 @@ def write_figure(study: Study, stem: Path) -> list[Path]:
     paths = []
     for suffix, options in ((".pdf", {"metadata": {"CreationDate": None}}), (".png", {"dpi": 200})):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], **options)  # type: ignore[arg-type]
+        figure.savefig(buffer, format=suffix[1:], **options)
         path = stem.with_name(stem.name + suffix)
         write_atomic(path, buffer.getvalue())
         paths.append(path)

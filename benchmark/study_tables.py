@@ -59,20 +59,16 @@ def sheets(study: Study) -> list[Sheet]:
     return [*(_frame_sheet(study, frame) for frame in frames), _sharpened_sheet(study), _span_sheet(study)]
 
 
-def spans(study: Study) -> pd.DataFrame:
-    """How far the first frame's means of unchanged predictions move: ``low``, ``high`` by model and metric.
-
-    Only settings whose column is a measure of the same name and range as the base's are taken together: all of
-    them, since the protocols differ in everything else, which is the point.
-    """
+def spans(study: Study) -> dict[tuple[str, str], tuple[float, float]]:
+    """How far the first frame's means of unchanged predictions move: (model, metric) to lowest and highest."""
     means = _unchanged(study)
-    rows = [
-        {"model": model, "metric": metric, "low": values.min(), "high": values.max()}
-        for model in study.models
-        for metric in study.metrics
-        for values in [means.loc[means["model"] == model, metric].dropna()]
-    ]
-    return pd.DataFrame(rows)
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for model in study.models:
+        for metric in study.metrics:
+            values = means.loc[means["model"] == model, metric].dropna().to_numpy(dtype=float)
+            ends = (float(values.min()), float(values.max())) if values.size else (math.nan, math.nan)
+            found[model, metric] = ends
+    return found
 
 
 def decimals(study: Study, metric: str) -> int:
@@ -131,12 +127,12 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
         columns.append(((plain(model), "n", ""), counted))
     columns.append((("", "area", "%"), [_number(100 * float(value), 1) for value in moving]))
     ordinal = {1: "First", 2: "Second"}.get(frame, f"{frame}th")
-    cells = _cells(columns)
+    table = _cells(columns)
     return Sheet(
         name=f"study-{plain(study.split['name'])}-{frame}",
         caption=f"{ordinal} predicted frame, one row for each way of scoring the same predictions. {caption(study)}",
-        cells=cells,
-        places=cells.map(lambda _: 0),
+        cells=table,
+        places=table.map(lambda _: 0),
         labels=tuple(setting.label for setting in settings),
         marks=((),) * len(settings),
         headings={n: s.group for n, s in enumerate(settings) if n == 0 or settings[n - 1].group != s.group},
@@ -160,13 +156,13 @@ def _sharpened_sheet(study: Study) -> Sheet:
         for metric in study.settings[0].protocol.metrics:
             cells = [_number(float(value), decimals(study, metric)) for value in mine[metric]]
             columns.append(((plain(model), label_of(study, metric), unit_of(study, metric)), cells))
-    cells = _cells(columns)
+    table = _cells(columns)
     changes = [CHANGES[s.change].summary for s in study.settings if s.group == SHARPENED and s.change]
     return Sheet(
         name=f"study-{plain(study.split['name'])}-sharpened",
         caption=f"What sharpening the predictions does to the first frame. {caption(study)}",
-        cells=cells,
-        places=cells.map(lambda _: 0),
+        cells=table,
+        places=table.map(lambda _: 0),
         labels=("as predicted", *(study.settings[number].label for number in rows[1:])),
         marks=((),) * len(rows),
         notes=(
@@ -178,26 +174,22 @@ def _sharpened_sheet(study: Study) -> Sheet:
 
 
 def _span_sheet(study: Study) -> Sheet:
-    table = spans(study).set_index(["model", "metric"])
+    moved = spans(study)
     columns: list[tuple[tuple[str, str, str], list[str]]] = []
     for metric in study.metrics:
         digits = decimals(study, metric)
-        for heading in ("low", "high"):
-            cells = [_number(float(table.loc[(model, metric), heading]), digits) for model in study.models]
+        ends = [moved[model, metric] for model in study.models]
+        for n, heading in enumerate(("low", "high")):
+            cells = [_number(end[n], digits) for end in ends]
             columns.append(((label_of(study, metric), heading, ""), cells))
-        moved = [
-            _number(
-                float(table.loc[(model, metric), "high"]) - float(table.loc[(model, metric), "low"]), digits
-            )
-            for model in study.models
-        ]
-        columns.append(((label_of(study, metric), "range", unit_of(study, metric)), moved))
-    cells = _cells(columns)
+        ranges = [_number(high - low, digits) for low, high in ends]
+        columns.append(((label_of(study, metric), "range", unit_of(study, metric)), ranges))
+    table = _cells(columns)
     return Sheet(
         name=f"study-{plain(study.split['name'])}-range",
         caption="How far the first frame's numbers move while the predictions stay as they are.",
-        cells=cells,
-        places=cells.map(lambda _: 0),
+        cells=table,
+        places=table.map(lambda _: 0),
         labels=tuple(plain(model) for model in study.models),
         marks=((),) * len(study.models),
         notes=tuple(_order_notes(study)),

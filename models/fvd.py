@@ -44,7 +44,8 @@ def load_detector(path: Path, device: str = "cpu") -> Callable[[Tensor], Tensor]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # the files that people have are TorchScript
-            network: Any = torch.jit.load(str(path), map_location=device).eval()
+            load: Any = torch.jit.load
+            network = load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().split("\n")[0]
         raise VpbenchError(f"{path} is not a TorchScript program: {said}") from error

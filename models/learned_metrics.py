@@ -140,7 +140,9 @@ def _dists_network(sha256: str | None) -> nn.Module:
     path = from_environment(DISTS_WEIGHTS, "dists", f"the weights of torchvision's {_BACKBONES['vgg']}")
     check_hash(path, sha256, "dists")
     _import_torchvision("dists")
-    from torchmetrics.functional.image import dists as library
+    from importlib import import_module
+
+    library: Any = import_module("torchmetrics.functional.image.dists")
 
     # The library asks torchvision for weights, which would download them; it gets the network without.
     original: Callable[..., nn.Module] = library.vgg16
@@ -202,7 +204,8 @@ def _import_torchvision(metric: str) -> None:
         except RuntimeError as error:
             if "operator torchvision::" not in str(error):
                 raise
-            library = torch.library.Library("torchvision", "FRAGMENT")
+            make: Any = torch.library.Library
+            library = make("torchvision", "FRAGMENT")
             for operator in ("nms", "qnms"):
                 library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             _declared.append(library)  # the declarations last as long as it does
