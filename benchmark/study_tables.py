@@ -73,7 +73,7 @@ def spans(study: Study) -> dict[tuple[str, str], tuple[float, float]]:
 
 def decimals(study: Study, metric: str) -> int:
     """Digits after the point to print of a metric's means."""
-    return 3 if get_metric(_use(study, metric)).high <= 1 else 2
+    return 2 if get_metric(_use(study, metric)).unit == "dB" else 3
 
 
 def label_of(study: Study, metric: str) -> str:
