@@ -187,7 +187,7 @@ def _has_fields(run: Run) -> bool:
                 )
             )
             and isinstance(manifest["predictor"].get("description", {}).get("marks", []), list)
-            and all(isinstance(manifest.get(key) or {}, dict) for key in ("cost", "submission"))
+            and all(isinstance(manifest.get(key) or {}, dict) for key in ("cost", "submission", "samples"))
             and isinstance(manifest["predictor"].get("options") or {}, dict)
             and all(_number_or_none((manifest.get("cost") or {}).get(key)) for key in _COSTS)
         )

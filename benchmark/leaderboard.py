@@ -37,6 +37,7 @@ from vpbench.rows import (
     ByClip,
     Column,
     as_frame,
+    best_of_samples,
     by_clip,
     contaminated,
     group_by_seed,
@@ -214,7 +215,8 @@ def build(
     ):  # many small products, for which threads cost more than they give
         ranges = [intervals([scores[n] for n in those], shown, every, times, level) for those in members]
         pairs = _compare(members, scores, *ranked, times, level)
-    seen = np.array([any(contaminated(runs[n]) for n in those) for those in members])
+    unfair = [contaminated(run) or best_of_samples(run) for run in runs]
+    seen = np.array([any(unfair[n] for n in those) for those in members])
     rows, marks = [], []
     for number, those in enumerate(members):
         label = labels[those[0]] if len(those) == 1 else _group_label(runs, labels, those)
@@ -304,8 +306,8 @@ def _compare(
 def _rank(pairs: Pairs, row: int, seen: NDArray[np.bool_]) -> int | None:
     """1 + the number of rows that are significantly better.
 
-    None for a single row, for one of too few clips, and for one that has ``seen`` test clips, which does not stand
-    above others either.
+    None for a single row, for one of too few clips, and for one that has ``seen`` test clips (in training, or to
+    choose among samples), which does not stand above others either.
     """
     if len(seen) < 2 or pairs.clips[row, row] < LEAST_CLIPS or seen[row]:
         return None

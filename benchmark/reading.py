@@ -55,8 +55,12 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
             "(excluded)."
         )
     yield from _dropped(board)
-    if len(board.measured) > 1 and board.measured["contaminated"].any():
-        yield "Rows that have seen test clips (contaminated) have no rank, and are not best."
+    unfair = {
+        "that have seen test clips (contaminated)": board.measured["contaminated"].any(),
+        "of the best of several samples": board.measured["best_of_samples"].any(),
+    }
+    if len(board.measured) > 1 and any(unfair.values()):
+        yield f"Rows {' or '.join(why for why, any_row in unfair.items() if any_row)} have no rank, and are not best."
     elif len(board.measured) > 1 and not board.ranked:
         yield f"No ranks: they need {LEAST_CLIPS} clips that are counted."
     if intervals and not has_intervals(board):

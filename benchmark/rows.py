@@ -91,7 +91,7 @@ def score_columns(definition: dict[str, Any]) -> tuple[Column, ...]:
             label=plain(short[key] if times[short[key]] == 1 else key),
             unit=plain(metric.unit) if metric.unit else "",
             higher_is_better=metric.higher_is_better,
-            decimals=3 if metric.high <= 1 else 2,
+            decimals=2 if metric.unit == "dB" else 3,
         )
         for key, metric in metrics.items()
     )
@@ -101,8 +101,8 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
     """Which runs are one method trained from several seeds, in the order of their first.
 
     Runs belong together if their descriptions give seeds, all different, and the method (``method``, or that of
-    the submission, or the predictor's name), the options other than the weights', the training data and the
-    number of parameters are equal.
+    the submission, or the predictor's name), the options other than the weights', the training data, the
+    number of parameters and what is scored of how many samples are equal.
     """
     members: dict[Any, list[int]] = defaultdict(list)
     seeds = [_said(run).get("seed") for run in runs]
@@ -111,10 +111,10 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
         options = dict(predictor.get("options") or {})
         key: Any = (
             method_name(run),
-            predictor["name"],
             str(sorted((k, v) for k, v in options.items() if k not in _OF_TRAINING)),
             _training_data(run),
             (run.manifest.get("cost") or {}).get("parameters"),
+            str([_samples(run).get(what) for what in ("count", "scored")]),
         )
         members[key if isinstance(seed, int | str) else n].append(n)
     groups: list[list[int]] = []
@@ -136,6 +136,15 @@ def contaminated(run: Run) -> bool:
     return bool(_said(run).get("contaminated", False)) or bool(seen)
 
 
+def best_of_samples(run: Run) -> bool:
+    """Whether its scores are those of the best of several samples, which only the truth can tell."""
+    return _samples(run).get("scored") == "best" and _samples(run).get("count") != 1
+
+
+def _samples(run: Run) -> dict[str, Any]:
+    return run.manifest.get("samples") or {}
+
+
 def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
     """Means, counts and facts of one run, or of several trainings of one method: the mean of each number.
 
@@ -153,7 +162,8 @@ def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequenc
         row |= {f"{key}_sd": float(np.std([one[key] for one in each], ddof=1)) for key in scores}
     facts = [_facts(run) for run in runs]
     row |= facts[0]
-    row["contaminated"] = any(one["contaminated"] for one in facts)
+    for key in ("contaminated", "best_of_samples"):
+        row[key] = any(one[key] for one in facts)
     times = [one["ms_per_frame"] for one in facts]
     row["ms_per_frame"] = None if None in times else _mean(times)
     row["seeds"] = len(runs)
@@ -269,6 +279,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "peak_memory_mib": cost.get("peak_memory_mib"),
         "training_data": _training_data(run),
         "contaminated": contaminated(run),
+        "best_of_samples": best_of_samples(run),
         "method": method_name(run),
         "citation": None if citation is None else plain(citation),
         "predictor": plain(manifest["predictor"]["name"]),

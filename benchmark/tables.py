@@ -252,10 +252,9 @@ def _scores(board: Leaderboard, column: Column, frame: Frame, look: Look) -> tup
     decimals = [own] * measured
     decimals += [table.decimals.get(column.key, own) for table, _ in board.published]
     cells = [number(value, digits) for value, digits in zip(values, decimals, strict=True)]
-    # rows that have seen test clips take no place
-    fair = [
-        MISSING if seen else cell for cell, seen in zip(cells, board.measured["contaminated"], strict=False)
-    ]
+    # rows that have seen test clips, in training or to choose among samples, take no place
+    seen = board.measured["contaminated"] | board.measured["best_of_samples"]
+    fair = [MISSING if unfair else cell for cell, unfair in zip(cells, seen, strict=False)]
     places = _places(fair, column.higher_is_better) + [0] * len(board.published)
     for n, spread in enumerate(values_of(board.rows, f"{key}_sd")):
         if math.isfinite(spread):

@@ -15,9 +15,13 @@ import vpbench
 from vpbench.clips import load_clip
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation import score_clip
+from vpbench.leaderboard import build
 from vpbench.predictor import Predictor
 from vpbench.protocol import get_protocol
+from vpbench.rows import group_by_seed
+from vpbench.runs import find_runs
 from vpbench.samples import Samples, Tally, check_samples
+from vpbench.tables import render
 
 COUNT, SEED = 4, 7
 NOISE = """
@@ -126,6 +130,27 @@ def test_manifest_and_table_say_what_was_done(
     for kind in ("best", "mean"):
         run = vpbench.read_run(tmp_path / "small" / "mathieu2016" / f"noise.Noise.{kind}-of-2")
         assert run.manifest["samples"] == {"count": 2, "seed": 5, "scored": kind}
+
+
+def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
+    run: Callable[..., Path], clips: SmallClips, tmp_path: Path
+) -> None:
+    """The choice among samples uses the truth: no method that is asked once could be as good."""
+    run("runs", "--samples", "3", "--workers", "1")
+    vpbench.evaluate("last_frame", data=clips.prepared, out=tmp_path / "runs")
+    runs = [vpbench.read_run(folder) for folder in find_runs(tmp_path / "runs")]
+    board = build(runs)
+    assert dict(zip(board.rows["label"], board.rows["best_of_samples"], strict=True)) == {
+        "last_frame": False,
+        "n.best-of-3": True,
+        "n.mean-of-3": False,
+    }
+    assert [len(group) for group in group_by_seed(runs)] == [1, 1, 1]
+    lines = {line.split()[0]: line for line in render(board).splitlines() if line}
+    assert "•" not in lines["n.best-of-3"]
+    assert "Rows of the best of several samples have no rank, and are not best." in " ".join(
+        render(board).split()
+    )
 
 
 def test_without_the_option_one_sample_is_drawn(run: Callable[..., Path]) -> None:
