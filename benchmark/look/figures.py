@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".pdf", ".png", ".webp")
 _ZOOMS = ("#ffd400", "#00c8ff")  # yellow and light blue: seen on dark and on light, and apart in grey
 _GAP, _LINE = 0.05, 0.155  # inches between pictures, and for a line of text
-_SIZE, _CHARACTER = 7.5, 0.069  # points; inches of a bold character
+_SIZE = 7.5  # points
+_LONGEST = 120  # characters of a label that are drawn
 DPI = 220  # of a PNG or WebP; a PDF keeps the frames' own pixels
 _WEBP_QUALITY = 88
 _MASKS_IN_ROW = 4
@@ -179,7 +181,21 @@ def strip(scene: Scene, frames: Sequence[int], *, grey: bool = False, zooms: Seq
 
 def _wrapped(label: str, width: float) -> list[str]:
     """A label in lines of at most ``width`` inches."""
-    return wrapped(label, max(6, int(width / _CHARACTER)))
+    return wrapped(_drawable(label[:_LONGEST]), width, _inches)
+
+
+def _inches(text: str) -> float:
+    """The width of a bold text, without kerning."""
+    return sum(map(_width_of, text))
+
+
+@cache
+def _width_of(character: str) -> float:
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    bold = FontProperties(family="DejaVu Sans", weight="bold", size=_SIZE)
+    return float(text_to_path.get_text_width_height_descent(character, bold, ismath=False)[0]) / 72
 
 
 class _Sheet:

@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+_LONGEST = 24  # characters of a word that a table leaves whole
 
 
 def parts(label: str) -> list[str]:
-    """A label in parts between which a line may break: between words and after the separators of options."""
-    return [part for part in re.split(r"(?<=[\s,=/+])", label) if part]
+    """A label in parts between which a line may break: between words and after the separators of options.
+
+    What is longer than any name of an honest method is cut.
+    """
+    words = [word for word in re.split(r"(?<=[\s,=/+])", label) if word]
+    return [word[n : n + _LONGEST] for word in words for n in range(0, len(word), _LONGEST)]
 
 
-def wrapped(label: str, width: int, most: int = 5) -> list[str]:
-    """A label in at most ``most`` lines of ``width`` characters; what is too long for that ends in ``…``."""
+def wrapped(label: str, width: float, measure: Callable[[str], float] = len, most: int = 5) -> list[str]:
+    """A label in lines that are at most ``width`` wide; what does not fit in ``most`` lines ends in ``…``.
+
+    Args:
+        label: the label.
+        width: of a line.
+        measure: gives the width of a text.
+        most: number of lines.
+    """
     pieces: list[str] = []
-    for part in parts(label):
+    for part in re.split(r"(?<=[\s,=/+])", label):
         # Within a name only where it must be, and then rather after an underscore.
-        inner = [part] if len(part.rstrip()) <= width else re.split(r"(?<=[_.-])", part)
-        pieces += [piece[n : n + width] for piece in inner for n in range(0, len(piece), width)]
+        fits = measure(part.rstrip()) <= width
+        for piece in [part] if fits else re.split(r"(?<=[_.-])", part):
+            pieces += _cut(piece, width, measure)
     lines = [""]
     for piece in pieces:
-        if lines[-1] and len((lines[-1] + piece).rstrip()) > width:
+        if lines[-1] and measure((lines[-1] + piece).rstrip()) > width:
+            if len(lines) == most:
+                return [
+                    *[line.strip() for line in lines[:-1]],
+                    _cut(lines[-1].strip() + "…", width, measure, "…")[0],
+                ]
             lines.append("")
         lines[-1] += piece
-    lines = [line.strip() for line in lines]
-    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][: width - 1] + "…"]
+    return [line.strip() for line in lines]
+
+
+def _cut(piece: str, width: float, measure: Callable[[str], float], end: str = "") -> list[str]:
+    """A piece in parts that fit, one character at least; ``end`` is put to those that are cut."""
+    found = []
+    while len(piece) > 1 and measure(piece.rstrip()) > width:
+        length = len(piece) - 1
+        while length > 1 and measure(piece[:length] + end) > width:
+            length -= 1
+        found.append(piece[:length] + end)
+        piece = piece[length:]
+    return [*found, piece]

@@ -13,7 +13,8 @@
   };
   // A label breaks after its separators.
   const label = (parent, text) => {
-    text.split(/(?<=[\s,=\/+])/).forEach((part, n) => parent.append(...(n ? [document.createElement("wbr"), part] : [part])));
+    const parts = text.split(/(?<=[\s,=\/+])/).flatMap((word) => word.match(/.{1,24}/gsu) || []);
+    parts.forEach((part, n) => parent.append(...(n ? [document.createElement("wbr"), part] : [part])));
   };
   const draw = (name, attributes, parent) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
