@@ -118,7 +118,8 @@ class Predictor:
 
         Keys with a meaning for tables: ``parameters`` (number of learnt parameters), ``weights`` (SHA-256),
         ``training_data`` (text), ``contaminated`` (true if test clips were trained on), ``marks`` (list of
-        short texts, each printed as a footnote of the row).
+        short texts, each printed as a footnote of the row), ``seed`` of the training and ``method`` (runs of one
+        method that differ in their seed make one row of a leaderboard).
         """
         return {}
 

@@ -1,8 +1,10 @@
 import csv
 import io
+import json
 import re
 import shutil
 import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -233,6 +235,136 @@ def test_an_unknown_format_gets_a_suggestion(board: Leaderboard) -> None:
         render(board, "latx")
 
 
+def wide_board(tmp_path: Path, clips: int = 30, **options: object) -> Leaderboard:
+    """Three runs of enough clips for intervals, two of them seeds of one method."""
+    folders = []
+    for n, label in enumerate(["last_frame", "s1", "s2"]):
+        scores = {
+            clip: by_column(
+                psnr=[31.7 + n / 3 + clip % 7 - k for k in range(2)], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]
+            )
+            for clip in range(clips)
+        }
+        description = {"seed": n, "method": "Adv+GDL", "training_data": "UCF101 <train>"} if n else {}
+        folders.append(
+            make_run(tmp_path / label, label=label, scores=scores, split=SPLIT, description=description)
+        )
+    return build([read_run(folder) for folder in folders], **options)  # type: ignore[arg-type]
+
+
+def test_intervals_and_spreads_stand_beneath_the_means_in_80_columns(tmp_path: Path) -> None:
+    made = wide_board(tmp_path)
+    text = render(made, intervals=True)
+    assert max(map(escape.width, text.splitlines())) <= 80
+    row = made.rows.iloc[1]
+    assert f"[{row['psnr_1_low']:.2f}, {row['psnr_1_high']:.2f}]" in text
+    assert f"±{row['psnr_1_sd']:.2f}" in text
+    caption = " ".join(text.split("\n\n")[0].split())
+    for part in ("95 %", "1000 resamples from seed 0", "30 clips that both count", "In brackets: intervals"):
+        assert part in caption
+    assert "[" not in body(render(made), "last_frame")
+    assert "In brackets" not in render(made)
+    assert "No intervals: they need 6 clips" in render(wide_board(tmp_path / "few", clips=5), intervals=True)
+    assert "too narrow" in render(wide_board(tmp_path / "some", clips=12), intervals=True)
+    assert "90 %" in render(wide_board(tmp_path / "level", level=0.9))
+
+
+def test_facts_are_columns_and_training_data_footnotes(tmp_path: Path) -> None:
+    made = wide_board(tmp_path)
+    text = render(made, facts=True)
+    assert max(map(escape.width, text.splitlines())) <= 80
+    facts = text[text.index("  facts\n") :]
+    assert body(facts, "last_frame").split()[1:] == ["25.0", "–", "1.5"]
+    assert "published" not in facts.split("\n\n")[0]  # they have none
+    assert "training data: UCF101 <train>" in text
+    assert "training data" not in render(made)
+
+
+def test_precision_is_for_decibels_and_one_digit_more_for_similarities(tmp_path: Path) -> None:
+    cells = body(render(wide_board(tmp_path), precision=1), "last_frame").split()
+    assert [cell.strip("•◦") for cell in cells[2:5]] == ["34.5", "0.90", "25.0"]
+
+
+def test_second_best_is_marked_unless_two_share_the_best(tmp_path: Path) -> None:
+    folders = []
+    for n, (psnr, ssim) in enumerate([(31.0, 0.9), (30.0, 0.9), (29.0, 0.8)]):
+        scores = {1: by_column(psnr=[psnr] * 2, ssim=[ssim] * 2, sharpness=[25.0] * 2)}
+        folders.append(make_run(tmp_path / str(n), label=f"r{n}", scores=scores))
+    made = build([read_run(folder) for folder in folders])
+    assert [body(render(made), f"r{n}").split()[1] for n in range(3)] == ["31.00•", "30.00◦", "29.00"]
+    assert [body(render(made), f"r{n}").split()[2] for n in range(3)] == ["0.900•", "0.900•", "0.800"]
+    assert "<u>30.00</u>" in render(made, "markdown")
+    assert r"\underline{30.00}" in render(made, "latex")
+    assert "<u>30.00</u>" in render(made, "html")
+    assert "<strong>31.00</strong>" in render(made, "html")
+
+
+def test_json_has_every_number_and_says_how_it_was_found(tmp_path: Path) -> None:
+    made = wide_board(tmp_path)
+    data = json.loads(render(made, "json"))
+    assert (data["kind"], data["schema"]) == ("vpbench-leaderboard", 1)
+    assert (
+        data["statistics"] | {"level": 0.95, "resamples": 1000, "seed": 0, "column": "psnr", "frame": 1}
+        == (data["statistics"])
+    )
+    assert [row["label"] for row in data["rows"]][:2] == ["last_frame", "Adv+GDL"]
+    assert data["rows"][1]["psnr_1_low"] == made.rows["psnr_1_low"][1]
+    assert data["rows"][0]["psnr_1_sd"] is None
+    assert data["rows"][-1]["rank"] is None
+    assert [row["rank"] for row in data["rows"]][:2] == [2, 1]
+
+
+class Page(HTMLParser):
+    """Collects tags and texts, and checks that tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_html_is_an_accessible_table_with_intervals_and_facts(tmp_path: Path) -> None:
+    page = Page(render(wide_board(tmp_path), "html"))
+    assert not page.open
+    names = [tag for tag, _ in page.tags]
+    assert (names.count("table"), names.count("tbody")) == (1, 2)
+    scopes = [attributes.get("scope") for tag, attributes in page.tags if tag == "th"]
+    assert set(scopes) == {"col", "colgroup", "row", "rowgroup"}
+    (table,) = (attributes for tag, attributes in page.tags if tag == "table")
+    assert table["aria-labelledby"] in [attributes.get("id") for tag, attributes in page.tags if tag == "p"]
+    assert "script" not in names
+    assert any(text.startswith("[") for text in page.texts)
+    assert "param." in page.texts
+
+
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_hostile_names_stay_names_in_pages(tmp_path: Path, form: str) -> None:
+    made = make_board(tmp_path, HOSTILE, description={"marks": ["</script><script>x</script>"]})
+    text = render(made, form)
+    assert "<script" not in text
+    assert "</script" not in text
+    if form == "html":
+        page = Page(text)
+        assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "a"})
+        assert any("<script>alert(1)</script>" in shown for shown in page.texts)
+    else:
+        assert "<script>alert(1)</script>" in json.loads(text)["rows"][0]["label"]
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path: Path, board: Leaderboard) -> None:
     marks = {"marks": ["50% & <b>_x_ \\par #1 中"]}
@@ -240,6 +372,8 @@ def test_latex_compiles(tmp_path: Path, board: Leaderboard) -> None:
         render(board, "latex"),
         render(make_board(tmp_path, HOSTILE, description=marks), "latex"),
         render(make_board(tmp_path, HOSTILE, "ucf101-8to8"), "latex"),
+        render(wide_board(tmp_path), "latex", intervals=True, facts=True),
+        render(wide_board(tmp_path), "latex", intervals=True),
         *(render_published(table, "latex") for table in read_published()),
     ]
     document = [
