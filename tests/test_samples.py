@@ -16,6 +16,7 @@ from vpbench.clips import load_clip
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation import score_clip
 from vpbench.leaderboard import build
+from vpbench.look.table import rows
 from vpbench.predictor import Predictor
 from vpbench.protocol import get_protocol
 from vpbench.rows import group_by_seed
@@ -148,6 +149,9 @@ def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
     assert [len(group) for group in group_by_seed(runs)] == [1, 1, 1]
     lines = {line.split()[0]: line for line in render(board).splitlines() if line}
     assert "•" not in lines["n.best-of-3"]
+    places = {row.label: {cell.place for cell in row.cells} for row in rows(board)}
+    assert places["n.best-of-3"] == {0}
+    assert 1 in places["last_frame"] | places["n.mean-of-3"]
     assert "Rows of the best of several samples have no rank, and are not best." in " ".join(
         render(board).split()
     )

@@ -56,13 +56,14 @@ def rows(board: Leaderboard) -> list[TableRow]:
     made = []
     for number, (record, marks) in enumerate(zip(board.rows.to_dict("records"), board.marks, strict=True)):
         published = number >= measured
+        placed = not (published or record["contaminated"] or record["best_of_samples"])
         cells = [_plain_cell(record, "rank", ".0f")] if board.ranked else []
         for frame in board.frames:
             for column in board.columns:
                 cell = _score(
                     record, column, frame, board.published[number - measured][0] if published else None
                 )
-                place = 0 if published else places[column.key, frame].get(cell.text, 0)
+                place = places[column.key, frame].get(cell.text, 0) if placed else 0
                 cells.append(Cell(cell.text, cell.value, cell.interval, place))
             cells.append(_plain_cell(record, f"frames_counted_{frame}", ".0f"))
         moving = _number(record.get("moving_fraction"))
@@ -106,9 +107,11 @@ def _plain_cell(record: dict[Any, Any], key: str, form: str) -> Cell:
 
 
 def _places(board: Leaderboard, column: Column, frame: int | str) -> dict[str, int]:
-    """Printed score to place, for the best and the second of several measured rows."""
-    values = sorted(board.measured[f"{column.key}_{frame}"].dropna(), reverse=column.higher_is_better)
-    if len(board.measured) < 2:
+    """Printed score to place, for the best and the second of several measured rows that have seen no test clips."""
+    seen = board.measured["contaminated"] | board.measured["best_of_samples"]
+    fair = board.measured[~seen.astype(bool)]
+    values = sorted(fair[f"{column.key}_{frame}"].dropna(), reverse=column.higher_is_better)
+    if len(fair) < 2:
         return {}
     printed = list(dict.fromkeys(f"{value:.{column.decimals}f}" for value in values))
     return {text: place for place, text in enumerate(printed[:2], start=1)}
