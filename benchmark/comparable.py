@@ -160,11 +160,12 @@ def _only(clips: set[int], label: str) -> str:
     return f"Only '{label}' has {len(clips)} clip{'s' if len(clips) > 1 else ''}: {shown}. "
 
 
-_COSTS = ("parameters", "ms_per_frame", "peak_memory_mib")
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**63
 
 
 def _number_or_none(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and math.isfinite(value))
+    return value is None or (isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63)
 
 
 def _has_fields(run: Run) -> bool:
@@ -173,8 +174,8 @@ def _has_fields(run: Run) -> bool:
     try:
         definition = manifest["protocol"]["definition"]
         return (
-            isinstance(manifest["protocol"]["version"], int)
-            and isinstance(manifest["split"]["total"], int)
+            _is_count(manifest["protocol"]["version"])
+            and _is_count(manifest["split"]["total"])
             and all(isinstance(definition[key], int) for key in ("inputs", "targets"))
             and all(isinstance(use["masking"], str) for use in definition["metrics"].values())
             and all(isinstance(text, str) for text in (definition["mask"]["kind"], definition["flow"]))
@@ -189,7 +190,11 @@ def _has_fields(run: Run) -> bool:
             and isinstance(manifest["predictor"].get("description", {}).get("marks", []), list)
             and all(isinstance(manifest.get(key) or {}, dict) for key in ("cost", "submission", "samples"))
             and isinstance(manifest["predictor"].get("options") or {}, dict)
-            and all(_number_or_none((manifest.get("cost") or {}).get(key)) for key in _COSTS)
+            and all(
+                _number_or_none((manifest.get("cost") or {}).get(key))
+                for key in ("ms_per_frame", "peak_memory_mib")
+            )
+            and _is_count((manifest.get("cost") or {}).get("parameters") or 0)
         )
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, OverflowError):
         return False

@@ -66,8 +66,17 @@ def render_sheets(
 
 def as_json(data: Any) -> str:
     """JSON that is safe inside an HTML script element too, since names come from strangers."""
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False)
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _without_nan(data: Any) -> Any:
+    """The data with ``None`` for NaN and infinity, which are not JSON."""
+    if isinstance(data, dict):
+        return {key: _without_nan(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_nan(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -122,6 +122,24 @@ def test_a_manifest_that_lacks_facts_is_refused_by_file(tmp_path: Path) -> None:
         build([run])
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"cost": {"parameters": 1.5}},
+        {"cost": {"parameters": 10**30}},
+        {"cost": {"ms_per_frame": "fast"}},
+        {"cost": {"ms_per_frame": math.nan}},
+        {"cost": [1]},
+        {"submission": ["x"]},
+        {"split": {"name": "demo", "hash": "d", "total": 2**70}},
+        {"predictor": {"name": "x", "options": [1]}},
+    ],
+)
+def test_facts_of_the_wrong_type_are_refused_by_file(tmp_path: Path, facts: dict[str, object]) -> None:
+    with pytest.raises(VpbenchError, match=r"manifest\.json is damaged"):
+        board(with_facts(make_run(tmp_path / "a"), **facts))
+
+
 def test_rows_on_other_prepared_clips_have_a_footnote(tmp_path: Path) -> None:
     other = {
         "hash": "q" * 16,

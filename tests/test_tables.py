@@ -314,6 +314,13 @@ def test_json_has_every_number_and_says_how_it_was_found(tmp_path: Path) -> None
     assert [row["rank"] for row in data["rows"]][:2] == [2, 1]
 
 
+def test_json_is_json_whatever_a_manifest_holds(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a")
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"size": null', '"size": NaN'))
+    assert json.loads(render(build([read_run(folder)]), "json"))["protocol"]["definition"]["size"] is None
+
+
 class Page(HTMLParser):
     """Collects tags and texts, and checks that tags are closed in order."""
 
