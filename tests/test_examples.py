@@ -108,4 +108,4 @@ def test_a_package_with_an_entry_point(examples: Path, tmp_path: Path) -> None:
 def test_the_readme_names_every_example() -> None:
     text = (EXAMPLES / "README.md").read_text()
     for path in EXAMPLES.iterdir():
-        assert path.name == "README.md" or f"]({path.name})" in text
+        assert path.name == "README.md" or f"]({path.name}" in text
