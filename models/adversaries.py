@@ -47,8 +47,17 @@ def task_of(batch: Batch, network: Network, scales: int, device: torch.device) -
     )
 
 
+# Errors in [−1, 1]: a sample's losses are unchanged by the balancing where its ℓ1 error is the first; below the
+# second, a quarter of a grey level, errors count as nothing.
+_USUAL_ERROR, _LEAST_ERROR = 0.02, 0.002
+
+
 def generator_loss(
-    weights: Mapping[str, float], outputs: list[Tensor], task: Task, discriminator: Discriminator | None
+    weights: Mapping[str, float],
+    outputs: list[Tensor],
+    task: Task,
+    discriminator: Discriminator | None,
+    balanced: bool = False,
 ) -> Tensor:
     """The combined loss of G (section 2.4): a weighted sum, each term summed over the scales.
 
@@ -57,9 +66,12 @@ def generator_loss(
         outputs: G's predictions per scale.
         task: what they should be.
         discriminator: D, for the adversarial term; its weights get no gradients here.
+        balanced: see :class:`vpbench.models.recipe.Phase`; for losses with p = 1 and α = 1.
     """
     total = outputs[-1].new_zeros(())
     pairs = list(zip((output.float() for output in outputs), task.targets, strict=True))
+    if balanced:
+        pairs = [_balanced(output, target) for output, target in pairs]
     for name, weight in weights.items():
         if weight == 0:
             continue
@@ -74,6 +86,13 @@ def generator_loss(
             term = over_scales([lp(output, target, power) for output, target in pairs])
         total = total + weight * term
     return total
+
+
+def _balanced(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Both scaled, per sample, so that ℓ1 and GDL with α = 1 are divided by the sample's ℓ1 error."""
+    error = (output.detach() - target).abs().mean((1, 2, 3), keepdim=True)
+    scale = _USUAL_ERROR / (error + _LEAST_ERROR)
+    return output * scale, target * scale
 
 
 def frozen_judgement(

@@ -71,6 +71,8 @@ class Phase:
         rate: G's learning rate at the phase's start and end, geometric in between.
         rate_d: D's.
         warmup: steps over which the rates rise from 0.
+        balanced: divide each sample's losses by its own ℓ1 error, taken as a constant; the loss then falls with the
+            logarithm of the error, as a mean of PSNRs does, and patches that hardly move count as much as others.
         clip: largest norm of a step's gradient; 0 for no limit.
         name: for people.
     """
@@ -86,6 +88,7 @@ class Phase:
     rate_d: tuple[float, float] = (0.02, 0.02)
     warmup: int = 0
     clip: float = 0.0
+    balanced: bool = False
     name: str = ""
 
     @property

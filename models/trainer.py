@@ -176,7 +176,8 @@ def _step(
     watch(state.generator, show)
     outputs = outputs_of(state.wrapped_g, network, task.given, task.flows, noise(number + 1))
     with fabric.autocast():
-        loss = generator_loss(phase.loss, outputs, task, state.discriminator if phase.adversarial else None)
+        judge = state.discriminator if phase.adversarial else None
+        loss = generator_loss(phase.loss, outputs, task, judge, phase.balanced)
     values["rate"] = phase.rate_at(index, phase.rate)
     values["loss_g"] = descend(loss, "G", state.generator, state.optimiser_g, values["rate"])
     with torch.no_grad():

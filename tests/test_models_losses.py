@@ -134,3 +134,28 @@ def test_the_combined_loss_is_the_weighted_sum() -> None:
     expected = expected + 0.05 * judged(frozen_judgement(discriminator, task.inputs, outputs), True)
     found = generator_loss({"l1": 2.0, "gdl_l2": 3.0, "adv": 0.05, "l2": 0.0}, outputs, task, discriminator)
     torch.testing.assert_close(found, expected)
+
+
+def test_balanced_losses_do_not_depend_on_the_size_of_the_error() -> None:
+    weights = {"l1": 1.0, "gdl_l1": 1.0}
+    target = torch.full((1, 3, 8, 8), 0.25)
+    task = Task(target, None, [target], [target])
+    noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(3)) - 0.5
+
+    def gradient(size: float, balanced: bool) -> torch.Tensor:
+        """Of the loss by the noise, for an error of ``size`` times the noise."""
+        variable = noise.clone().requires_grad_(True)
+        generator_loss(weights, [target + size * variable], task, None, balanced).backward()
+        assert variable.grad is not None
+        return variable.grad
+
+    torch.testing.assert_close(gradient(0.2, False), 2 * gradient(0.1, False), rtol=1e-3, atol=1e-8)
+    torch.testing.assert_close(gradient(20.0, True), gradient(10.0, True), rtol=1e-3, atol=1e-8)
+
+
+def test_balanced_losses_are_unchanged_at_the_usual_error() -> None:
+    target = torch.zeros(2, 3, 8, 8)
+    output = torch.full_like(target, 0.018) * torch.tensor([1.0, -1.0])[:, None, None, None]
+    task = Task(target, None, [target], [target])
+    found = generator_loss({"l1": 1.0}, [output], task, None, balanced=True)
+    assert float(found) == pytest.approx(0.018)
