@@ -84,14 +84,3 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{named(page)} links to {target}"
-
-
-def test_every_page_is_in_a_table_of_contents() -> None:
-    index = (DOCS / "index.md").read_text(encoding="utf-8")
-    entries = [
-        line for block in re.findall(r"```\{toctree\}(.*?)```", index, re.DOTALL) for line in block.split()
-    ]
-    for page in PAGES:
-        name = named(page).removesuffix(".md")
-        if name != "index" and "package" not in page.parts:
-            assert any(Path(name).match(entry) for entry in entries), name
