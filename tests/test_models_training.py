@@ -311,3 +311,30 @@ def test_kill_9_while_saving_then_resume(
     if process.returncode == -signal.SIGKILL:
         CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
     same(tmp_path / "whole" / CHECKPOINT, checkpoint)
+
+
+def test_no_such_device(settings: Settings) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(UsageError, match="--device cuda: torch finds no CUDA device"):
+        train(RECIPE, replace(settings, device="cuda"))
+
+
+def test_no_videos_to_train_on(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no videos in it"):
+        train(RECIPE, replace(settings, data=tmp_path / "empty"))
+
+
+def test_videos_that_do_not_move(settings: Settings, tmp_path: Path) -> None:
+    still = write_footage(tmp_path / "still", speed=0)
+    with pytest.raises(VpbenchError, match="do not move"):
+        train(RECIPE, replace(settings, data=still, cache=tmp_path / "cache"))
+
+
+def test_a_dead_layer_is_told(settings: Settings) -> None:
+    lines: list[str] = []
+    hot = replace(PLAIN, rate=(0.5, 0.5), loss={"l1": 1.0}, steps=20, clip=0.0)
+    recipe = replace(RECIPE, network=replace(TINY, init="default"), phases=(hot,))
+    train(recipe, replace(settings, report=lines.append))
+    assert any("all but dead" in line for line in lines)
