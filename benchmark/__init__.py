@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from vpbench.api import evaluate, evaluate_samples
     from vpbench.clips import Clip, PreparedClips, open_prepared
     from vpbench.errors import UsageError, VpbenchError
-    from vpbench.evaluation import evaluate_clips, score_clip
+    from vpbench.evaluation import evaluate_clips
     from vpbench.metrics import Metric, get_metric
     from vpbench.predictor import Predictor, PredictorSpec
     from vpbench.protocol import Protocol, get_protocol
     from vpbench.runs import Run, read_run
+    from vpbench.scoring import score_clip
     from vpbench.splits import Split, get_split
 
 _MODULES = {
@@ -38,7 +39,7 @@ _MODULES = {
     "get_split": "splits",
     "open_prepared": "clips",
     "read_run": "runs",
-    "score_clip": "evaluation",
+    "score_clip": "scoring",
 }
 
 __all__ = [

@@ -15,11 +15,11 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.evaluation import is_counted
 from vpbench.metrics import get_metric
 from vpbench.protocol import BUILT_IN, Protocol, from_definition
 from vpbench.runs import LABEL, Run, read_run
 from vpbench.samples import SCORED
+from vpbench.scoring import is_counted
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
 

@@ -178,7 +178,7 @@ def run(
     from vpbench.samples import check_samples
 
     specs = [PredictorSpec.parse(model) for model in models]
-    names = _labels(specs, labels)
+    names = labels_of(specs, labels)
     protocol = get_protocol(protocol_name)
     predictors, draws = [], []
     for spec in specs:
@@ -192,8 +192,8 @@ def run(
     from vpbench.tables import render
 
     runs: list[Run] = []
-    scheduler = _scheduler(executor_name, scheduler)
-    with _opened(split_name, data, protocol, require_all, limit, workers, scheduler) as opened:
+    scheduler = dask_scheduler(executor_name, scheduler)
+    with opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler) as opened:
         for predictor, drawn, spec, label in zip(predictors, draws, specs, names, strict=True):
             with progress_bar(f"Scoring {label}", opened.count) as step:
                 runs.extend(
@@ -240,8 +240,8 @@ def prepare(
     from vpbench.protocol import get_protocol
 
     protocol = get_protocol(protocol_name)
-    scheduler = _scheduler(executor_name, scheduler)
-    with _opened(split_name, data, protocol, require_all, limit, workers, scheduler, out) as opened:
+    scheduler = dask_scheduler(executor_name, scheduler)
+    with opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler, out) as opened:
         clips = opened.clips
         click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
 
@@ -273,7 +273,7 @@ def doctor(data: Path | None) -> None:
         raise VpbenchError("Repair what is marked as a fault above.")
 
 
-def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
+def labels_of(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     """The runs' labels, which are names of folders."""
     from vpbench.runs import LABEL
 
@@ -294,14 +294,14 @@ def _labels(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _scheduler(executor_name: str, scheduler: str | None) -> str | None:
+def dask_scheduler(executor_name: str, scheduler: str | None) -> str | None:
     """The address of the Dask scheduler, if one is to be used."""
     if (executor_name == "dask") != (scheduler is not None):
         raise UsageError("--executor dask and --scheduler tcp://HOST:PORT go together.")
     return scheduler
 
 
-def _opened(
+def opened_clips(
     split_name: str | None,
     data: Path | None,
     protocol: Protocol,

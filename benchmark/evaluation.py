@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import math
 import statistics
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -15,107 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.clips import Clip, PreparedClips, load_clip
+from vpbench.clips import PreparedClips, load_clip
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import lock_folder, make_folder, write_atomic
-from vpbench.masks import moving_area
-from vpbench.metrics import get_metric
-from vpbench.predictor import Predictor, PredictorSpec, check_fits, check_predictions
-from vpbench.protocol import Masking, Protocol
+from vpbench.prediction import Asked, predict_clips, predictor_here, runs_in_parent, told
+from vpbench.predictor import Predictor, PredictorSpec, check_fits
+from vpbench.protocol import Protocol
 from vpbench.runs import KIND, LABEL, SCHEMA, Run, RunWriter, read_run
 from vpbench.samples import SCORED, Samples, Scored, Tally
+from vpbench.scoring import Scores, check_metrics, is_counted, score_clip
 from vpbench.workers import limit_threads, map_in_order, result, submit
-
-Scores = list[dict[str, Any]]
-
-
-def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol) -> Scores:
-    """Score the predictions of one clip.
-
-    Args:
-        clip: with its targets, and the flow or flow images that the protocol's mask rule needs.
-        predictions: ``(targets, H, W, 3)`` in [0, 1], RGB; scored as they are, neither clipped nor rounded.
-        protocol: how.
-
-    Returns:
-        A line for each predicted frame, as in ``scores.jsonl``: an undefined score is ``None``.
-    """
-    lines = []
-    for k in range(protocol.targets):
-        mask = moving_area(
-            protocol.mask,
-            None if clip.flows is None else clip.flows[k],
-            None if clip.flow_images is None else clip.flow_images[k],
-        )
-        line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
-        line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
-        moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
-        line["moving"] = moving
-        line["counted"] = is_counted(line, protocol)
-        lines.append(line)
-    return lines
-
-
-def _score_frame(
-    target: NDArray[np.uint8],
-    prediction: NDArray[np.float32],
-    mask: NDArray[np.bool_] | None,
-    protocol: Protocol,
-) -> dict[str, float | None]:
-    images: dict[Masking, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    scores: dict[str, float | None] = {}
-    for column, use in protocol.metrics.items():
-        if use.masking not in images:
-            true, predicted = target, prediction
-            if use.masking == "black" and mask is not None:
-                true, predicted = _blackened(target, mask), _blackened(prediction, mask)
-            images[use.masking] = (_scaled(true), predicted.astype(np.float64))
-        score = get_metric(use.metric).function(
-            *images[use.masking],
-            data_range=1.0,
-            mask=mask if use.masking == "inside" else None,
-            **use.parameters,
-        )
-        scores[column] = float(score) if math.isfinite(score) else None
-    return scores
-
-
-def _blackened(image: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """The image with its pixels outside the mask at 0."""
-    return np.asarray(cv2.copyTo(image, mask.view(np.uint8)))
-
-
-def _scaled(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """uint8 as float64 in [0, 1]."""
-    scaled = image.astype(np.float64)
-    scaled /= 255.0
-    return scaled
-
-
-def _check_metrics(protocol: Protocol) -> None:
-    """Refuse, before anything is written, metrics that are not installed or do not take their parameters."""
-    for column, use in protocol.metrics.items():
-        taken = inspect.signature(get_metric(use.metric).function).parameters
-        given = set(use.parameters) - {"target", "prediction", "data_range", "mask"}
-        open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
-        wrong = sorted(set(use.parameters) - (given if open_ended else given & set(taken)))
-        if wrong:
-            raise UsageError(
-                f"Protocol '{protocol.name}', column '{column}': metric '{use.metric}' has no parameter '{wrong[0]}'."
-            )
-
-
-def is_counted(line: dict[str, Any], protocol: Protocol) -> bool:
-    """Whether a protocol's means count the frame of a score line."""
-    if any(line[column] is None for column in protocol.metrics):
-        return False
-    if protocol.skip_empty and line["moving"] == 0:
-        return False
-    return protocol.exclude is None or line[protocol.exclude.column] < protocol.exclude.at_least
 
 
 @dataclass(frozen=True)
@@ -124,14 +33,13 @@ class _Job:
 
     clips: Path
     protocol: Protocol
-    name: str
+    asked: Asked
     spec: PredictorSpec | None
-    samples: Samples | None
     predictions: Path | None
 
     @property
     def draws(self) -> int:
-        return self.samples.count if self.samples else 1
+        return self.asked.samples.count if self.asked.samples else 1
 
 
 @dataclass(frozen=True)
@@ -143,19 +51,15 @@ class _Outcome:
     peak_mib: float
 
 
-_predictors: dict[PredictorSpec, Predictor] = {}  # made once in each worker process
-
-
 def _predict_and_score(job: _Job, index: int, content: str | None) -> _Outcome:
     """Everything for one clip, in a worker."""
     limit_threads()
     assert job.spec is not None  # noqa: S101 -- only predictors that can be made anew come here
-    if job.spec not in _predictors:
-        _predictors[job.spec] = job.spec.create()
+    predictor = predictor_here(job.spec)
     clip = load_clip(job.clips, index, job.protocol, content)
     tally, total = Tally(job.protocol, keep=job.predictions is not None), 0.0
     for sample in range(job.draws):
-        predictions, seconds = _predict(_predictors[job.spec], job, [index], [clip.inputs], sample)
+        predictions, seconds = predict_clips(predictor, job.asked, [index], [clip.inputs], sample)
         tally.add(score_clip(clip, predictions[0], job.protocol), predictions[0])
         total += seconds
     return _outcome(job, index, tally, total)
@@ -171,45 +75,6 @@ def _load_and_score(job: _Job, index: int, content: str | None, predictions: NDA
     """Score what the parent process predicted."""
     limit_threads()
     return score_clip(load_clip(job.clips, index, job.protocol, content), predictions, job.protocol)
-
-
-def _predict(
-    predictor: Predictor, job: _Job, indices: list[int], inputs: list[NDArray[np.uint8]], sample: int
-) -> tuple[list[NDArray[np.float32]], float]:
-    """Predictions for a batch of clips of one size, checked, and the seconds per clip."""
-    batch = [clip.astype(np.float32) for clip in inputs]
-    for clip in batch:
-        clip /= np.float32(255)  # in place: numpy divides uint8 into float32 six times as slowly
-    clips = ", ".join(map(str, indices))
-    start = time.perf_counter()
-    try:
-        if job.samples is None:
-            predictions = list(predictor.predict_clips(indices, batch, job.protocol.targets))
-        else:
-            seeds = [job.samples.seed_of(index, sample) for index in indices]
-            predictions = list(predictor.sample_batch(batch, job.protocol.targets, seeds))
-    except VpbenchError as error:
-        raise VpbenchError(f"Predictor '{job.name}', clip {clips}: {error}") from error
-    except Exception as error:
-        raise VpbenchError(f"Predictor '{job.name}', clip {clips}: raised {_told(error)}.") from error
-    seconds = (time.perf_counter() - start) / len(batch)
-    if len(predictions) != len(batch):
-        raise VpbenchError(
-            f"Predictor '{job.name}', clip {clips}: it returned {len(predictions)} predictions for "
-            f"{len(batch)} clips."
-        )
-    height, width = inputs[0].shape[1:3]
-    shape = (job.protocol.targets, height, width, 3)
-    checked = [check_predictions(p, job.name, i, shape) for i, p in zip(indices, predictions, strict=True)]
-    return checked, seconds
-
-
-def _told(error: Exception) -> str:
-    """An exception and the place where it was raised."""
-    import traceback
-
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"
 
 
 def _outcome(job: _Job, index: int, tally: Tally, seconds: float) -> _Outcome:
@@ -275,8 +140,8 @@ def _outcomes_from_parent(
                 _Awaited(i, Tally(job.protocol, keep=job.predictions is not None), job.draws) for i in indices
             ]
             for sample in range(job.draws):
-                predictions, seconds = _predict(
-                    predictor, job, indices, [inputs for _, inputs in items], sample
+                predictions, seconds = predict_clips(
+                    predictor, job.asked, indices, [inputs for _, inputs in items], sample
                 )
                 for (task, _), clip, predicted in zip(items, clips, predictions, strict=True):
                     clip.seconds += seconds
@@ -361,7 +226,7 @@ def evaluate_clips(
     """
     check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
     clips.check_serves(protocol)
-    _check_metrics(protocol)
+    check_metrics(protocol)
     clips = clips.only(sorted(clips.contents)[:limit])
     if samples is not None and not predictor.stochastic:
         raise UsageError(f"Predictor '{spec.name}' is deterministic; there are no samples to draw.")
@@ -383,16 +248,13 @@ def evaluate_clips(
             RunWriter(folder, manifest, kept if folder == folders[0] else 0, force, anew=not spec.remade)
             for folder, manifest in zip(folders, manifests, strict=True)
         ]
-        in_parent = (
-            not spec.remade or predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu"
-        )
+        in_parent = runs_in_parent(predictor, spec, batch_size)
         predictions = folders[0] / "predictions" if save_predictions else None
         job = _Job(
             clips.folder.absolute(),
             protocol,
-            spec.name,
+            Asked(spec.name, protocol.targets, samples),
             None if in_parent else spec.absolute(),
-            samples,
             predictions and predictions.absolute(),
         )
         todo = [
@@ -443,7 +305,7 @@ def _description(predictor: Predictor, name: str) -> dict[str, Any]:
         raise
     except Exception as error:
         raise VpbenchError(
-            f"Predictor '{name}': describe() must return JSON data, but: {_told(error)}."
+            f"Predictor '{name}': describe() must return JSON data, but: {told(error)}."
         ) from error
     return description
 

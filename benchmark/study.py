@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vpbench import evaluation
 from vpbench.clips import Clip, PreparedClips, geometry, load_clip
 from vpbench.errors import UsageError
-from vpbench.evaluation import Scores, score_clip
 from vpbench.opening import Opened
+from vpbench.prediction import Asked, predict_clips, predictor_here, runs_in_parent
 from vpbench.predictor import Predictor, PredictorSpec, check_fits
 from vpbench.protocol import BUILT_IN, MATHIEU2016, MaskRule, MetricUse, Protocol
 from vpbench.samples import check_samples
+from vpbench.scoring import Scores, score_clip
 from vpbench.sharpening import CHANGES
 from vpbench.workers import limit_threads, map_in_order, result, submit
 
@@ -180,7 +180,8 @@ class _Work:
     clips: Path
     reading: Protocol
     settings: tuple[tuple[int, Setting], ...]
-    job: evaluation._Job
+    asked: Asked
+    spec: PredictorSpec | None
 
 
 def run_study(
@@ -261,13 +262,11 @@ def _clips(
 ) -> Iterator[list[Scores]]:
     """For each clip, its scores under each setting."""
     clips: PreparedClips = opened.clips
-    in_parent = (
-        not model.spec.remade or model.predictor.runs_in == "parent" or model.predictor.device != "cpu"
-    )
+    in_parent = runs_in_parent(model.predictor, model.spec)
     samples = check_samples(model.predictor, model.spec.name, None, None)
-    spec = None if in_parent else model.spec
-    job = evaluation._Job(clips.folder, reading, model.spec.name, spec, samples, None)
-    work = _Work(clips.folder, reading, numbered, job)
+    asked = Asked(model.spec.name, reading.targets, samples)
+    spec = None if in_parent else model.spec.absolute()
+    work = _Work(clips.folder.absolute(), reading, numbered, asked, spec)
     indices = sorted(clips.contents)[: opened.count]
     todo = [(work, index, None if clips.is_archive else clips.contents[index]) for index in indices]
     if in_parent:
@@ -284,7 +283,7 @@ def _from_parent(
     try:
         for work, index, content in todo:
             inputs = load_clip(work.clips, index, work.reading, content, inputs_only=True).inputs
-            (predictions,), _ = evaluation._predict(predictor, work.job, [index], [inputs], 0)
+            (predictions,), _ = predict_clips(predictor, work.asked, [index], [inputs])
             scoring.append(submit(opened.executor, _load_and_score, work, index, content, predictions))
             if len(scoring) > opened.window:
                 yield result(scoring.popleft())
@@ -298,12 +297,9 @@ def _from_parent(
 def _predict_and_score(work: _Work, index: int, content: str | None) -> list[Scores]:
     """Everything for one clip, in a worker."""
     limit_threads()
-    predictors, spec = evaluation._predictors, work.job.spec
-    assert spec is not None  # noqa: S101 -- only predictors that can be made anew come here
-    if spec not in predictors:
-        predictors[spec] = spec.create()
+    assert work.spec is not None  # noqa: S101 -- only predictors that can be made anew come here
     clip = load_clip(work.clips, index, work.reading, content)
-    (predictions,), _ = evaluation._predict(predictors[spec], work.job, [index], [clip.inputs], 0)
+    (predictions,), _ = predict_clips(predictor_here(work.spec), work.asked, [index], [clip.inputs])
     return _score(work, clip, predictions)
 
 

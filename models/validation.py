@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from vpbench import flow
 from vpbench.clips import Clip
-from vpbench.evaluation import score_clip
 from vpbench.files import make_folder, write_atomic
 from vpbench.models.footage import cache_segments
 from vpbench.models.forecast import forecast
@@ -24,6 +23,7 @@ from vpbench.models.guided import FlowGuided
 from vpbench.models.networks import Generator
 from vpbench.models.recipe import Network
 from vpbench.protocol import MATHIEU2016, Protocol, get_protocol
+from vpbench.scoring import score_clip
 
 Lines = list[dict[str, float]]
 

@@ -16,8 +16,8 @@ from core_folders import prepare_folder, read_lines, write_archive
 
 from vpbench.clips import Clip
 from vpbench.errors import VpbenchError
-from vpbench.evaluation import score_clip
 from vpbench.protocol import BUILT_IN, MaskRule, Protocol, get_protocol
+from vpbench.scoring import score_clip
 
 METRICS = {
     "psnr": reference.psnr,

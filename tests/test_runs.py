@@ -15,9 +15,9 @@ from core_folders import prepare_folder, read_lines, tree
 
 from vpbench.clips import load_clip, open_prepared
 from vpbench.errors import VpbenchError
-from vpbench.evaluation import score_clip
 from vpbench.protocol import get_protocol
 from vpbench.runs import find_runs, read_run
+from vpbench.scoring import score_clip
 
 NAME = Path("videos") / "mathieu2016" / "last_frame"
 

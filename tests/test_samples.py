@@ -14,7 +14,6 @@ from small_runs import SmallClips, make_clips, score_lines
 import vpbench
 from vpbench.clips import load_clip
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation import score_clip
 from vpbench.leaderboard import build
 from vpbench.look.table import rows
 from vpbench.predictor import Predictor
@@ -22,6 +21,7 @@ from vpbench.protocol import get_protocol
 from vpbench.rows import group_by_seed
 from vpbench.runs import find_runs
 from vpbench.samples import Samples, Tally, check_samples
+from vpbench.scoring import score_clip
 from vpbench.tables import render
 
 COUNT, SEED = 4, 7

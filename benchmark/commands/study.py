@@ -79,7 +79,7 @@ def study(
     frame, under the paper's measures with other moving areas and other details, and after sharpening. The table
     shows how far the numbers move.
     """
-    from vpbench.cli import _labels, _opened, _scheduler, progress_bar
+    from vpbench.cli import dask_scheduler, labels_of, opened_clips, progress_bar
     from vpbench.clips import geometry, is_archive, is_prepared
     from vpbench.predictor import PredictorSpec
     from vpbench.protocol import MATHIEU2016, get_protocol
@@ -90,9 +90,9 @@ def study(
         from vpbench.study_figure import require_matplotlib
 
         require_matplotlib()
-    scheduler = _scheduler(executor_name, scheduler)
+    scheduler = dask_scheduler(executor_name, scheduler)
     specs = [PredictorSpec.parse(model) for model in models]
-    names = _labels(specs, labels)
+    names = labels_of(specs, labels)
     made = [Model(label, spec, spec.create(device)) for label, spec in zip(names, specs, strict=True)]
     base = MATHIEU2016
     prepared = data is not None and data.is_dir() and (is_prepared(data) or is_archive(data))
@@ -103,7 +103,7 @@ def study(
         settings = tuple(s for s in settings if geometry(s.protocol) == geometry(base))
 
     def open_for(protocol: Protocol) -> AbstractContextManager[Opened]:
-        return _opened(split_name, data, protocol, require_all, limit, workers, scheduler)
+        return opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler)
 
     done = run_study(made, settings, open_for, progress_bar)
     click.echo(render_study(done, form))

@@ -73,7 +73,7 @@ class RunFrames:
         Returns:
             What differs, in a sentence; ``None`` if nothing does.
         """
-        from vpbench.evaluation import score_clip
+        from vpbench.scoring import score_clip
 
         scores = self.run.scores
         for line in score_clip(clip, predictions, self.protocol):
