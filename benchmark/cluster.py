@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 
@@ -29,11 +30,12 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
             on.
     """
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise UsageError("--executor dask needs Dask: pip install 'vpbench[cluster]'.") from None
     try:
-        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+        connect: Any = distributed.Client  # it has no types
+        client = connect(scheduler, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise VpbenchError(f"No Dask scheduler answers at {scheduler}: {error}") from None
     with client:
