@@ -32,6 +32,8 @@ class Selection:
         movement: least movement: mean squared difference of consecutive frames, values in [−1, 1] (paper,
             section 3: "quantified by the ℓ2 difference between the frames").
         still: share of patches that are taken whether they move or not.
+        every_pair: every pair of consecutive frames must move so much, not their mean: without it, half of what
+            an up-converted video teaches is that frames repeat.
         margin: pixels around the patch that are handed over with it, for sampling along the flow.
     """
 
@@ -39,6 +41,7 @@ class Selection:
     patch: int
     movement: float = 0.0
     still: float = 0.0
+    every_pair: bool = False
     margin: int = 0
 
 
@@ -117,7 +120,7 @@ class PatchSource:
             top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
             block = array[segment, start : start + wanted.frames, top : top + side, left : left + side]
             inner = block[:, margin : side - margin, margin : side - margin]
-            if least > 0 and movement(inner) < least:
+            if least > 0 and movement(inner, wanted.every_pair) < least:
                 continue
             flow = None
             if self._flows:
@@ -129,10 +132,16 @@ class PatchSource:
         )
 
 
-def movement(frames: NDArray[np.uint8]) -> float:
-    """Mean squared difference of consecutive frames ``(T, h, w, 3)``, as values in [−1, 1]."""
+def movement(frames: NDArray[np.uint8], every_pair: bool = False) -> float:
+    """Mean squared difference of consecutive frames ``(T, h, w, 3)``, as values in [−1, 1].
+
+    Args:
+        frames: uint8.
+        every_pair: the least over the pairs, rather than their mean.
+    """
     difference = np.diff(frames.astype(np.int16), axis=0).astype(np.float32)
-    return float(np.vdot(difference, difference)) / difference.size / 127.5**2
+    pairs = np.einsum("thwc,thwc->t", difference, difference) / difference[0].size / 127.5**2
+    return float(pairs.min() if every_pair else pairs.mean())
 
 
 def normalised(pixels: Tensor) -> Tensor:

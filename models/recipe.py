@@ -67,6 +67,7 @@ class Phase:
         batch: samples of a global batch.
         movement: least movement of a patch (see :class:`vpbench.models.patches.Selection`).
         still: share of patches that need not move.
+        every_pair: each pair of consecutive frames of a patch must move so much, not their mean.
         optimiser: ``sgd`` or ``adam``.
         rate: G's learning rate at the phase's start and end, geometric in between.
         rate_d: D's.
@@ -83,6 +84,7 @@ class Phase:
     batch: int = 8
     movement: float = 0.001
     still: float = 0.0
+    every_pair: bool = False
     optimiser: str = "sgd"
     rate: tuple[float, float] = (0.04, 0.005)
     rate_d: tuple[float, float] = (0.02, 0.02)

@@ -238,6 +238,7 @@ def _source(recipe: Recipe, phase: Phase, segments: Segments, settings: Settings
         patch=phase.patch,
         movement=phase.movement,
         still=phase.still,
+        every_pair=phase.every_pair,
         margin=margin_of(network),
     )
     return PatchSource(segments, selection, recipe.seed, flows)

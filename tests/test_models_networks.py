@@ -10,7 +10,7 @@ from torch.nn import functional
 from vpbench.models.build import make_discriminator, make_generator, predict_whole
 from vpbench.models.discriminator import Discriminator
 from vpbench.models.forecast import forecast, forecast_batch
-from vpbench.models.guided import BASELINE, CANDIDATES, FlowGuided, candidates, sample
+from vpbench.models.guided import BASELINE, CANDIDATES, REFINED, FlowGuided, candidates, sample
 from vpbench.models.guides import FIELDS
 from vpbench.models.networks import (
     ConvStack,
@@ -153,15 +153,29 @@ def test_sampling_is_the_baselines() -> None:
     np.testing.assert_allclose(found[0].permute(1, 2, 0).numpy(), expected, atol=2e-5)
 
 
-def test_flow_guided_starts_near_the_baseline() -> None:
+def test_flow_guided_starts_near_a_constant_flow_prediction() -> None:
     generator = FlowGuided(width=1 / 16)
     given, flows = frames(1, 4, 24, 24), torch.randn(1, 2 * FIELDS, 24, 24)
     mixture = candidates(given, flows)
     assert mixture.shape == (1, CANDIDATES, 3, 24, 24)
     share = float(np.exp(3) / (np.exp(3) + CANDIDATES - 1))
     rest = (1 - share) / (CANDIDATES - 1)
-    expected = rest * mixture.sum(1) + (share - rest) * mixture[:, BASELINE]
+    expected = rest * mixture.sum(1) + (share - rest) * mixture[:, REFINED]
     torch.testing.assert_close(generator(given, flows)[0], expected, atol=1e-5, rtol=0)
+
+
+def test_the_baselines_candidate_is_the_baseline() -> None:
+    from vpbench.baselines.optical_flow import OpticalFlow
+    from vpbench.models.guides import guiding_flows
+
+    random = np.random.default_rng(0)
+    wide = random.integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    clip = np.stack([wide[:, shift : shift + 48] for shift in (6, 4, 2, 0)])
+    given = torch.from_numpy(clip).permute(0, 3, 1, 2).reshape(1, 12, 40, 48) / 127.5 - 1
+    fields = torch.from_numpy(guiding_flows(clip)).permute(0, 3, 1, 2).reshape(1, 2 * FIELDS, 40, 48)
+    found = (candidates(given, fields)[0, BASELINE].permute(1, 2, 0).numpy() + 1) / 2
+    expected = OpticalFlow().predict((clip / 255).astype(np.float32), 1)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_still_frames_give_equal_candidates() -> None:

@@ -145,6 +145,14 @@ def test_movement_by_hand() -> None:
     assert movement(frames) == pytest.approx((51 / 127.5) ** 2 / 2)
 
 
+def test_movement_of_every_pair() -> None:
+    frames = np.zeros((3, 2, 2, 3), np.uint8)
+    frames[1:] = 51  # the last frame repeats the one before
+    assert movement(frames, every_pair=True) == 0
+    frames[2] = 102
+    assert movement(frames, every_pair=True) == pytest.approx((51 / 127.5) ** 2)
+
+
 def test_videos_that_do_not_move_are_refused(tmp_path: Path) -> None:
     segments = cached(tmp_path, speed=0)
     source = PatchSource(segments, Selection(frames=5, patch=32, movement=0.001), 1)
