@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def environment(device: str, torch: bool) -> dict[str, Any]:
         "device": device,
     }
     if torch:
-        facts["torch"] = version("torch")
+        with suppress(PackageNotFoundError):  # predictors in the parent process need not be made with torch
+            facts["torch"] = version("torch")
     return facts
 
 
