@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -95,7 +96,8 @@ class Log:
                     }
                 )
             for key, value in values.items():
-                if key not in ("step", "phase") and value != "":
+                # A mean over no frames is NaN; TensorBoard cannot show it.
+                if key not in ("step", "phase") and value != "" and math.isfinite(float(value)):
                     self._events.add_scalar(
                         f"{name.removesuffix('.csv')}/{key}", float(value), int(values["step"])
                     )
