@@ -81,8 +81,8 @@ def main() -> None:
     """  # noqa: D301 -- click reads the \b
 
 
-def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that `run` and `prepare` share."""
+def clip_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options by which `run`, `prepare` and `study` say which clips, and what does the work."""
     for option in (
         click.option(
             "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
@@ -98,14 +98,6 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
         click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
         click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
-        click.option(
-            "--protocol",
-            "protocol_name",
-            default=DEFAULT_PROTOCOL,
-            show_default=True,
-            metavar="NAME|FILE.toml",
-            help="How clips are scored (`vpbench list protocols`).",
-        ),
         click.option(
             "--data",
             type=_FOLDER,
@@ -124,6 +116,16 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_protocol_option = click.option(
+    "--protocol",
+    "protocol_name",
+    default=DEFAULT_PROTOCOL,
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="How clips are scored (`vpbench list protocols`).",
+)
+
+
 @main.command()
 @click.option(
     "--model",
@@ -137,7 +139,8 @@ def _clip_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--as", "labels", multiple=True, metavar="LABEL", help="Label of the run; one for each --model."
 )
-@_clip_options
+@clip_options
+@_protocol_option
 @click.option("--out", type=_FOLDER, default=Path("runs"), show_default=True, help="Folder of runs.")
 @click.option("--save-predictions", is_flag=True, help="Keep the predicted frames as float32 arrays.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
@@ -220,7 +223,8 @@ def run(
 
 
 @main.command()
-@_clip_options
+@clip_options
+@_protocol_option
 @click.option("--out", type=_FOLDER, required=True, help="Folder to write the prepared clips to.")
 def prepare(
     split_name: str | None,

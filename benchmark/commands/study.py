@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vpbench.cli import clip_options
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -28,25 +30,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--as", "labels", multiple=True, metavar="LABEL", help="Label of the row; one for each --model."
 )
-@click.option(
-    "--split",
-    "split_name",
-    metavar="NAME|FOLDER|FILE.csv",
-    help="Which clips.  [default: ucf101-every10th with --data, else demo]",
-)
-@click.option("--data", type=_FOLDER, envvar="VPBENCH_DATA", show_envvar=True, help="As for `vpbench run`.")
-@click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips.")
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]")
-@click.option(
-    "--executor",
-    "executor_name",
-    type=click.Choice(["processes", "dask"]),
-    default="processes",
-    show_default=True,
-    help="As for `vpbench run`.",
-)
-@click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler.")
+@clip_options
 @click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
 @click.option(
     "--format",
