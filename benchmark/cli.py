@@ -192,7 +192,7 @@ def run(
 
     from vpbench.evaluation import evaluate_clips
     from vpbench.leaderboard import build
-    from vpbench.tables import render
+    from vpbench.tables.sheets import render
 
     runs: list[Run] = []
     scheduler = dask_scheduler(executor_name, scheduler)

@@ -1,7 +1,7 @@
 """The leaderboard: a pure function of runs and published rows.
 
 :func:`build` turns runs into a table (pandas) of means, their intervals and ranks, with everything that its reader
-must know: protocol, split, how many clips, which rows differ in what. :mod:`vpbench.tables` prints it.
+must know: protocol, split, how many clips, which rows differ in what. :mod:`vpbench.tables.sheets` prints it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from vpbench.comparable import (
 )
 from vpbench.errors import UsageError
 from vpbench.escape import plain
-from vpbench.footnotes import Footnotes, preparations, run_marks
 from vpbench.published import (
     UNVERIFIED,
     UNVERIFIED_MARK,
@@ -49,7 +48,8 @@ from vpbench.rows import (
     score_columns,
 )
 from vpbench.selection import in_order, select_columns, select_rows, split_score_name
-from vpbench.wording import mask_in_words
+from vpbench.tables.footnotes import Footnotes, preparations, run_marks
+from vpbench.tables.wording import mask_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

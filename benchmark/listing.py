@@ -74,7 +74,7 @@ def flows() -> str:
 def published() -> str:
     """The published tables."""
     from vpbench.published import read_published
-    from vpbench.tables import render_published
+    from vpbench.tables.sheets import render_published
 
     return "\n\n".join(render_published(table) for table in read_published())
 

@@ -14,7 +14,7 @@ from vpbench.leaderboard import build
 from vpbench.published import read_published
 from vpbench.runs import Run
 from vpbench.submission import check_committed
-from vpbench.tables import render, render_published
+from vpbench.tables.sheets import render, render_published
 
 _HEAD = """\
 # Leaderboard

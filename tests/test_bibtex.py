@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from make_runs import make_run
 
-from vpbench.bibtex import entries
 from vpbench.leaderboard import build
 from vpbench.runs import read_run
+from vpbench.tables.bibtex import entries
 
 GOOD = """@InProceedings{liu2017,
   title = {Video {F}rames of {\\"O}sten},

@@ -16,12 +16,12 @@ from scipy import stats
 
 from vpbench import escape
 from vpbench.compare import Comparison, compare
-from vpbench.comparison_tables import render
 from vpbench.errors import UsageError
-from vpbench.printing import FORMATS
 from vpbench.resampling import draw, percentile_interval
 from vpbench.runs import read_run
 from vpbench.splits import get_split
+from vpbench.tables.comparison import render
+from vpbench.tables.printing import FORMATS
 
 HOSTILE = '<img src=x onerror=alert(1)> \\input{x} & "q" | </script>'
 

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info
 import vpbench
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.leaderboard import build
-from vpbench.tables import render
+from vpbench.tables.sheets import render
 
 
 @pytest.fixture(scope="module")

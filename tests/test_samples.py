@@ -22,7 +22,7 @@ from vpbench.rows import group_by_seed
 from vpbench.runs import find_runs
 from vpbench.samples import Samples, Tally, check_samples
 from vpbench.scoring import score_clip
-from vpbench.tables import render
+from vpbench.tables.sheets import render
 
 COUNT, SEED = 4, 7
 NOISE = """

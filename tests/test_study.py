@@ -171,7 +171,7 @@ def test_without_matplotlib_the_figure_is_refused_before_any_work(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name, *a)
     )
-    from vpbench.study_figure import require_matplotlib
+    from vpbench.look.study import require_matplotlib
 
     with pytest.raises(UsageError, match=r"vpbench\[figures\]"):
         require_matplotlib()

@@ -15,7 +15,7 @@ from vpbench.errors import UsageError
 from vpbench.leaderboard import Leaderboard, build
 from vpbench.published import get_table, read_published
 from vpbench.runs import read_run
-from vpbench.tables import FORMATS, render, render_published
+from vpbench.tables.sheets import FORMATS, render, render_published
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 HOSTILE = [

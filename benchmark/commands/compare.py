@@ -55,9 +55,9 @@ def compare(
 ) -> None:
     """Compare two runs clip by clip: by how much they differ, how surely, and where most."""
     from vpbench.compare import compare as compare_runs
-    from vpbench.comparison_tables import render
     from vpbench.files import write_atomic
     from vpbench.runs import read_run
+    from vpbench.tables.comparison import render
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}.")

@@ -86,11 +86,11 @@ def leaderboard(
         sort=sort,
     )
     if form == "bibtex":
-        from vpbench.bibtex import entries
+        from vpbench.tables.bibtex import entries
 
         text = entries(board)
     else:
-        from vpbench.tables import render
+        from vpbench.tables.sheets import render
 
         text = render(board, form, intervals=intervals, facts=facts, precision=precision)
     if out is None:

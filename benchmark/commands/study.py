@@ -68,10 +68,10 @@ def study(
     from vpbench.predictor import PredictorSpec
     from vpbench.protocol import MATHIEU2016, get_protocol
     from vpbench.study import Model, run_study, settings_for
-    from vpbench.study_tables import render_study
+    from vpbench.tables.study import render_study
 
     if out is not None:
-        from vpbench.study_figure import require_matplotlib
+        from vpbench.look.study import require_matplotlib
 
         require_matplotlib()
     scheduler = dask_scheduler(executor_name, scheduler)
@@ -93,7 +93,7 @@ def study(
     click.echo(render_study(done, form))
     if out is not None:
         from vpbench.files import make_folder, write_atomic
-        from vpbench.study_figure import write_figure
+        from vpbench.look.study import write_figure
 
         make_folder(out)
         written = [out / f"study.{suffix}" for suffix in ("txt", "md", "csv")]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vpbench import reading
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.leaderboard import build
@@ -22,6 +21,7 @@ from vpbench.look.clips import ClipFinder, protocol_of
 from vpbench.look.frames import RunFrames
 from vpbench.look.labels import parts
 from vpbench.look.strips import LEVELS, Level, Strips, make_strips
+from vpbench.tables import reading
 
 if TYPE_CHECKING:
     from vpbench.clips import Clip

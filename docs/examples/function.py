@@ -4,7 +4,7 @@ import numpy as np
 
 import vpbench
 from vpbench.leaderboard import build
-from vpbench.tables import render
+from vpbench.tables.sheets import render
 
 
 def fade(inputs, targets):

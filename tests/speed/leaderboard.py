@@ -29,7 +29,7 @@ from make_runs import make_run
 
 from vpbench.leaderboard import build
 from vpbench.runs import find_runs, read_run
-from vpbench.tables import render
+from vpbench.tables.sheets import render
 
 LIMIT = 5.0
 

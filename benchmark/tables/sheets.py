@@ -1,6 +1,6 @@
 """What a table shows: a leaderboard, or a published table, as sheets of printed cells, and in every format.
 
-The cells come from one pandas frame; :mod:`vpbench.printing` has the formats.
+The cells come from one pandas frame; :mod:`vpbench.tables.printing` has the formats.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from vpbench import reading
-from vpbench.footnotes import Footnotes
-from vpbench.formats import BEST, SECOND, Sheet
 from vpbench.leaderboard import Column, Leaderboard
-from vpbench.printing import (
+from vpbench.published import UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedTable
+from vpbench.tables import reading
+from vpbench.tables.footnotes import Footnotes
+from vpbench.tables.formats import BEST, SECOND, Sheet
+from vpbench.tables.printing import (
     FORMATS,
     MISSING,
     as_frame,
@@ -28,8 +29,7 @@ from vpbench.printing import (
     slug,
     values_of,
 )
-from vpbench.published import UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedTable
-from vpbench.wording import frame_in_words, ordinal
+from vpbench.tables.wording import frame_in_words, ordinal
 
 __all__ = [
     "FORMATS",

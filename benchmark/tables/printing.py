@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from vpbench import escape, formats, html_table, latex
+from vpbench import escape
 from vpbench.errors import unknown_name
 from vpbench.escape import plain
-from vpbench.formats import MISSING, Sheet
+from vpbench.tables import formats, html, latex
+from vpbench.tables.formats import MISSING, Sheet
 
 FORMATS = ("text", "markdown", "latex", "csv", "json", "html")
 
@@ -57,7 +58,7 @@ def render_sheets(
     if form == "json":
         return as_json(data())
     if form == "html":
-        return html_table.page(sheets())
+        return html.page(sheets())
     if form != "csv":
         return "\n".join(_SHEET_FORMATS[form](sheet) for sheet in sheets()).rstrip("\n")
     safe = rows.map(lambda value: escape.csv(value) if isinstance(value, str) else value)

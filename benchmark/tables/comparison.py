@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vpbench.escape import plain
-from vpbench.formats import BEST, Sheet
-from vpbench.printing import MISSING, as_frame, number, records, render_sheets, slug
-from vpbench.reading import FEW_CLIPS
 from vpbench.resampling import LEAST_CLIPS
-from vpbench.wording import frame_in_words
+from vpbench.tables.formats import BEST, Sheet
+from vpbench.tables.printing import MISSING, as_frame, number, records, render_sheets, slug
+from vpbench.tables.reading import FEW_CLIPS
+from vpbench.tables.wording import frame_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def render(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
-    """Print a comparison in one of :data:`vpbench.printing.FORMATS`; the text has no newline at its end.
+    """Print a comparison in one of :data:`vpbench.tables.printing.FORMATS`; the text has no newline at its end.
 
     CSV has the differences alone, a line a metric and frame; JSON has everything.
 

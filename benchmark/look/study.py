@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vpbench.errors import UsageError
 from vpbench.escape import plain
 from vpbench.files import write_atomic
-from vpbench.study_tables import caption, label_of, unit_of
+from vpbench.tables.study import caption, label_of, unit_of
 
 if TYPE_CHECKING:
     from pathlib import Path

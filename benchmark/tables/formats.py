@@ -1,4 +1,7 @@
-"""A table as it is printed, and its layout as text for a terminal and as Markdown (LaTeX: :mod:`vpbench.latex`)."""
+"""A table as it is printed, and its layout as text for a terminal and as Markdown.
+
+LaTeX is in :mod:`vpbench.tables.latex`, HTML in :mod:`vpbench.tables.html`.
+"""
 
 from __future__ import annotations
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vpbench import escape, formats, latex
+from vpbench import escape
 from vpbench.errors import unknown_name
 from vpbench.escape import plain
-from vpbench.formats import Sheet
 from vpbench.leaderboard import mask_in_words
 from vpbench.metrics import get_metric
 from vpbench.sharpening import CHANGES
 from vpbench.study import SHARPENED, Study
+from vpbench.tables import formats, latex
+from vpbench.tables.formats import Sheet
 
 FORMATS = ("text", "markdown", "latex", "csv")
 MISSING = "–"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from vpbench.formats import BEST, SECOND, Sheet
+from vpbench.tables.formats import BEST, SECOND, Sheet
 
 _STYLE = """
 :root { color-scheme: light dark; --rule: #8884; --soft: #666; }

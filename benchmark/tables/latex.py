@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from vpbench import escape
-from vpbench.formats import BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
+from vpbench.tables.formats import BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
 
 # Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
 _WIDE, _MANY = 9, 55
