@@ -17,13 +17,12 @@ from vpbench.checking import check_run, score_lines
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.evaluation import evaluate_clips
+from vpbench.manifest import split_of
 from vpbench.opening import Progress, no_progress, open_clips
 from vpbench.predictor import FRAMES, PredictorSpec, predictor_names
 from vpbench.protocol import BUILT_IN, Protocol, get_protocol
 from vpbench.runs import Run
 from vpbench.samples import SCORED, Samples
-from vpbench.splits import BUILT_IN as SPLITS
-from vpbench.splits import get_split
 
 TOLERANCE = 1e-9
 # On what the last bits of scores depend.
@@ -86,14 +85,7 @@ def verify(
         VpbenchError: the run is damaged, or evaluating fails.
     """
     rules = _protocol(check_run(run, partial=True, complete=False), protocol)
-    said = run.manifest["split"]
-    if split is None and said["name"] not in SPLITS:
-        raise UsageError(f"The run's split '{said['name']}' is not one of vpbench's; give it as --split.")
-    known = get_split(split or said["name"])
-    if known.hash != said["hash"]:
-        raise UsageError(
-            f"The run's split '{said['name']}' (hash {said['hash']}) is not '{known.name}' ({known.hash})."
-        )
+    known = split_of(run.manifest, split)
     spec, source = _predictor(run, model)
     predictor = spec.create(device)
     weights = run.manifest["predictor"]["description"].get("weights")

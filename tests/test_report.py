@@ -21,10 +21,11 @@ from vpbench.clips import Clip
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.look import pictures
 from vpbench.look.choose import Box, choose_clips, parse_box, zoom_boxes
-from vpbench.look.clips import ClipFinder, protocol_of
+from vpbench.look.clips import ClipFinder
 from vpbench.look.frames import RunFrames
 from vpbench.look.labels import parts, wrapped
 from vpbench.look.page import Wishes, make_page
+from vpbench.manifest import protocol_of
 from vpbench.runs import Run, read_run
 
 Cli = Callable[..., Result]

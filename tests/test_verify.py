@@ -197,11 +197,11 @@ def test_another_split_is_refused(
 ) -> None:
     done = cli("verify", run, "--data", clips.prepared)
     assert done.exit_code == 2
-    assert "give it as --split" in done.output
+    assert "as --split" in done.output
     (tmp_path / "other.csv").write_text("video\nclip_0.avi\n")
     done = cli("verify", run, "--split", tmp_path / "other.csv", "--data", clips.videos)
     assert done.exit_code == 2
-    assert "is not 'other'" in done.output
+    assert "is not this 'other'" in done.output
 
 
 def test_a_protocol_of_ones_own_must_be_named(

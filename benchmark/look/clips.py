@@ -10,10 +10,10 @@ from typing import Any
 from vpbench.clips import Clip, PreparedClips, is_archive, is_prepared, load_clip, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
+from vpbench.manifest import protocol_of, split_of
 from vpbench.prepare import cache_folder, prepare
-from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol
-from vpbench.splits import BUILT_IN as SPLITS
-from vpbench.splits import Sources, find_sources, get_split
+from vpbench.protocol import Protocol
+from vpbench.splits import Sources, find_sources
 from vpbench.workers import SerialExecutor
 
 
@@ -65,27 +65,17 @@ class ClipFinder:
         return clips, [index for index in wanted if scored.get(str(index)) != prepared.contents[index]]
 
     def _open(self, manifest: dict[str, Any], protocol: Protocol, wanted: list[int]) -> PreparedClips:
-        name, split_hash = manifest["split"]["name"], manifest["split"]["hash"]
         data = self.data
         if data is not None and data.is_dir() and is_prepared(data):
             clips = open_prepared(data)
-            if clips.split["hash"] != split_hash:
+            if clips.split["hash"] != manifest["split"]["hash"]:
+                scored = plain(manifest["split"]["name"])
                 raise UsageError(
-                    f"{data} holds clips of split '{clips.split['name']}'; the run scored '{plain(name)}'."
+                    f"{data} holds clips of split '{clips.split['name']}'; the run scored '{scored}'."
                 )
             clips.check_serves(protocol)
             return clips
-        # A manifest may come from a stranger: its name opens a list that comes with vpbench, never a path.
-        if self.split is None and name not in SPLITS:
-            raise UsageError(
-                f"The run's split '{plain(name)}' is not one of vpbench's; give its folder or CSV file as --split."
-            )
-        split = get_split(self.split or name)
-        if split.hash != split_hash:
-            raise UsageError(
-                f"The run's split '{plain(name)}' (hash {plain(split_hash)}) is not this '{split.name}' "
-                f"(hash {split.hash}); give the list that was scored as --split."
-            )
+        split = split_of(manifest, self.split)
         if data is not None and data.is_dir() and is_archive(data):
             clips = open_archive(data, split.name, split.hash, (clip.index for clip in split.clips))
             clips.check_serves(protocol)
@@ -102,37 +92,3 @@ class ClipFinder:
         sources = find_sources(split, data)
         chosen = Sources({i: path for i, path in sources.found.items() if i in wanted}, sources.missing)
         return prepare(split, chosen, protocol, folder, SerialExecutor())
-
-
-def protocol_of(manifest: dict[str, Any]) -> Protocol:
-    """The protocol that a run was made under, from its manifest.
-
-    Raises:
-        VpbenchError: the definition is damaged, or does not have the hash that the manifest states.
-    """
-    said = manifest["protocol"]
-    known = BUILT_IN.get(said["name"])
-    if known is not None and known.hash == said["hash"]:
-        return known
-    given = said["definition"]
-    try:
-        protocol = Protocol(
-            **{
-                **given,
-                "summary": "",
-                "metrics": {column: MetricUse(**use) for column, use in given["metrics"].items()},
-                "mask": MaskRule(**given["mask"]),
-                "exclude": Exclusion(**given["exclude"]) if given.get("exclude") else None,
-                "size": tuple(given["size"]) if given.get("size") else None,
-            }
-        )
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise VpbenchError(
-            f"The protocol in the manifest of run '{plain(manifest['label'])}' is damaged: {error}"
-        ) from None
-    if protocol.hash != said["hash"]:
-        raise VpbenchError(
-            f"The manifest of run '{plain(manifest['label'])}' is damaged: its protocol's definition has the hash "
-            f"{protocol.hash}, not {plain(said['hash'])}."
-        )
-    return protocol

@@ -10,7 +10,7 @@ import numpy as np
 from vpbench.errors import VpbenchError
 from vpbench.escape import plain
 from vpbench.frames_folder import FramesFolder
-from vpbench.look.clips import protocol_of
+from vpbench.manifest import protocol_of
 from vpbench.predictor import PredictorSpec, check_fits, check_predictions, predictor_names
 
 if TYPE_CHECKING:

@@ -17,10 +17,11 @@ from vpbench.escape import plain
 from vpbench.leaderboard import build
 from vpbench.look import table
 from vpbench.look.choose import check_clips, choose_clips
-from vpbench.look.clips import ClipFinder, protocol_of
+from vpbench.look.clips import ClipFinder
 from vpbench.look.frames import RunFrames
 from vpbench.look.labels import parts
 from vpbench.look.strips import LEVELS, Level, Strips, make_strips
+from vpbench.manifest import protocol_of
 from vpbench.tables import reading
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.leaderboard import build
 from vpbench.look.choose import check_clips, choose_clips
-from vpbench.look.clips import ClipFinder, protocol_of
+from vpbench.look.clips import ClipFinder
 from vpbench.look.frames import RunFrames
+from vpbench.manifest import protocol_of
 from vpbench.masks import moving_area
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vpbench.look import pictures
-from vpbench.look.clips import protocol_of
+from vpbench.manifest import protocol_of
 from vpbench.masks import moving_area
 
 if TYPE_CHECKING:
