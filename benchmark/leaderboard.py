@@ -22,6 +22,7 @@ from vpbench.comparable import (
 )
 from vpbench.errors import UsageError
 from vpbench.escape import plain
+from vpbench.footnotes import Footnotes, preparations, run_marks
 from vpbench.published import (
     UNVERIFIED,
     UNVERIFIED_MARK,
@@ -48,8 +49,7 @@ from vpbench.rows import (
     score_columns,
 )
 from vpbench.selection import in_order, select_columns, select_rows, split_score_name
-from vpbench.tables.footnotes import Footnotes, preparations, run_marks
-from vpbench.tables.wording import mask_in_words
+from vpbench.wording import mask_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.protocol import BUILT_IN, Protocol, from_definition
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import Split, get_split
 
@@ -45,22 +45,11 @@ def protocol_of(manifest: dict[str, Any]) -> Protocol:
     known = BUILT_IN.get(said["name"])
     if known is not None and known.hash == said["hash"]:
         return known
-    given = said["definition"]
+    where = f"The protocol in the manifest of run '{plain(manifest['label'])}' is damaged"
     try:
-        protocol = Protocol(
-            **{
-                **given,
-                "summary": "",
-                "metrics": {column: MetricUse(**use) for column, use in given["metrics"].items()},
-                "mask": MaskRule(**given["mask"]),
-                "exclude": Exclusion(**given["exclude"]) if given.get("exclude") else None,
-                "size": tuple(given["size"]) if given.get("size") else None,
-            }
-        )
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise VpbenchError(
-            f"The protocol in the manifest of run '{plain(manifest['label'])}' is damaged: {error}"
-        ) from None
+        protocol = from_definition(said["definition"], where)
+    except UsageError as error:
+        raise VpbenchError(str(error)) from None
     if protocol.hash != said["hash"]:
         raise VpbenchError(
             f"The manifest of run '{plain(manifest['label'])}' is damaged: its protocol's definition has the hash "

@@ -7,6 +7,7 @@ and on full frames, beside a copy of the last frame. All means run over the fram
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,4 @@ def _clip(index: int, frames: NDArray[np.uint8], inputs: int) -> Clip:
 
 
 def _protocol(base: Protocol, network: Network, targets: int) -> Protocol:
-    from dataclasses import replace
-
     return replace(base, inputs=network.inputs, targets=targets)

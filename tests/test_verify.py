@@ -197,7 +197,7 @@ def test_another_split_is_refused(
 ) -> None:
     done = cli("verify", run, "--data", clips.prepared)
     assert done.exit_code == 2
-    assert "as --split" in done.output
+    assert "give its folder or CSV file as --split" in done.output
     (tmp_path / "other.csv").write_text("video\nclip_0.avi\n")
     done = cli("verify", run, "--split", tmp_path / "other.csv", "--data", clips.videos)
     assert done.exit_code == 2

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vpbench.commands.frames import frame_options
+
 if TYPE_CHECKING:
     from vpbench.look.scene import Scene
 
@@ -23,25 +25,7 @@ def figure() -> None:
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options that the figures share."""
     for option in (
-        click.option(
-            "--model",
-            "models",
-            multiple=True,
-            metavar="FILE.py:Class",
-            help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
-        ),
-        click.option("--device", default="cpu", show_default=True, help="Where predictors are run again."),
-        click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames."),
-        click.option(
-            "--data",
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar="VPBENCH_DATA",
-            show_envvar=True,
-            help="Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]",
-        ),
-        click.option(
-            "--split", metavar="FOLDER|FILE.csv", help="The runs' split, where it is one of your own."
-        ),
+        frame_options,
         click.option("--grey", is_flag=True, help="Luma only, as in the paper's Figure 5."),
         click.option(
             "--clip", type=int, help="Which clip.  [default: where the runs differ most; median of one run]"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vpbench.commands.frames import frame_options
 from vpbench.errors import UsageError
 
 
@@ -21,23 +22,7 @@ from vpbench.errors import UsageError
     "--frame", "frames", type=int, multiple=True, help="Which predicted frame to show; may be repeated."
 )
 @click.option("--title", help="Title of the page.")
-@click.option("--split", metavar="FOLDER|FILE.csv", help="The runs' split, where it is one of your own.")
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="VPBENCH_DATA",
-    show_envvar=True,
-    help="Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]",
-)
-@click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames.")
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="FILE.py:Class",
-    help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
-)
-@click.option("--device", default="cpu", show_default=True, help="Where predictors are run again.")
+@frame_options
 def report(
     runs: tuple[Path, ...],
     out: Path,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 from vpbench.errors import UsageError
 from vpbench.escape import plain
-from vpbench.files import write_atomic
+from vpbench.look.figures import save
 from vpbench.tables.study import caption, label_of, unit_of
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ _STYLES = (
     ("#000000", "X"),
 )
 _ROW, _PANEL, _LABELS = 0.21, 2.1, 2.2  # inches
+_DPI = 200  # of the PNG
 
 
 def write_figure(study: Study, stem: Path) -> list[Path]:
@@ -38,13 +38,9 @@ def write_figure(study: Study, stem: Path) -> list[Path]:
         VpbenchError: the disk refuses.
     """
     figure = draw(study)
-    paths = []
-    for suffix, options in ((".pdf", {"metadata": {"CreationDate": None}}), (".png", {"dpi": 200})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], **options)
-        path = stem.with_name(stem.name + suffix)
-        write_atomic(path, buffer.getvalue())
-        paths.append(path)
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".pdf", ".png")]
+    for path in paths:
+        save(figure, path, _DPI)
     return paths
 
 

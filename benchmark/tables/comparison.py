@@ -11,7 +11,7 @@ from vpbench.resampling import LEAST_CLIPS
 from vpbench.tables.formats import BEST, Sheet
 from vpbench.tables.printing import MISSING, as_frame, number, records, render_sheets, slug
 from vpbench.tables.reading import FEW_CLIPS
-from vpbench.tables.wording import frame_in_words
+from vpbench.wording import frame_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

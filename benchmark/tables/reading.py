@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vpbench.published import Frame
 from vpbench.resampling import LEAST_CLIPS
-from vpbench.tables.wording import frame_in_words, ordinal
+from vpbench.wording import frame_in_words, ordinal
 
 if TYPE_CHECKING:
     from vpbench.leaderboard import Leaderboard

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from vpbench.footnotes import Footnotes
 from vpbench.leaderboard import Column, Leaderboard
 from vpbench.published import UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedTable
 from vpbench.tables import reading
-from vpbench.tables.footnotes import Footnotes
 from vpbench.tables.formats import BEST, SECOND, Sheet
 from vpbench.tables.printing import (
     FORMATS,
@@ -29,7 +29,7 @@ from vpbench.tables.printing import (
     slug,
     values_of,
 )
-from vpbench.tables.wording import frame_in_words, ordinal
+from vpbench.wording import frame_in_words, ordinal
 
 __all__ = [
     "FORMATS",
