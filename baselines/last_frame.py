@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vpbench.predictor import Predictor
+from vpbench.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
     import numpy as np

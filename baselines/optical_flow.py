@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vpbench import flow
-from vpbench.predictor import Predictor
+from vpbench.predictors.predictor import Predictor
+from vpbench.video import flow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class OpticalFlow(Predictor):
     that the flow of the inputs is propagated; the details above are this benchmark's.
 
     Args:
-        estimator: name of the flow estimator (see :data:`vpbench.flow.ESTIMATORS`).
+        estimator: name of the flow estimator (see :data:`vpbench.video.flow.ESTIMATORS`).
 
     Raises:
         UsageError: there is no such estimator.

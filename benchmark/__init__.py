@@ -9,37 +9,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vpbench.api import evaluate, evaluate_samples
-    from vpbench.clips import Clip, PreparedClips, open_prepared
+    from vpbench.clips.prepared import PreparedClips, open_prepared
     from vpbench.errors import UsageError, VpbenchError
-    from vpbench.evaluation import evaluate_clips
-    from vpbench.metrics import Metric, get_metric
-    from vpbench.predictor import Predictor, PredictorSpec
-    from vpbench.protocol import Protocol, get_protocol
-    from vpbench.runs import Run, read_run
-    from vpbench.scoring import score_clip
+    from vpbench.evaluation.api import evaluate, evaluate_samples
+    from vpbench.evaluation.engine import evaluate_clips
+    from vpbench.predictors.predictor import Predictor
+    from vpbench.predictors.spec import PredictorSpec
+    from vpbench.runs.run import Run, read_run
+    from vpbench.scoring.built_in import get_protocol
+    from vpbench.scoring.clip import Clip
+    from vpbench.scoring.metrics import Metric, get_metric
+    from vpbench.scoring.protocol import Protocol
+    from vpbench.scoring.score import score_clip
     from vpbench.splits import Split, get_split
 
 _MODULES = {
-    "Clip": "clips",
-    "Metric": "metrics",
-    "Predictor": "predictor",
-    "PredictorSpec": "predictor",
-    "PreparedClips": "clips",
-    "Protocol": "protocol",
-    "Run": "runs",
+    "Clip": "scoring.clip",
+    "Metric": "scoring.metrics",
+    "Predictor": "predictors.predictor",
+    "PredictorSpec": "predictors.spec",
+    "PreparedClips": "clips.prepared",
+    "Protocol": "scoring.protocol",
+    "Run": "runs.run",
     "Split": "splits",
     "UsageError": "errors",
     "VpbenchError": "errors",
-    "evaluate": "api",
-    "evaluate_clips": "evaluation",
-    "evaluate_samples": "api",
-    "get_metric": "metrics",
-    "get_protocol": "protocol",
+    "evaluate": "evaluation.api",
+    "evaluate_clips": "evaluation.engine",
+    "evaluate_samples": "evaluation.api",
+    "get_metric": "scoring.metrics",
+    "get_protocol": "scoring.built_in",
     "get_split": "splits",
-    "open_prepared": "clips",
-    "read_run": "runs",
-    "score_clip": "scoring",
+    "open_prepared": "clips.prepared",
+    "read_run": "runs.run",
+    "score_clip": "scoring.score",
 }
 
 __all__ = [

@@ -9,7 +9,7 @@ from importlib.metadata import version as installed
 
 import click
 
-from vpbench.cli import main
+from vpbench.cli.main import main
 
 project = "vpbench"
 author = "The vpbench authors"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 
 from vpbench.errors import UsageError
-from vpbench.models.build import make_generator
-from vpbench.models.checkpoint import Checkpoint, load_checkpoint, load_weights
-from vpbench.models.forecast import forecast_batch
-from vpbench.models.networks import parameter_count
-from vpbench.models.registry import load_shipped
-from vpbench.predictor import Predictor
+from vpbench.models.networks.build import make_generator
+from vpbench.models.networks.forecast import forecast_batch
+from vpbench.models.networks.generator import parameter_count
+from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint, load_weights
+from vpbench.models.weights.registry import load_shipped
+from vpbench.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
     import numpy as np

@@ -155,7 +155,7 @@ def _read_csv(path: Path) -> tuple[SplitClip, ...]:
 
 
 def _list_folder(folder: Path) -> tuple[SplitClip, ...]:
-    from vpbench.video import VIDEO_SUFFIXES, natural_key, picture_names
+    from vpbench.video.decoding import VIDEO_SUFFIXES, natural_key, picture_names
 
     found = []
     for path in folder.rglob("*"):

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from vpbench.cli import main
+from vpbench.cli.main import main
 
 UCF101 = Path(
     os.environ.get("VPBENCH_TEST_UCF101") or Path(__file__).parents[2] / "shared" / "data" / "UCF-101"

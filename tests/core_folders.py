@@ -11,11 +11,12 @@ import numpy as np
 from conftest import moving_frames
 from numpy.typing import NDArray
 
-from vpbench.clips import PreparedClips
-from vpbench.prepare import prepare
-from vpbench.protocol import Protocol, get_protocol
+from vpbench.clips.prepare import prepare
+from vpbench.clips.prepared import PreparedClips
+from vpbench.parallel.processes import make_executor
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.protocol import Protocol
 from vpbench.splits import find_sources, get_split
-from vpbench.workers import make_executor
 
 # A protocol for small frames: no SSIM of the whole is needed to see whether clips arrive.
 SMALL_PROTOCOL = """

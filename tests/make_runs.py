@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vpbench.protocol import Protocol, get_protocol
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.protocol import Protocol
 
 Score = float | None
 

@@ -1,6 +1,6 @@
 """Slow, literal references of the metrics: the formulas written down again, with loops or scipy.
 
-Nothing here is shared with vpbench.metrics, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
+Nothing here is shared with vpbench.scoring.metrics, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from vpbench import flow
 from vpbench.baselines.last_frame import LastFrame
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
 from vpbench.errors import UsageError
-from vpbench.predictor import PredictorSpec, check_predictions
+from vpbench.predictors.predictor import check_predictions
+from vpbench.predictors.spec import PredictorSpec
 from vpbench.splits import synthetic
+from vpbench.video import flow
 
 
 def slow_sample(frame, displacement):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from make_runs import make_run
 
-from vpbench.leaderboard import build
-from vpbench.runs import read_run
+from vpbench.analysis.leaderboard import build
+from vpbench.runs.run import read_run
 from vpbench.tables.bibtex import entries
 
 GOOD = """@InProceedings{liu2017,

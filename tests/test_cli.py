@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import vpbench
-from vpbench import environment
-from vpbench.flow import ESTIMATORS
-from vpbench.metrics import metric_names
-from vpbench.predictor import predictor_names
-from vpbench.protocol import BUILT_IN
+from vpbench.predictors.spec import predictor_names
+from vpbench.runs import environment
+from vpbench.scoring.built_in import BUILT_IN
+from vpbench.scoring.metrics import metric_names
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
+from vpbench.video.flow import ESTIMATORS
 
 
 def test_help(cli):
@@ -109,7 +109,7 @@ def test_lists_are_complete(cli):
 
 
 def test_metrics_are_listed_with_unit_range_and_direction(cli):
-    from vpbench.metrics import get_metric
+    from vpbench.scoring.metrics import get_metric
 
     text = cli("list", "metrics").stdout
     for name in metric_names():
@@ -130,7 +130,7 @@ def test_predictors_are_listed_with_options_and_inputs(cli):
 def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(cli, monkeypatch: pytest.MonkeyPatch):
     from importlib.metadata import EntryPoint
 
-    from vpbench import predictor
+    from vpbench.predictors import predictor
 
     broken = EntryPoint("broken", "no_such_package:Class", "vpbench.predictors")
     monkeypatch.setattr(predictor, "_entries", lambda: {"broken": broken})

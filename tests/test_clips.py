@@ -10,11 +10,12 @@ import pytest
 from conftest import moving_frames
 from core_folders import prepare_folder, read_lines, tree, write_archive, write_png
 
-from vpbench.clips import is_archive, load_clip, open_archive, open_prepared
+from vpbench.clips.prepared import is_archive, load_clip, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.protocol import MaskRule, MetricUse, Protocol, get_protocol
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol
 from vpbench.splits import get_split
-from vpbench.video import read_frames
+from vpbench.video.decoding import read_frames
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_what_prepare_writes_is_an_archive_to_others(tmp_path: Path, videos: Pat
     (tmp_path / "p" / "manifest.json").unlink()
     assert is_archive(tmp_path / "p")
     theirs = load_clip(tmp_path / "p", 1, protocol, None)
-    from vpbench.masks import moving_area
+    from vpbench.scoring.masks import moving_area
 
     assert ours.flows is not None
     assert theirs.flow_images is not None

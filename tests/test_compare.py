@@ -15,13 +15,13 @@ from make_runs import by_column, make_run
 from scipy import stats
 
 from vpbench import escape
-from vpbench.compare import Comparison, compare
+from vpbench.analysis.bootstrap import draw, percentile_interval
+from vpbench.analysis.comparison import Comparison, compare
 from vpbench.errors import UsageError
-from vpbench.resampling import draw, percentile_interval
-from vpbench.runs import read_run
+from vpbench.runs.run import read_run
 from vpbench.splits import get_split
 from vpbench.tables.comparison import render
-from vpbench.tables.printing import FORMATS
+from vpbench.tables.formats.export import FORMATS
 
 HOSTILE = '<img src=x onerror=alert(1)> \\input{x} & "q" | </script>'
 

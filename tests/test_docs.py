@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from vpbench.cli import main
+from vpbench.cli.main import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)

@@ -14,10 +14,11 @@ import reference_metrics as reference
 from conftest import moving_frames, write_video
 from core_folders import prepare_folder, read_lines, write_archive
 
-from vpbench.clips import Clip
 from vpbench.errors import VpbenchError
-from vpbench.protocol import BUILT_IN, MaskRule, Protocol, get_protocol
-from vpbench.scoring import score_clip
+from vpbench.scoring.built_in import BUILT_IN, get_protocol
+from vpbench.scoring.clip import Clip
+from vpbench.scoring.protocol import MaskRule, Protocol
+from vpbench.scoring.score import score_clip
 
 METRICS = {
     "psnr": reference.psnr,
@@ -229,12 +230,12 @@ def test_same_bits_for_one_and_two_workers_and_again(cli, tmp_path: Path):
 
 
 def test_workers_use_one_thread(tmp_path: Path):
-    from vpbench.workers import make_executor
+    from vpbench.parallel.processes import make_executor
 
     with make_executor(2) as executor:
         threads = executor.submit(_threads).result()
     assert threads == {"opencv": 1, "blas": 1}
-    from vpbench.workers import limit_threads
+    from vpbench.parallel.processes import limit_threads
 
     limit_threads()
     assert _threads() == {"opencv": 1, "blas": 1}
@@ -254,7 +255,7 @@ def test_memory_does_not_hold_all_clips():
     """What is submitted ahead is bounded; results are taken in order (tests/speed/memory.py measures)."""
     from concurrent.futures import Executor, Future
 
-    from vpbench.workers import map_in_order
+    from vpbench.parallel.processes import map_in_order
 
     class Later(Future[Any]):
         """Is done when it is asked for."""
@@ -285,7 +286,7 @@ def test_memory_does_not_hold_all_clips():
 
 
 def test_what_is_done_is_handed_on_at_once():
-    from vpbench.workers import SerialExecutor, map_in_order
+    from vpbench.parallel.processes import SerialExecutor, map_in_order
 
     done = []
     for value in map_in_order(SerialExecutor(), done.append, ((k,) for k in range(10)), window=5):
@@ -296,7 +297,7 @@ def test_what_is_done_is_handed_on_at_once():
 
 
 def test_an_error_of_one_clip_stops_the_rest():
-    from vpbench.workers import SerialExecutor, map_in_order
+    from vpbench.parallel.processes import SerialExecutor, map_in_order
 
     def fail(k: int) -> int:
         if k == 3:

@@ -13,10 +13,10 @@ from click.testing import Result
 from PIL import Image
 from test_report import HOSTILE, edit
 
-from vpbench.look import animation, figures
-from vpbench.look.clips import ClipFinder
-from vpbench.look.scene import Scene, gather
-from vpbench.runs import read_run
+from vpbench.evaluation.replay import ClipFinder
+from vpbench.figures import animation, figures
+from vpbench.figures.scene import Scene, gather
+from vpbench.runs.run import read_run
 
 pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'vpbench[figures]'")
 

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vpbench import flow
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.splits import synthetic
+from vpbench.video import flow
 
 COFFEE, DRIFT, SAUCER, STILL = 1, 2, 9, 12
 # (mean end-point error that is allowed on the slow drift and on the pan), measured and rounded up generously

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vpbench.errors import UsageError
-from vpbench.flow_colour import colour_code, colour_wheel, largest_motion
+from vpbench.video.flow_colour import colour_code, colour_wheel, largest_motion
 
 
 def wheel_by_hand():

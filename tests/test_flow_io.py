@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.flow_io import read_flo, write_flo
+from vpbench.video.flow_io import read_flo, write_flo
 
 
 @pytest.fixture

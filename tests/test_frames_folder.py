@@ -19,8 +19,8 @@ from small_runs import SIZE, SmallClips, make_clips, score_lines, write_frames
 
 import vpbench
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.frames_folder import QUANTISED, FramesFolder, content_hash
-from vpbench.predictor import PredictorSpec
+from vpbench.predictors.frames_folder import QUANTISED, FramesFolder, content_hash
+from vpbench.predictors.spec import PredictorSpec
 
 
 @pytest.fixture(scope="module")

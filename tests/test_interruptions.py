@@ -22,7 +22,7 @@ from core_folders import prepare_folder, read_lines, tree
 
 from vpbench.errors import VpbenchError
 from vpbench.files import lock_folder, write_atomic
-from vpbench.runs import read_run
+from vpbench.runs.run import read_run
 
 KILLS = 6  # of a run and of a preparation each
 SLOW = """
@@ -333,7 +333,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, trouble: OSError) -> Iterator[Callable
                 raise
             return stream
 
-        patch.setattr("vpbench.runs.os.write", failing_write)
+        patch.setattr("vpbench.runs.run.os.write", failing_write)
         patch.setattr(Path, "write_bytes", failing_write_bytes)
         patch.setattr("vpbench.files.os.fdopen", failing_fdopen)
         return disk

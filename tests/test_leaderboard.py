@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from make_runs import by_column, make_run
 
-from vpbench import leaderboard, rows
+from vpbench.analysis import leaderboard, rows
+from vpbench.analysis.leaderboard import Leaderboard, build, mask_in_words
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.leaderboard import Leaderboard, build, mask_in_words
-from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol
-from vpbench.published import PublishedRow, PublishedTable, Source
-from vpbench.runs import read_run
+from vpbench.results.published_tables import PublishedRow, PublishedTable, Source
+from vpbench.runs.run import read_run
+from vpbench.scoring.built_in import BUILT_IN
+from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 

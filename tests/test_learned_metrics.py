@@ -18,15 +18,16 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.metrics import get_metric
+from vpbench.scoring.metrics import get_metric
 
 if not all(map(importlib.util.find_spec, ("torchmetrics", "torchvision"))):
     pytest.skip("needs pip install 'vpbench[learned]'", allow_module_level=True)
 
 import torch
 
-from vpbench.models import fvd, learned_metrics
-from vpbench.models.learned_metrics import dists, lpips
+from vpbench.models.learned_metrics import fvd
+from vpbench.models.learned_metrics import lpips_dists as learned_metrics
+from vpbench.models.learned_metrics.lpips_dists import dists, lpips
 
 Image = NDArray[np.float64]
 # torchvision's layers with weights: number in `features`, inputs, outputs, side of the kernel.
@@ -127,7 +128,7 @@ def test_dists_is_torchmetrics_dists(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_they_are_installed_and_listed_without_torch(tmp_path: Path) -> None:
     assert not get_metric("lpips").higher_is_better
     assert not get_metric("dists").higher_is_better
-    code = "import sys; from vpbench.listing import metrics; print(metrics()); print('torch' in sys.modules)"
+    code = "import sys; from vpbench.cli.list import metrics; print(metrics()); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "lpips" in done.stdout
     assert done.stdout.endswith("False\n")

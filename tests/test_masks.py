@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vpbench.errors import UsageError
-from vpbench.flow_colour import colour_code
-from vpbench.masks import moving_area
-from vpbench.protocol import MaskRule
+from vpbench.scoring.masks import moving_area
+from vpbench.scoring.protocol import MaskRule
+from vpbench.video.flow_colour import colour_code
 
 FIXED = MaskRule("colour", max_motion=1.0)
 FRAME = MaskRule("colour", max_motion="frame")

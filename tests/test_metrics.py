@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.metrics import Metric, get_metric
-from vpbench.video import read_frames
+from vpbench.scoring.metrics import Metric, get_metric
+from vpbench.video.decoding import read_frames
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]

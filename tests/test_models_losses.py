@@ -9,16 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vpbench.models.adversaries import (
-    Task,
-    discriminator_loss,
-    frozen_judgement,
-    generator_loss,
-)
-from vpbench.models.discriminator import Discriminator
-from vpbench.models.losses import gdl, judged, lp
-from vpbench.models.networks import Generator, pyramid
-from vpbench.models.recipe import Network
+from vpbench.models.networks.discriminator import Discriminator
+from vpbench.models.networks.generator import Generator, pyramid
+from vpbench.models.recipes.recipe import Network
+from vpbench.models.training.losses import gdl, judged, lp
+from vpbench.models.training.steps import Task, discriminator_loss, frozen_judgement, generator_loss
 
 
 def slow_gdl(prediction: NDArray[np.float64], target: NDArray[np.float64], alpha: int) -> float:

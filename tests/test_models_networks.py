@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vpbench.models.build import make_discriminator, make_generator, predict_whole
-from vpbench.models.discriminator import Discriminator
-from vpbench.models.forecast import forecast, forecast_batch
-from vpbench.models.guided import BASELINE, CANDIDATES, REFINED, FlowGuided, candidates, sample
-from vpbench.models.guides import FIELDS
-from vpbench.models.networks import (
+from vpbench.models.footage.flows import FIELDS
+from vpbench.models.networks.build import make_discriminator, make_generator, predict_whole
+from vpbench.models.networks.discriminator import Discriminator
+from vpbench.models.networks.flow_guided import BASELINE, CANDIDATES, REFINED, FlowGuided, candidates, sample
+from vpbench.models.networks.forecast import forecast, forecast_batch
+from vpbench.models.networks.generator import (
     ConvStack,
     Generator,
     active_share,
@@ -21,7 +21,7 @@ from vpbench.models.networks import (
     upsample,
     watch,
 )
-from vpbench.models.recipe import Network
+from vpbench.models.recipes.recipe import Network
 
 
 def frames(batch: int, count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -166,7 +166,7 @@ def test_flow_guided_starts_near_a_constant_flow_prediction() -> None:
 
 def test_the_baselines_candidate_is_the_baseline() -> None:
     from vpbench.baselines.optical_flow import OpticalFlow
-    from vpbench.models.guides import guiding_flows
+    from vpbench.models.footage.flows import guiding_flows
 
     random = np.random.default_rng(0)
     wide = random.integers(0, 256, (40, 60, 3)).astype(np.uint8)

@@ -10,9 +10,9 @@ import torch
 from small_footage import drifting, write_footage, write_video
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.footage import Segments, cache_segments, decode_segments, find_footage
-from vpbench.models.guides import FIELDS, cache_flows, guiding_flows
-from vpbench.models.patches import PatchSource, Selection, movement, prefetched
+from vpbench.models.footage.flows import FIELDS, cache_flows, guiding_flows
+from vpbench.models.footage.patches import PatchSource, Selection, movement, prefetched
+from vpbench.models.footage.videos import Segments, cache_segments, decode_segments, find_footage
 
 
 def cached(folder: Path, speed: int = 2) -> Segments:

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models import predictors, registry
-from vpbench.models.build import make_generator
-from vpbench.models.checkpoint import load_checkpoint, save_checkpoint
-from vpbench.models.forecast import forecast
+from vpbench.models import predictors
+from vpbench.models.networks.build import make_generator
+from vpbench.models.networks.forecast import forecast
 from vpbench.models.predictors import ROWS, AdvGdl, AdvGdlFlow, GdlL1, MultiFrame
-from vpbench.models.recipe import Data, Network, Phase, Recipe
-from vpbench.predictor import check_predictions
+from vpbench.models.recipes.recipe import Data, Network, Phase, Recipe
+from vpbench.models.weights import registry
+from vpbench.models.weights.checkpoint import load_checkpoint, save_checkpoint
+from vpbench.predictors.predictor import check_predictions
 
 SHIPPED = sorted(registry.read_registry()) if (registry.FOLDER / registry.REGISTRY).exists() else []
 
@@ -172,7 +173,7 @@ def test_weights_that_ship_are_small_and_known() -> None:
 
 
 def test_weights_that_ship_follow_their_recipes() -> None:
-    from vpbench.models.recipe import load_recipe
+    from vpbench.models.recipes.recipe import load_recipe
 
     for entry in registry.read_registry().values() if SHIPPED else ():
         _, loaded = registry.load_shipped(entry.name)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from vpbench.errors import UsageError
-from vpbench.models.build import make_generator
+from vpbench.models.networks.build import make_generator
 from vpbench.models.predictors import ROWS
-from vpbench.models.recipe import Phase, load_recipe, recipe_from, recipe_names
+from vpbench.models.recipes.recipe import Phase, load_recipe, recipe_from, recipe_names
 
 GOOD = """
 name = "mine"

@@ -21,11 +21,11 @@ from small_footage import write_footage
 
 from vpbench import files
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.checkpoint import load_checkpoint
-from vpbench.models.cli import train as command
-from vpbench.models.recipe import Network, Phase, Recipe
-from vpbench.models.settings import Settings
-from vpbench.models.trainer import CHECKPOINT, WEIGHTS, train
+from vpbench.models.recipes.recipe import Network, Phase, Recipe
+from vpbench.models.training.command import train as command
+from vpbench.models.training.settings import Settings
+from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
+from vpbench.models.weights.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
 
@@ -157,7 +157,7 @@ def test_weights_that_are_not_finite_are_not_saved(
 ) -> None:
     train(RECIPE, replace(settings, steps=2))
     good = (settings.out / CHECKPOINT).read_bytes()
-    monkeypatch.setattr("vpbench.models.trainer._step", _spoil)
+    monkeypatch.setattr("vpbench.models.training.trainer._step", _spoil)
     with pytest.raises(VpbenchError, match="no longer finite"):
         train(RECIPE, replace(settings, resume=True, save_every=0))
     assert (settings.out / CHECKPOINT).read_bytes() == good
@@ -262,7 +262,7 @@ def test_the_command(tmp_path: Path, footage: Path) -> None:
     assert "width 0.0625 instead of 0.03125" in loaded.recipe.deviations
 
 
-SCRIPT = "from vpbench.models.cli import train\nif __name__ == '__main__':\n    train()\n"
+SCRIPT = "from vpbench.models.training.command import train\nif __name__ == '__main__':\n    train()\n"
 
 
 @pytest.fixture

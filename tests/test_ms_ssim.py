@@ -9,8 +9,8 @@ from scipy.ndimage import correlate
 from scipy.signal import convolve2d
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.metrics import get_metric
-from vpbench.metrics.ms_ssim import ms_ssim
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.metrics.ms_ssim import ms_ssim
 
 Image = NDArray[np.float64]
 

@@ -10,8 +10,9 @@ from core_folders import SMALL_PROTOCOL, prepare_folder, read_lines
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.predictor import Predictor, PredictorSpec, check_fits, check_predictions
-from vpbench.protocol import get_protocol
+from vpbench.predictors.predictor import Predictor, check_fits, check_predictions
+from vpbench.predictors.spec import PredictorSpec
+from vpbench.scoring.built_in import get_protocol
 
 OWN = '''
 import os
@@ -306,7 +307,7 @@ def test_a_predictor_that_cannot_be_made(cli, clips: Path, tmp_path: Path, own: 
 def test_the_runs_manifest_says_where_the_code_comes_from(cli, clips: Path, tmp_path: Path, own: Path):
     import hashlib
 
-    from vpbench.runs import read_run
+    from vpbench.runs.run import read_run
 
     assert run(cli, clips, tmp_path, f"{own}:Talks", "--as", "talks").exit_code == 0
     manifest = read_run(tmp_path / "videos" / "mathieu2016" / "talks").manifest

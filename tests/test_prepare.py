@@ -13,14 +13,15 @@ import pytest
 from conftest import moving_frames, write_video
 from core_folders import prepare_folder, tree, write_png
 
-from vpbench import flow
-from vpbench.clips import file_hash, open_prepared
+from vpbench.clips.prepare import cache_folder
+from vpbench.clips.prepared import file_hash, open_prepared
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.flow_colour import colour_code
-from vpbench.prepare import cache_folder
-from vpbench.protocol import COLOUR_THRESHOLD, MaskRule, MetricUse, Protocol, get_protocol
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.protocol import COLOUR_THRESHOLD, MaskRule, MetricUse, Protocol
 from vpbench.splits import get_split, synthetic
-from vpbench.video import decoder, read_frames, read_picture
+from vpbench.video import flow
+from vpbench.video.decoding import decoder, read_frames, read_picture
+from vpbench.video.flow_colour import colour_code
 
 ARCHIVE_FILES = {
     *(f"pred_{k}.png" for k in (1, 2, 3, 4)),
@@ -291,7 +292,7 @@ def test_the_cache_folder_depends_on_what_fixes_the_clips(videos: Path, monkeypa
         cache_folder(get_split(str(videos)), get_protocol("mathieu2016")),
         cache_folder(get_split("demo"), Protocol("p", 1, "", {"psnr": MetricUse("psnr")}, flow="tvl1")),
     }
-    monkeypatch.setattr("vpbench.prepare.decoder", lambda: {"opencv": "another"})
+    monkeypatch.setattr("vpbench.clips.prepare.decoder", lambda: {"opencv": "another"})
     others.add(cache_folder(get_split("demo"), get_protocol("mathieu2016")))
     assert len(others | {base}) == 6
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from core_folders import SMALL_PROTOCOL
 
-from vpbench import listing
+from vpbench.cli import list as listing
 from vpbench.errors import UsageError
-from vpbench.metrics import get_metric
-from vpbench.protocol import BUILT_IN, Exclusion, MaskRule, MetricUse, Protocol, get_protocol
+from vpbench.scoring.built_in import BUILT_IN, get_protocol
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
 
 
 def load(tmp_path: Path, text: str) -> Protocol:

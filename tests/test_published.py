@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.published import for_runs, get_table, read_published
+from vpbench.results.published_tables import for_runs, get_table, read_published
 
 GOOD = """
 [source]

@@ -13,9 +13,9 @@ from small_runs import SmallClips, make_clips, score_lines
 from threadpoolctl import threadpool_info
 
 import vpbench
+from vpbench.analysis.leaderboard import build
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.leaderboard import build
-from vpbench.tables.sheets import render
+from vpbench.tables.leaderboard import render
 
 
 @pytest.fixture(scope="module")

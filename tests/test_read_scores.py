@@ -9,7 +9,8 @@ import pytest
 from make_runs import by_column, make_run
 
 from vpbench.errors import VpbenchError
-from vpbench.runs import _read_at_once, _read_one_by_one, read_run
+from vpbench.runs.run import read_run
+from vpbench.runs.scores import _read_at_once, _read_one_by_one
 
 METRICS = ["psnr", "ssim", "sharpness"]
 GOOD = [

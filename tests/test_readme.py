@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vpbench.runs import read_run
+from vpbench.runs.run import read_run
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,16 +17,15 @@ from click.testing import Result
 from make_runs import make_run
 from PIL import Image
 
-from vpbench.clips import Clip
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.look import pictures
-from vpbench.look.choose import Box, choose_clips, parse_box, zoom_boxes
-from vpbench.look.clips import ClipFinder
-from vpbench.look.frames import RunFrames
-from vpbench.look.labels import parts, wrapped
-from vpbench.look.page import Wishes, make_page
-from vpbench.manifest import protocol_of
-from vpbench.runs import Run, read_run
+from vpbench.evaluation.replay import ClipFinder, RunFrames
+from vpbench.figures import pictures
+from vpbench.figures.choose import Box, choose_clips, parse_box, zoom_boxes
+from vpbench.figures.labels import parts, wrapped
+from vpbench.report.page import Wishes, make_page
+from vpbench.runs.manifest import protocol_of
+from vpbench.runs.run import Run, read_run
+from vpbench.scoring.clip import Clip
 
 Cli = Callable[..., Result]
 

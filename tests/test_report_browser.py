@@ -16,12 +16,12 @@ from click.testing import CliRunner
 from make_runs import make_run
 from test_report import HOSTILE, edit
 
-from vpbench.cli import main
-from vpbench.clips import Clip
-from vpbench.look.clips import ClipFinder
-from vpbench.look.page import Wishes, make_page
-from vpbench.protocol import get_protocol
-from vpbench.runs import read_run
+from vpbench.cli.main import main
+from vpbench.evaluation.replay import ClipFinder
+from vpbench.report.page import Wishes, make_page
+from vpbench.runs.run import read_run
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.clip import Clip
 from vpbench.splits.synthetic import render
 
 

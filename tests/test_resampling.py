@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from vpbench.resampling import (
+from vpbench.analysis.bootstrap import (
     LEAST_CLIPS,
     RESAMPLES,
     SEED,

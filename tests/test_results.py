@@ -9,10 +9,10 @@ import pytest
 from click.testing import Result
 from make_runs import make_run
 
-from vpbench.checking import read_untrusted
 from vpbench.errors import VpbenchError
-from vpbench.standings import page
-from vpbench.submission import Submission, check_committed, submit
+from vpbench.runs.untrusted import read_untrusted
+from vpbench.submission.page import page
+from vpbench.submission.submit import Submission, check_committed, submit
 
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = sorted(path.parent for path in (RESULTS / "runs").rglob("manifest.json"))

@@ -13,11 +13,11 @@ import pytest
 from conftest import moving_frames, write_video
 from core_folders import prepare_folder, read_lines, tree
 
-from vpbench.clips import load_clip, open_prepared
+from vpbench.clips.prepared import load_clip, open_prepared
 from vpbench.errors import VpbenchError
-from vpbench.protocol import get_protocol
-from vpbench.runs import find_runs, read_run
-from vpbench.scoring import score_clip
+from vpbench.runs.run import find_runs, read_run
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.score import score_clip
 
 NAME = Path("videos") / "mathieu2016" / "last_frame"
 

@@ -12,17 +12,17 @@ from click.testing import Result
 from small_runs import SmallClips, make_clips, score_lines
 
 import vpbench
-from vpbench.clips import load_clip
+from vpbench.analysis.leaderboard import build
+from vpbench.analysis.rows import group_by_seed
+from vpbench.clips.prepared import load_clip
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.leaderboard import build
-from vpbench.look.table import rows
-from vpbench.predictor import Predictor
-from vpbench.protocol import get_protocol
-from vpbench.rows import group_by_seed
-from vpbench.runs import find_runs
-from vpbench.samples import Samples, Tally, check_samples
-from vpbench.scoring import score_clip
-from vpbench.tables.sheets import render
+from vpbench.predictors.predictor import Predictor
+from vpbench.predictors.samples import Samples, Tally, check_samples
+from vpbench.report.table import rows
+from vpbench.runs.run import find_runs
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.score import score_clip
+from vpbench.tables.leaderboard import render
 
 COUNT, SEED = 4, 7
 NOISE = """

@@ -11,7 +11,7 @@ from core_folders import SMALL_PROTOCOL, read_lines, write_png
 
 import vpbench.splits.sources
 from vpbench.errors import UsageError
-from vpbench.protocol import get_protocol
+from vpbench.scoring.built_in import get_protocol
 from vpbench.splits import find_sources, get_split
 
 UCF = "ucf101-every10th"
@@ -107,7 +107,7 @@ def test_a_partial_copy_is_scored_with_a_warning_and_its_count(
     assert result.exit_code == 0, result.stderr
     assert "found 2 of the 3 clips of split 'mine'" in result.stderr
     assert "missing: gone/away.avi" in result.stderr
-    from vpbench.runs import read_run
+    from vpbench.runs.run import read_run
 
     run = read_run(tmp_path / "runs" / "mine" / "small" / "last_frame")
     assert run.manifest["split"]["total"] == 3

@@ -11,9 +11,10 @@ import pytest
 from click.testing import Result
 
 from vpbench.errors import UsageError
-from vpbench.protocol import BUILT_IN, MATHIEU2016
-from vpbench.sharpening import CHANGES, deconvolved, rounded, unsharp
-from vpbench.study import DETAILS, MASKS, PROTOCOLS, SHARPENED, gradient_ratio, settings_for
+from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
+from vpbench.study.run import gradient_ratio
+from vpbench.study.settings import DETAILS, MASKS, PROTOCOLS, SHARPENED, settings_for
+from vpbench.study.sharpening import CHANGES, deconvolved, rounded, unsharp
 
 COUNTER = """
 from pathlib import Path
@@ -171,7 +172,7 @@ def test_without_matplotlib_the_figure_is_refused_before_any_work(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else find(name, *a)
     )
-    from vpbench.look.study import require_matplotlib
+    from vpbench.study.figure import require_matplotlib
 
     with pytest.raises(UsageError, match=r"vpbench\[figures\]"):
         require_matplotlib()

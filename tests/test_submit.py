@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from make_runs import make_run
 from small_runs import edit_manifest, score_lines
 
-from vpbench.checking import check_run, read_untrusted
-from vpbench.cli import main
+from vpbench.cli.main import main
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.runs import read_run
-from vpbench.submission import Submission, check_bibtex, check_committed, submit
+from vpbench.runs.run import read_run
+from vpbench.runs.untrusted import check_run, read_untrusted
+from vpbench.submission.submit import Submission, check_bibtex, check_committed, submit
 
 BIBTEX = "@inproceedings{me2026, title = {A {Nested} Title}, year = 2026}"
 OPTIONS = ("--method", "Mine", "--citation", BIBTEX, "--training-data", "none", "--test-clips-seen", "no")
@@ -110,7 +110,7 @@ def test_without_a_terminal_what_is_missing_is_named(
 
 
 def test_on_a_terminal_it_asks(run: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vpbench.commands.submit.sys", _Terminal)
+    monkeypatch.setattr("vpbench.cli.submit.sys", _Terminal)
     answers = "\n".join(["Mine", "Me, 2026", "UCF101 train", "perhaps", "yes"]) + "\n"
     done = CliRunner().invoke(main, ["submit", str(run), "--to", str(root)], input=answers)
     assert done.exit_code == 0, done.output
@@ -321,7 +321,7 @@ def test_a_protocol_that_only_bears_a_known_name_is_refused(tmp_path: Path) -> N
     """Without its exclusion of frames above 50 dB, the means would be better."""
     import dataclasses
 
-    from vpbench.protocol import get_protocol
+    from vpbench.scoring.built_in import get_protocol
 
     changed = dataclasses.replace(get_protocol("mathieu2016"), exclude=None)
     run = good_run(tmp_path / "run", protocol=changed)

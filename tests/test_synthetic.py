@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from vpbench import flow
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.splits import synthetic
 from vpbench.splits.synthetic import CLIPS
+from vpbench.video import flow
 
 INDICES = range(1, len(CLIPS) + 1)
 NAMES = [clip.name for clip in CLIPS]

@@ -11,11 +11,11 @@ import pytest
 from make_runs import by_column, make_run
 
 from vpbench import escape
+from vpbench.analysis.leaderboard import Leaderboard, build
 from vpbench.errors import UsageError
-from vpbench.leaderboard import Leaderboard, build
-from vpbench.published import get_table, read_published
-from vpbench.runs import read_run
-from vpbench.tables.sheets import FORMATS, render, render_published
+from vpbench.results.published_tables import get_table, read_published
+from vpbench.runs.run import read_run
+from vpbench.tables.leaderboard import FORMATS, render, render_published
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 HOSTILE = [

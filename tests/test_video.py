@@ -11,7 +11,7 @@ from conftest import moving_frames, write_video
 from core_folders import write_png
 
 from vpbench.errors import VpbenchError
-from vpbench.video import decoder, natural_key, read_frames, read_picture
+from vpbench.video.decoding import decoder, natural_key, read_frames, read_picture
 
 
 def test_frames_are_those_asked_for_in_rgb(tmp_path: Path):

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from vpbench.escape import latex, plain
-from vpbench.published import read_published
+from vpbench.results.published_tables import read_published
 
 if TYPE_CHECKING:
-    from vpbench.leaderboard import Leaderboard
+    from vpbench.analysis.leaderboard import Leaderboard
 
 PAPER = "mathieu2016"  # the evaluation itself
 

@@ -6,21 +6,21 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vpbench.analysis.bootstrap import LEAST_CLIPS
 from vpbench.escape import plain
-from vpbench.resampling import LEAST_CLIPS
-from vpbench.tables.formats import BEST, Sheet
-from vpbench.tables.printing import MISSING, as_frame, number, records, render_sheets, slug
-from vpbench.tables.reading import FEW_CLIPS
-from vpbench.wording import frame_in_words
+from vpbench.tables.cells import as_frame, frame_in_words, number, slug
+from vpbench.tables.formats.export import records, render_sheets
+from vpbench.tables.formats.sheet import BEST, MISSING, Sheet
+from vpbench.tables.notes import FEW_CLIPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vpbench.compare import Comparison, Difference
+    from vpbench.analysis.comparison import Comparison, Difference
 
 
 def render(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
-    """Print a comparison in one of :data:`vpbench.tables.printing.FORMATS`; the text has no newline at its end.
+    """Print a comparison in one of :data:`vpbench.tables.formats.export.FORMATS`; the text has no newline at its end.
 
     CSV has the differences alone, a line a metric and frame; JSON has everything.
 

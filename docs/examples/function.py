@@ -3,8 +3,8 @@
 import numpy as np
 
 import vpbench
-from vpbench.leaderboard import build
-from vpbench.tables.sheets import render
+from vpbench.analysis.leaderboard import build
+from vpbench.tables.leaderboard import render
 
 
 def fade(inputs, targets):

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import cv2
 
-from vpbench.clips import PreparedClips
-from vpbench.evaluation import evaluate_clips
-from vpbench.predictor import PredictorSpec
-from vpbench.prepare import prepare
-from vpbench.protocol import MATHIEU2016
+from vpbench.clips.prepare import prepare
+from vpbench.clips.prepared import PreparedClips
+from vpbench.evaluation.engine import evaluate_clips
+from vpbench.parallel.processes import SerialExecutor, limit_threads
+from vpbench.predictors.spec import PredictorSpec
+from vpbench.scoring.built_in import MATHIEU2016
 from vpbench.splits import find_sources, get_split
-from vpbench.workers import SerialExecutor, limit_threads
 
 LIMIT = 3.0
 

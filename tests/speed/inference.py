@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from vpbench.models.forecast import forecast
-from vpbench.models.networks import Generator
+from vpbench.models.networks.forecast import forecast
+from vpbench.models.networks.generator import Generator
 
 LIMIT = 0.9
 

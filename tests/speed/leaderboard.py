@@ -27,9 +27,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from make_runs import make_run
 
-from vpbench.leaderboard import build
-from vpbench.runs import find_runs, read_run
-from vpbench.tables.sheets import render
+from vpbench.analysis.leaderboard import build
+from vpbench.runs.run import find_runs, read_run
+from vpbench.tables.leaderboard import render
 
 LIMIT = 5.0
 

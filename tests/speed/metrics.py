@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from threadpoolctl import threadpool_limits
 
-from vpbench.metrics import get_metric
-from vpbench.metrics.frames import LUMA
-from vpbench.protocol import MATHIEU2016
+from vpbench.scoring.built_in import MATHIEU2016
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.metrics.frames import LUMA
 
 HEIGHT, WIDTH = 240, 320
 LIMIT = 0.5

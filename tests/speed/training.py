@@ -24,13 +24,13 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from vpbench.models.losses import gdl, lp
-from vpbench.models.networks import Generator, pyramid
-from vpbench.models.patches import Batch
-from vpbench.models.recipe import Network, Phase, Recipe
-from vpbench.models.settings import Settings, has_fast_bf16, make_fabric
-from vpbench.models.state import State
-from vpbench.models.trainer import _step, train
+from vpbench.models.footage.patches import Batch
+from vpbench.models.networks.generator import Generator, pyramid
+from vpbench.models.recipes.recipe import Network, Phase, Recipe
+from vpbench.models.training.losses import gdl, lp
+from vpbench.models.training.settings import Settings, has_fast_bf16, make_fabric
+from vpbench.models.training.state import State
+from vpbench.models.training.trainer import _step, train
 
 BATCH, PATCH = 8, 32
 WAITING = 0.05

@@ -1,0 +1,1 @@
+"""Runs in, numbers out: leaderboards, intervals, ranks and comparisons."""

@@ -1,0 +1,120 @@
+"""The columns of scores of a table, and the scores in them clip by clip."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vpbench.errors import unknown_name
+from vpbench.escape import plain
+from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
+from vpbench.scoring.metrics import get_metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vpbench.results.published_tables import PublishedRow, PublishedTable
+    from vpbench.runs.run import Run
+
+    Printed = list[tuple[PublishedTable, PublishedRow]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of scores: its key in the runs, and how its metric is printed.
+
+    Attributes:
+        key: column name of the protocol.
+        label: heading.
+        unit: unit, empty for none.
+        higher_is_better: direction.
+        decimals: digits after the point that are printed for measured rows.
+    """
+
+    key: str
+    label: str
+    unit: str
+    higher_is_better: bool
+    decimals: int
+
+
+@dataclass(frozen=True)
+class ByClip:
+    """A run's scores in rectangles of a row a clip and a column a predicted frame.
+
+    Attributes:
+        clips: int64 ``(clips,)``, ascending.
+        counted: bool ``(clips, frames)``.
+        scores: metric column to float64 ``(clips, frames)``, NaN where undefined.
+        moving: float64 ``(clips, frames)``, the moving area's share of the frame.
+    """
+
+    clips: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+    scores: dict[str, NDArray[np.float64]]
+    moving: NDArray[np.float64]
+
+    def at(self, frame: Frame) -> slice:
+        """The columns of ``frame``."""
+        return slice(None) if frame == "all" else slice(int(frame) - 1, int(frame))
+
+
+def by_clip(run: Run) -> ByClip:
+    """Arrange a run's scores by clip and frame."""
+    scores = run.scores
+    order = np.lexsort((scores["frame"], scores["clip"]))
+    frames = int(run.manifest["protocol"]["definition"]["targets"])
+    shaped = {key: values[order].reshape(-1, frames) for key, values in scores.items()}
+    return ByClip(
+        clips=shaped["clip"][:, 0],
+        counted=shaped["counted"],
+        scores={key: shaped[key] for key in run.metrics},
+        moving=shaped["moving"],
+    )
+
+
+def score_columns(definition: dict[str, Any]) -> tuple[Column, ...]:
+    """The columns of a protocol, headed by their metrics' names where these differ."""
+    metrics = {key: get_metric(use["metric"]) for key, use in definition["metrics"].items()}
+    # "PSNR (mathieu2016)" is headed "PSNR" unless the protocol has another PSNR; the caption names the protocol
+    short = {key: metric.label.split(" (")[0] for key, metric in metrics.items()}
+    times = Counter(short.values())
+    return tuple(
+        Column(
+            key=key,
+            label=plain(short[key] if times[short[key]] == 1 else key),
+            unit=plain(metric.unit) if metric.unit else "",
+            higher_is_better=metric.higher_is_better,
+            decimals=2 if metric.unit == "dB" else 3,
+        )
+        for key, metric in metrics.items()
+    )
+
+
+def select_columns(columns: Sequence[Column], metrics: Sequence[str]) -> tuple[Column, ...]:
+    """The columns with these keys, in their order (all if there are none).
+
+    Raises:
+        UsageError: a key that the protocol does not have.
+    """
+    by_key = {column.key: column for column in columns}
+    for key in metrics:
+        if key not in by_key:
+            raise unknown_name("metric of this protocol", key, list(by_key))
+    return tuple(by_key[key] for key in dict.fromkeys(metrics)) or tuple(columns)
+
+
+def split_score_name(name: str, columns: Sequence[Column], frames: Sequence[Frame]) -> tuple[Column, Frame]:
+    """The column and the frame that ``<column>_<frame>`` names, as in the CSV.
+
+    Raises:
+        UsageError: there is no such column or frame.
+    """
+    known = {f"{column.key}_{frame}": (column, frame) for column in columns for frame in frames}
+    if name not in known:
+        raise unknown_name("score", name, list(known))
+    return known[name]

@@ -1,0 +1,191 @@
+"""The rows of a leaderboard: which runs make one, its means, its scores by clip, and its facts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from vpbench.analysis.bootstrap import enough, percentile_interval, ratios
+from vpbench.analysis.comparable import clips_scored
+from vpbench.escape import plain
+from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vpbench.runs.run import Run
+from vpbench.analysis.columns import ByClip, Column
+from vpbench.runs.manifest import _said, _samples, _training_data, best_of_samples, contaminated, method_name
+
+# Options of predictors that tell the trainings of one method apart, not the methods.
+_OF_TRAINING = ("weights", "checkpoint", "seed")
+
+
+def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
+    """Which runs are one method trained from several seeds, in the order of their first.
+
+    Runs belong together if their descriptions give seeds, all different, and the method (``method``, or that of
+    the submission, or the predictor's name), the options other than the weights', the training data, the
+    number of parameters and what is scored of how many samples are equal.
+    """
+    members: dict[Any, list[int]] = defaultdict(list)
+    seeds = [_said(run).get("seed") for run in runs]
+    for n, (run, seed) in enumerate(zip(runs, seeds, strict=True)):
+        predictor = run.manifest["predictor"]
+        options = dict(predictor.get("options") or {})
+        key: Any = (
+            method_name(run),
+            str(sorted((k, v) for k, v in options.items() if k not in _OF_TRAINING)),
+            _training_data(run),
+            (run.manifest.get("cost") or {}).get("parameters"),
+            str([_samples(run).get(what) for what in ("count", "scored")]),
+        )
+        members[key if isinstance(seed, int | str) else n].append(n)
+    groups: list[list[int]] = []
+    for those in members.values():
+        alike = len({str(seeds[n]) for n in those}) < len(those)
+        groups += [[n] for n in those] if alike else [those]
+    return sorted(groups)
+
+
+def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
+    """Means, counts and facts of one run, or of several trainings of one method: the mean of each number.
+
+    Of several trainings, ``<column>_<frame>_sd`` is the sample standard deviation of their means, and a count of
+    frames is the smallest.
+    """
+    each = [_means(run, columns, frames) for run in runs]
+    counts = {f"frames_{why}_{frame}" for why in ("counted", "excluded", "undefined") for frame in frames}
+    row = {
+        key: min(one[key] for one in each) if key in counts else _mean([one[key] for one in each])
+        for key in each[0]
+    }
+    if len(runs) > 1:
+        scores = [f"{column.key}_{frame}" for column in columns for frame in frames]
+        row |= {f"{key}_sd": float(np.std([one[key] for one in each], ddof=1)) for key in scores}
+    facts = [_facts(run) for run in runs]
+    row |= facts[0]
+    for key in ("contaminated", "best_of_samples"):
+        row[key] = any(one[key] for one in facts)
+    times = [one["ms_per_frame"] for one in facts]
+    row["ms_per_frame"] = None if None in times else _mean(times)
+    row["seeds"] = len(runs)
+    row["source"] = "; ".join(str(run.folder) for run in runs)
+    return row
+
+
+def intervals(
+    scores: Sequence[ByClip],
+    columns: Sequence[Column],
+    frames: Sequence[Frame],
+    times: NDArray[np.float64],
+    level: float,
+) -> dict[str, float]:
+    """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips, as :mod:`vpbench.analysis.bootstrap` says.
+
+    Args:
+        scores: of the row's runs; of several, each resample has the mean of their means.
+        columns: the columns.
+        frames: the frames.
+        times: the resamples.
+        level: of the intervals.
+    """
+    keys = [(column.key, frame) for frame in frames for column in columns]
+    means = np.mean([_resampled(one, keys, times) for one in scores], axis=0)
+    found: dict[str, float] = {}
+    for (column, frame), sample in zip(keys, means.T, strict=True):
+        low = high = float("nan")
+        if all(enough(one.counted[:, one.at(frame)]) for one in scores):
+            low, high = percentile_interval(sample, level)
+        found |= {f"{column}_{frame}_low": low, f"{column}_{frame}_high": high}
+    return found
+
+
+def _resampled(
+    scores: ByClip, keys: Sequence[tuple[str, Frame]], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """A run's means in each resample, ``(resamples, keys)``."""
+    counted = [scores.counted[:, scores.at(frame)] for _, frame in keys]
+    values = [scores.scores[column][:, scores.at(frame)] for column, frame in keys]
+    sums = [np.where(c, v, 0.0).sum(axis=1) for c, v in zip(counted, values, strict=True)]
+    return ratios(np.stack(sums, axis=1), np.stack([c.sum(axis=1) for c in counted], axis=1), times)
+
+
+def pooled(scores: Sequence[ByClip], column: str, frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A row's scores and what is counted, ``(clips, frames)``: the mean of its runs where all are counted."""
+    where = scores[0].at(frame)
+    counted = np.all([one.counted[:, where] for one in scores], axis=0)
+    values = np.mean([np.where(counted, one.scores[column][:, where], 0.0) for one in scores], axis=0)
+    return values, counted
+
+
+def published_row(table: PublishedTable, row: PublishedRow, keys: Sequence[str]) -> dict[str, Any]:
+    """A published row in the columns of the measured ones."""
+    scores = {f"{key}_{frame}": value for key in keys for frame, value in row.scores.get(key, {}).items()}
+    return {
+        "label": row.label,
+        "published": True,
+        "verified": row.verified,
+        "source": table.citation,
+        **scores,
+        "protocol": table.protocol,
+        "split": table.split,
+    }
+
+
+def as_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The rows as a frame, counts as whole numbers although published rows have none."""
+    frame = pd.DataFrame(rows)
+    counts = [name for name in frame if str(name).startswith("frames_")]
+    counts += ["rank", "seeds", "parameters", "protocol_version", "clips_scored", "clips_total"]
+    return frame.astype(dict.fromkeys(counts, "Int64"))
+
+
+def _means(run: Run, columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
+    scores = run.scores
+    counted = scores["counted"]
+    undefined = ~counted & np.any([~np.isfinite(scores[key]) for key in run.metrics], axis=0)
+    means: dict[str, Any] = {}
+    for frame in frames:
+        here = np.full(counted.shape, True) if frame == "all" else scores["frame"] == frame
+        for column in columns:
+            means[f"{column.key}_{frame}"] = _mean(scores[column.key][here & counted])
+        means[f"frames_counted_{frame}"] = int((here & counted).sum())
+        means[f"frames_excluded_{frame}"] = int((here & ~counted & ~undefined).sum())
+        means[f"frames_undefined_{frame}"] = int((here & undefined).sum())
+    moving = scores["moving"]
+    means["moving_fraction"] = _mean(moving[np.isfinite(moving)])
+    return means
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    manifest = run.manifest
+    cost = manifest.get("cost") or {}
+    citation = (manifest.get("submission") or {}).get("citation")
+    return {
+        "parameters": cost.get("parameters"),
+        "ms_per_frame": cost.get("ms_per_frame"),
+        "peak_memory_mib": cost.get("peak_memory_mib"),
+        "training_data": _training_data(run),
+        "contaminated": contaminated(run),
+        "best_of_samples": best_of_samples(run),
+        "method": method_name(run),
+        "citation": None if citation is None else plain(citation),
+        "predictor": plain(manifest["predictor"]["name"]),
+        "protocol": plain(manifest["protocol"]["name"]),
+        "protocol_version": manifest["protocol"]["version"],
+        "protocol_hash": plain(manifest["protocol"]["hash"]),
+        "split": plain(manifest["split"]["name"]),
+        "clips_scored": clips_scored(run),
+        "clips_total": manifest["split"]["total"],
+        "prepared_hash": plain(manifest["prepared"]["hash"]),
+        "vpbench": plain(manifest["environment"]["vpbench"]),
+    }

@@ -1,0 +1,125 @@
+"""The texts of ``vpbench list``."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import click
+from tabulate import tabulate
+
+from vpbench.errors import VpbenchError
+
+
+def predictors() -> str:
+    """Installed predictors with what they need and which options they take."""
+    from vpbench.predictors.spec import PredictorSpec, predictor_names
+
+    rows: list[list[Any]] = []
+    for name in predictor_names():
+        try:
+            cls = PredictorSpec(name).load_class()
+        except VpbenchError as error:
+            rows.append([name, "", "", str(error)])
+            continue
+        options = [
+            str(parameter).replace("'", "")
+            for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+        summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
+        rows.append([name, cls.min_inputs, ", ".join(options), summary])
+    return _table(rows, ["predictor", "inputs ≥", "options", ""], [None, None, 28, 40])
+
+
+def metrics() -> str:
+    """Installed metrics with unit, range, direction and source."""
+    from vpbench.scoring.metrics import get_metric, metric_names
+
+    rows = []
+    for name in metric_names():
+        metric = get_metric(name)
+        low, high = (f"{bound:g}" if math.isfinite(bound) else "∞" for bound in (metric.low, metric.high))
+        low = "-∞" if low == "∞" else low
+        better = "higher" if metric.higher_is_better else "lower"
+        rows.append([name, metric.unit, f"{low} … {high}", better, metric.source])
+    return _table(rows, ["metric", "unit", "range", "better", "source"], [None, None, None, None, 50])
+
+
+def splits() -> str:
+    """Built-in splits."""
+    from vpbench.splits import BUILT_IN, get_split
+
+    rows = [
+        [name, len(get_split(name).clips), get_split(name).hash, summary]
+        for name, (summary, *_) in BUILT_IN.items()
+    ]
+    rows.append(["FOLDER", "", "", "each video, or folder of pictures, below it is a clip"])
+    rows.append(
+        ["FILE.csv", "", "", "columns video and, if wanted, index, first_frame, frames, x, y, width, height"]
+    )
+    return _table(rows, ["split", "clips", "hash", ""], [None, None, None, 50])
+
+
+def flows() -> str:
+    """Flow estimators with their parameters."""
+    from vpbench.video.flow import ESTIMATORS
+
+    rows = [
+        [name, ", ".join(f"{k}={v}" for k, v in estimator.parameters.items()), estimator.summary]
+        for name, estimator in ESTIMATORS.items()
+    ]
+    return _table(rows, ["flow", "parameters", ""], [None, 40, 40])
+
+
+def published() -> str:
+    """The published tables."""
+    from vpbench.results.published_tables import read_published
+    from vpbench.tables.leaderboard import render_published
+
+    return "\n\n".join(render_published(table) for table in read_published())
+
+
+def protocols() -> str:
+    """The definitions of the built-in protocols, as the TOML that a protocol of one's own is written in."""
+    from vpbench.scoring.built_in import BUILT_IN
+
+    parts = []
+    for protocol in BUILT_IN.values():
+        head = f"# {protocol.name}, version {protocol.version}, hash {protocol.hash}\n# {protocol.summary}"
+        parts.append("\n".join([head, *_toml(protocol.definition())]))
+    return "\n\n".join(parts)
+
+
+def _toml(table: dict[str, Any], path: str = "") -> list[str]:
+    """Plain data as lines of TOML; fields that are ``None`` or empty are left out."""
+    lines = [f"[{path}]"] if path and any(not isinstance(v, dict) for v in table.values()) else []
+    for key, value in table.items():
+        if value is not None and not isinstance(value, dict):
+            lines.append(f"{key} = {_toml_value(value)}")
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            lines += _toml(value, f"{path}.{key}".lstrip("."))
+    return lines
+
+
+def _toml_value(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers, booleans and lists are the same in TOML
+
+
+def _table(rows: list[list[Any]], headers: list[str], widths: list[int | None]) -> str:
+    return tabulate(rows, headers, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
+
+
+@click.command("list")
+@click.argument(
+    "what", type=click.Choice(["predictors", "protocols", "splits", "metrics", "flows", "published"])
+)
+def list_(what: str) -> None:
+    """Print what there is, with its definition."""
+    from vpbench.cli import list as listing
+
+    click.echo(getattr(listing, what)())

@@ -1,0 +1,70 @@
+"""The command line. Heavy imports stand inside the commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vpbench.errors import VpbenchError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+
+@cache
+def _command_entries() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group="vpbench.commands")}
+
+
+class _Group(click.Group):
+    """Turns errors into a message and an exit code, suggests commands, and finds those of other packages.
+
+    Commands beside the ones below come by the entry-point group ``vpbench.commands``, so that the core need
+    not import the packages that provide them (``train`` is one); their modules import little at the top.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_command_entries()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in _command_entries():
+            return own
+        command: click.Command = _command_entries()[cmd_name].load()
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VpbenchError as error:
+            from vpbench.escape import visible
+
+            click.echo(f"Error: {visible(str(error))}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What was finished is kept: run the same command to go on.", err=True)
+            ctx.exit(1)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from vpbench.errors import unknown_name
+
+            raise unknown_name("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vpbench")
+def main() -> None:
+    """Measure video-prediction models under one ruler.
+
+    \b
+    vpbench run --model last_frame --model optical_flow     on real footage that comes along
+    vpbench run --model optical_flow --data UCF-101         on the paper's test split
+    """  # noqa: D301 -- click reads the \b

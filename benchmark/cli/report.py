@@ -1,0 +1,73 @@
+"""``vpbench report``: a page to look at runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vpbench.cli.options import frame_options
+from vpbench.errors import UsageError
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the page."
+)
+@click.option(
+    "--clips", metavar="N,N,…", help="Which clips to show.  [default: worst, median, best, most different]"
+)
+@click.option(
+    "--frame", "frames", type=int, multiple=True, help="Which predicted frame to show; may be repeated."
+)
+@click.option("--title", help="Title of the page.")
+@frame_options
+def report(
+    runs: tuple[Path, ...],
+    out: Path,
+    clips: str | None,
+    frames: tuple[int, ...],
+    title: str | None,
+    split: str | None,
+    data: Path | None,
+    saved_only: bool,
+    models: tuple[str, ...],
+    device: str,
+) -> None:
+    """Write a page on runs: OUT/index.html, one file that needs no network.
+
+    RUN… are folders of runs, or folders that hold some. The page has the table, the distribution of the scores,
+    score against motion, and, for chosen clips, inputs, target, predictions, error maps and masks. Frames are those
+    that a run saved (`run --save-predictions`) or those of its predictor run again; else the page says why it has
+    none.
+    """
+    from vpbench.evaluation.replay import ClipFinder
+    from vpbench.files import make_folder, write_atomic
+    from vpbench.predictors.spec import PredictorSpec
+    from vpbench.report.page import Wishes, make_page
+    from vpbench.runs.run import find_runs, read_run
+
+    try:
+        indices = tuple(dict.fromkeys(int(index) for index in clips.split(","))) if clips else ()
+    except ValueError:
+        raise UsageError(f"--clips {clips}: give the numbers of clips, with commas.") from None
+    page = make_page(
+        [read_run(folder) for path in runs for folder in find_runs(path)],
+        Wishes(
+            clips=indices,
+            frames=tuple(dict.fromkeys(frames)),
+            title=title,
+            again=not saved_only,
+            models=tuple(map(PredictorSpec.parse, models)),
+            device=device,
+            finder=ClipFinder(split, data),
+        ),
+    )
+    data_out = page.html.encode()
+    make_folder(out)
+    write_atomic(out / "index.html", data_out)
+    for remark in page.remarks:
+        click.echo(f"Note: {remark}", err=True)
+    shown = f"frames of the clips {', '.join(map(str, page.clips))}" if page.clips else "no frames"
+    click.echo(f"{out / 'index.html'}: {len(data_out) / 1e6:.1f} MB, {shown}.")

@@ -1,0 +1,29 @@
+"""``vpbench standings``: the page ``results/LEADERBOARD.md``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument(
+    "runs", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("results/runs")
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page.  [default: LEADERBOARD.md beside RUNS]",
+)
+def standings(runs: Path, out: Path | None) -> None:
+    """Write the page of all submitted runs, each checked, by split and protocol.
+
+    RUNS is the folder of submitted runs (results/runs).
+    """
+    from vpbench.files import write_atomic
+    from vpbench.submission.page import page
+
+    out = out or runs.parent / "LEADERBOARD.md"
+    write_atomic(out, page(runs).encode())
+    click.echo(f"{out} is written.")

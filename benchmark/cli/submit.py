@@ -1,0 +1,111 @@
+"""``vpbench submit``: a run put under ``results/runs/``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vpbench.errors import UsageError
+
+# option: (question on a terminal, what it is)
+_ASKED = {
+    "method": ("Name of the method", "Name of the method."),
+    "citation": ("BibTeX file, or a text to cite", "A BibTeX file, or a text to cite."),
+    "training_data": ("Trained on (none, if nothing)", "What it was trained on; `none` if nothing."),
+    "test_clips_seen": (
+        "Were clips of the test split, or their videos, seen in training or tuning (yes, no)",
+        "Whether clips of the test split, or their videos, were seen in training or tuning.",
+    ),
+}
+_LONGEST_FILE = 20_000
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--method", metavar="TEXT", help=_ASKED["method"][1])
+@click.option("--citation", metavar="FILE.bib|TEXT", help=_ASKED["citation"][1])
+@click.option("--training-data", metavar="TEXT", help=_ASKED["training_data"][1])
+@click.option("--test-clips-seen", type=click.Choice(["yes", "no"]), help=_ASKED["test_clips_seen"][1])
+@click.option("--code-url", metavar="URL", help="Where the code is.")
+@click.option("--partial", is_flag=True, help="Accept a run of a part of the split; it will be marked so.")
+@click.option(
+    "--to",
+    "root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results/runs"),
+    show_default=True,
+    help="Folder of submitted runs.",
+)
+@click.option("--force", is_flag=True, help="Replace an entry that is there.")
+def submit(
+    run: Path, code_url: str | None, partial: bool, root: Path, force: bool, **given: str | None
+) -> None:
+    """Check RUN, a folder, and put its manifest and scores under results/runs.
+
+    What is not given as an option is asked for on a terminal. Predictions are not copied.
+    """
+    from datetime import UTC, datetime
+
+    from vpbench.runs.untrusted import check_run, read_untrusted
+    from vpbench.submission.submit import Submission
+    from vpbench.submission.submit import submit as put
+
+    read = read_untrusted(run)
+    check_run(read, partial=partial)
+    split = read.manifest["split"]
+    told = _ask({key: given[key] for key in _ASKED}, read.manifest["predictor"]["description"])
+    submission = Submission(
+        method=told["method"],
+        citation=_citation(told["citation"]),
+        training_data=told["training_data"],
+        test_clips_seen=told["test_clips_seen"] == "yes",
+        code_url=code_url,
+        partial=split["scored"] < split["total"],
+        submitted=datetime.now(UTC).date().isoformat(),
+    )
+    folder = put(read, submission, root, force=force)
+    click.echo(f"{folder} is written. Next: vpbench standings {root}")
+
+
+def _ask(given: dict[str, str | None], described: dict[str, Any]) -> dict[str, str]:
+    """What was given, and the answers to questions about the rest.
+
+    Raises:
+        UsageError: something is missing and there is no terminal; names the options.
+    """
+    known = {key: value for key, value in given.items() if value is not None}
+    if isinstance(described.get("training_data"), str):
+        known.setdefault("training_data", described["training_data"])
+    if described.get("contaminated") is True:
+        if known.get("test_clips_seen") == "no":
+            raise UsageError("--test-clips-seen no: the run's manifest says that test clips were trained on.")
+        known["test_clips_seen"] = "yes"
+    missing = [key for key in _ASKED if key not in known]
+    if missing and not sys.stdin.isatty():
+        options = ", ".join("--" + key.replace("_", "-") for key in missing)
+        raise UsageError(f"A submission needs more: give {options}.")
+    for key in missing:
+        kind = click.Choice(["yes", "no"]) if key == "test_clips_seen" else str
+        known[key] = str(click.prompt(_ASKED[key][0], type=kind, err=True))
+    return known
+
+
+def _citation(text: str) -> str:
+    """The text, or what the file of that name holds."""
+    path = Path(text)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # too long, or holding characters that no path has
+        is_file = False
+    if not is_file:
+        if text.endswith(".bib"):
+            raise UsageError(f"--citation {text}: there is no such file.")
+        return text
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(_LONGEST_FILE + 1).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--citation {text}: cannot be read as UTF-8 text: {error}.") from None

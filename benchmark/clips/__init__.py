@@ -1,0 +1,1 @@
+"""Which clips, ready to be scored."""

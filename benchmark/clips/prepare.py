@@ -1,0 +1,298 @@
+"""``prepare``: videos → prepared clips, in parallel, resumable, each clip whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vpbench.clips import prepared
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import lock_folder, make_folder, os_error, read_json, write_json
+from vpbench.parallel.processes import limit_threads, map_in_order
+from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
+from vpbench.splits import Sources, Split, SplitClip
+from vpbench.video import flow
+from vpbench.video.decoding import decoder, read_frames
+from vpbench.video.flow_colour import colour_code
+
+EXACT_FLOW = {"name": "exact"}
+_SHOWN = 10  # damaged sources named in one error
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that preparing one clip needs; sent to a worker."""
+
+    folder: Path
+    clip: SplitClip
+    path: Path | None  # None: rendered by the split `synthetic`
+    size_wanted: tuple[int, int] | None
+    protocol: Protocol
+
+
+def prepare(
+    split: Split,
+    sources: Sources,
+    protocol: Protocol,
+    folder: Path,
+    executor: Executor,
+    window: int = 8,
+    limit: int | None = None,
+    progress: Callable[[], None] | None = None,
+) -> prepared.PreparedClips:
+    """Prepare the clips of a split for a protocol, and return them opened.
+
+    Clips that are there already, made in the same way from the same files, are kept. Clips that other runs
+    prepared in the folder stay in its manifest.
+
+    Args:
+        split: the split.
+        sources: where its sources are.
+        protocol: gives frames, size and flow estimator.
+        folder: where to write.
+        executor: what does the work.
+        window: clips submitted ahead.
+        limit: prepare the first so many of the clips that were found.
+        progress: called after each clip.
+
+    Raises:
+        UsageError: the folder holds clips that were prepared otherwise.
+        VpbenchError: sources that cannot be used (all others are prepared first), or the disk refuses.
+    """
+    split.check_length(protocol.frames, protocol.name)
+    method: dict[str, Any] = {
+        "split": {"name": split.name, "hash": split.hash, "total": len(split.clips)},
+        "geometry": prepared.geometry(protocol),
+        "flow": EXACT_FLOW if split.origin == "synthetic" else flow.describe(protocol.flow),
+        "decoder": decoder(),
+    }
+    wanted = [clip for clip in split.clips if clip.index in sources.found][:limit]
+    with lock_folder(folder, wait=True):
+        manifest = _open_manifest(folder, method)
+        manifest["split"]["missing"] = list(sources.missing)
+        place = folder.absolute()  # workers of a cluster have another working folder
+        jobs = [
+            (_Job(place, clip, path and path.absolute(), split.size, protocol),)
+            for clip, path in ((clip, sources.found[clip.index]) for clip in wanted)
+        ]
+        damaged = []
+        for job, (content, problem) in zip(
+            jobs, map_in_order(executor, _prepare_clip, jobs, window), strict=True
+        ):
+            if problem:
+                damaged.append(problem)
+                manifest["clips"].pop(str(job[0].clip.index), None)
+            else:
+                manifest["clips"][str(job[0].clip.index)] = content
+            if progress:
+                progress()
+        manifest["clips"] = dict(sorted(manifest["clips"].items(), key=lambda item: int(item[0])))
+        if damaged:
+            write_json(folder / "manifest.json", {**manifest, "status": "running"})
+            more = f"\n… and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
+            raise VpbenchError(
+                f"{len(damaged)} of {len(wanted)} sources cannot be used; the other clips are prepared. "
+                "Repair or remove these and run again:\n" + "\n".join(damaged[:_SHOWN]) + more
+            )
+        complete = {**manifest, "status": "complete"}
+        path = folder / "manifest.json"
+        if not path.exists() or read_json(path) != complete:
+            write_json(path, complete)
+    return prepared.open_prepared(folder)
+
+
+def cache_folder(split: Split, protocol: Protocol) -> Path:
+    """Where ``vpbench run`` keeps the prepared clips of a split.
+
+    The name is a hash of the split, the frames and size, the decoder, and the flow method, each with
+    versions and parameters; source files are compared clip by clip. ``$VPBENCH_CACHE`` moves it.
+    """
+    from platformdirs import user_cache_path
+
+    root = os.environ.get("VPBENCH_CACHE")
+    key = [
+        prepared.SCHEMA,
+        split.hash,
+        str(split.folder.resolve()) if split.folder else None,
+        prepared.geometry(protocol),
+        decoder(),
+        EXACT_FLOW if split.origin == "synthetic" else flow.describe(protocol.flow),
+    ]
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+    return (Path(root) if root else user_cache_path("vpbench")) / "clips" / f"{split.name}-{digest}"
+
+
+def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
+    """The manifest that is there, checked against the method, or a new one; leftovers are removed."""
+    path = folder / "manifest.json"
+    fresh = {"kind": prepared.KIND, "schema": prepared.SCHEMA, "status": "running", **method, "clips": {}}
+    if path.exists():
+        manifest = read_json(path, prepared.KIND)
+        old = {**manifest, "split": {k: v for k, v in manifest.get("split", {}).items() if k != "missing"}}
+        other = [key for key in ("schema", *method) if old.get(key) != fresh[key]]
+        if other:
+            raise UsageError(
+                f"{folder} holds clips that were prepared otherwise: "
+                + "; ".join(f"{key} is {old.get(key)}, not {fresh[key]}" for key in other)
+                + ". Choose another --out."
+            )
+        fresh["clips"] = dict(manifest.get("clips", {}))
+    else:
+        # Clips without their manifest are strangers too: how they were made is not known.
+        strangers = [p.name for p in folder.iterdir() if p.name[0] != "."]
+        if strangers:
+            raise UsageError(
+                f"{folder} holds other things ({strangers[0]}); choose an empty folder as --out."
+            )
+        write_json(path, fresh)
+    for leftover in folder.glob(".clip-*.tmp"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in folder.glob(".manifest.json.*.tmp"):
+        leftover.unlink(missing_ok=True)
+    return fresh
+
+
+def _prepare_clip(job: _Job) -> tuple[str, str]:
+    """Prepare one clip unless it is there; returns its content hash, or what is wrong with its source."""
+    target = job.folder / str(job.clip.index)
+    try:
+        source = _source_key(job)
+    except VpbenchError as error:
+        return "", f"clip {job.clip.index}: {error}"
+    try:
+        record = read_json(target / "clip.json", prepared.CLIP_KIND)
+        if record["source"] == source and all((target / name).is_file() for name in record["files"]):
+            return str(record["content"]), ""
+    except (VpbenchError, KeyError, TypeError):
+        pass  # not there or not whole: it is made anew
+    limit_threads()
+    try:
+        frames, flows = _frames_and_flow(job)
+    except VpbenchError as error:
+        return "", f"clip {job.clip.index}: {error}"
+    inputs = job.protocol.inputs
+    content = hashlib.blake2b(digest_size=16)
+    files: dict[str, bytes] = {}
+    for position, frame in enumerate(frames):
+        kind, number = ("pred", position + 1) if position < inputs else ("target", position - inputs + 1)
+        files[f"{kind}_{number}.png"] = _png(frame)
+        content.update(f"{frame.shape}".encode() + frame.tobytes())
+    for name, vectors in zip(prepared.flow_image_names(inputs, len(flows)), flows, strict=True):
+        files[name] = _png(colour_code(vectors, FLOW_IMAGE_MAX_MOTION))
+    for number, vectors in enumerate(flows, start=1):
+        buffer = io.BytesIO()
+        np.save(buffer, vectors, allow_pickle=False)
+        files[f"flow_{number}.npy"] = buffer.getvalue()
+        content.update(vectors.tobytes())
+    record = {
+        "kind": prepared.CLIP_KIND,
+        "schema": prepared.SCHEMA,
+        "index": job.clip.index,
+        "source": source,
+        "content": content.hexdigest(),
+        "files": {name: prepared.file_hash(data) for name, data in files.items()},
+    }
+    files["clip.json"] = (json.dumps(record, indent=1) + "\n").encode()
+    _write_clip(target, files)
+    return content.hexdigest(), ""
+
+
+def _source_key(job: _Job) -> dict[str, Any]:
+    """What tells whether a clip has to be prepared again: its place in the split, and its source file."""
+    clip = job.clip
+    key: dict[str, Any] = {
+        "source": clip.source,
+        "first_frame": clip.first_frame,
+        "crop": list(clip.crop or []),
+    }
+    if job.path is not None:
+        try:
+            files = sorted(job.path.iterdir()) if job.path.is_dir() else [job.path]
+            key["files"] = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+        except OSError as error:
+            raise VpbenchError(f"Cannot read {job.path}: {error.strerror}.") from error
+    return key
+
+
+def _frames_and_flow(job: _Job) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
+    clip, protocol = job.clip, job.protocol
+    used = protocol.inputs + protocol.targets
+    exact = None
+    if job.path is None:
+        from vpbench.splits import synthetic
+
+        all_frames, all_flow = synthetic.render(clip.index, protocol.frames)
+        frames, exact = all_frames[protocol.first_frame :], all_flow[protocol.first_frame :]
+    else:
+        frames = read_frames(job.path, clip.first_frame + protocol.first_frame, used)
+    height, width = frames.shape[1:3]
+    if job.size_wanted is not None and (height, width) != job.size_wanted:
+        raise VpbenchError(
+            f"{job.path} is {width}×{height} pixels; this split's videos are "
+            f"{job.size_wanted[1]}×{job.size_wanted[0]}."
+        )
+    if clip.crop is not None:
+        x, y, w, h = clip.crop
+        if x + w > width or y + h > height or not w or not h:
+            raise VpbenchError(
+                f"{job.path} is {width}×{height} pixels; the crop {w}×{h} at ({x}, {y}) leaves it."
+            )
+        frames = frames[:, y : y + h, x : x + w]
+    if min(frames.shape[1:3]) < 16:
+        raise VpbenchError(f"{job.path} is {width}×{height} pixels; at least 16×16 are needed.")
+    if protocol.size is not None:
+        exact = None if exact is None else np.stack([_resize_flow(f, protocol.size) for f in exact])
+        frames = np.stack([_resize(frame, protocol.size) for frame in frames])
+    frames = np.ascontiguousarray(frames)
+    first = protocol.inputs - 1
+    if exact is not None:
+        return frames, [np.ascontiguousarray(exact[first + k]) for k in range(protocol.targets)]
+    pairs = [(frames[first + k], frames[first + k + 1]) for k in range(protocol.targets)]
+    return frames, [flow.estimate(protocol.flow, before, after) for before, after in pairs]
+
+
+def _resize(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR))
+
+
+def _resize_flow(vectors: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    scale = np.array([size[1] / vectors.shape[1], size[0] / vectors.shape[0]], np.float32)
+    return np.asarray(_resize(vectors, size) * scale, dtype=np.float32)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _write_clip(target: Path, files: dict[str, bytes]) -> None:
+    """Write a clip's folder beside its place, then rename it there."""
+    temporary = target.parent / f".clip-{target.name}-{uuid.uuid4().hex}.tmp"
+    try:
+        make_folder(temporary / "new")
+        for name, data in files.items():
+            (temporary / "new" / name).write_bytes(data)
+        if target.exists():
+            target.rename(temporary / "old")
+        try:
+            (temporary / "new").rename(target)
+        except OSError:
+            # On a cluster, a worker that was given up for lost may have put the same clip there just now.
+            if not (target / "clip.json").exists():
+                raise
+    except OSError as error:
+        raise os_error(error, f"write {target}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,279 @@
+"""Prepared clips: what one is, and how a folder of them is opened and read.
+
+The layout is that of the authors' archive: ``<index>/pred_1.png`` … are the inputs, ``target_1.png`` … the
+targets, ``pred_4_flow.png``, ``target_1_flow.png`` … the colour-coded flow from the frame before each
+target to that target. Folders that vpbench prepared also have ``flow_1.npy`` …, the flow itself
+(float32, ``(H, W, 2)``, pixels, u to the right and v down), and hashes of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import read_json
+from vpbench.scoring.clip import Clip
+from vpbench.scoring.protocol import Protocol
+from vpbench.video.decoding import decode_picture
+
+KIND = "vpbench-prepared"
+CLIP_KIND = "vpbench-clip"
+SCHEMA = 1
+ARCHIVE_FLOW = {"name": "archive"}
+
+
+def geometry(protocol: Protocol) -> dict[str, Any]:
+    """The part of a protocol that fixes which pixels a prepared clip holds."""
+    return {
+        "inputs": protocol.inputs,
+        "targets": protocol.targets,
+        "first_frame": protocol.first_frame,
+        "size": list(protocol.size) if protocol.size else None,
+    }
+
+
+def flow_image_names(inputs: int, targets: int) -> list[str]:
+    """File names of the flow images: each is named after the frame that its flow starts from."""
+    return [f"pred_{inputs}_flow.png", *(f"target_{k}_flow.png" for k in range(1, targets))]
+
+
+@dataclass(frozen=True)
+class PreparedClips:
+    """A folder of prepared clips, opened.
+
+    Attributes:
+        folder: where it is.
+        split: ``name``, ``hash``, ``total`` (clips in the split), ``missing`` (sources not found).
+        geometry: see :func:`geometry`.
+        flow: estimator, parameters and version that made the flow.
+        decoder: what decoded the videos.
+        contents: clip index → hash of its pixels and flow.
+    """
+
+    folder: Path
+    split: dict[str, Any]
+    geometry: dict[str, Any]
+    flow: dict[str, Any]
+    decoder: dict[str, Any]
+    contents: dict[int, str]
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether this is somebody's archive rather than a folder that vpbench prepared."""
+        return self.flow == ARCHIVE_FLOW
+
+    def check_serves(self, protocol: Protocol) -> None:
+        """Refuse a protocol that these clips cannot serve.
+
+        Raises:
+            UsageError: other frames, size or flow; or the mask rule needs what the folder does not have.
+        """
+        wanted = geometry(protocol)
+        if self.is_archive and wanted["inputs"] == 4 and protocol.targets <= self.geometry["targets"]:
+            wanted["targets"] = self.geometry["targets"]
+        if wanted != self.geometry:
+            keys = [key for key in wanted if wanted[key] != self.geometry.get(key)]
+            raise UsageError(
+                f"The clips in {self.folder} cannot serve protocol '{protocol.name}': "
+                + ", ".join(f"{key} is {self.geometry.get(key)}, not {wanted[key]}" for key in keys)
+                + ". Prepare them for that protocol (`vpbench prepare --protocol`)."
+            )
+        if self.is_archive:
+            if protocol.mask.needs_vectors:
+                raise UsageError(
+                    f"The mask rule '{protocol.mask.kind}' of protocol '{protocol.name}' needs flow vectors; the "
+                    f"archive {self.folder} has flow images only. Use --protocol mathieu2016-archive, whose rule "
+                    "'archive' reads those, or give the videos as --data."
+                )
+        elif protocol.mask.kind != "none" and self.flow["name"] not in (protocol.flow, "exact"):
+            raise UsageError(
+                f"The clips in {self.folder} have flow of '{self.flow['name']}'; protocol '{protocol.name}' needs "
+                f"'{protocol.flow}'. Prepare them for that protocol (`vpbench prepare --protocol`)."
+            )
+
+    def only(self, indices: Iterable[int]) -> PreparedClips:
+        """The same folder, seen as holding no other clips than these."""
+        return replace(self, contents={index: self.contents[index] for index in indices})
+
+    @property
+    def hash(self) -> str:
+        """Identity of the clips' pixels and flow: 16 hex digits."""
+        text = "".join(f"{index}:{content}\n" for index, content in sorted(self.contents.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def open_prepared(folder: Path) -> PreparedClips:
+    """Open a folder that ``vpbench prepare`` made.
+
+    Raises:
+        VpbenchError: the folder is damaged, of a later version, or its preparation has not finished.
+    """
+    path = folder / "manifest.json"
+    manifest = read_json(path, KIND)
+    if manifest.get("schema") != SCHEMA:
+        raise VpbenchError(f"{path} has schema {manifest.get('schema')}; this vpbench reads {SCHEMA}.")
+    if manifest.get("status") != "complete":
+        raise VpbenchError(f"{folder} is not complete; run the `vpbench prepare` that made it again.")
+    try:
+        contents = {int(index): str(content) for index, content in manifest["clips"].items()}
+        return PreparedClips(
+            folder, manifest["split"], manifest["geometry"], manifest["flow"], manifest["decoder"], contents
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise VpbenchError(f"{path} is damaged: {error!r}. Prepare the clips again.") from None
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder was made by ``vpbench prepare``."""
+    return (folder / "manifest.json").is_file()
+
+
+def is_archive(folder: Path) -> bool:
+    """Whether a folder has the layout of the authors' archive ``UCF101frm10p`` but no manifest of ours."""
+    return not is_prepared(folder) and next(folder.glob("[0-9]*/pred_1.png"), None) is not None
+
+
+def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int]) -> PreparedClips:
+    """Open somebody's ``UCF101frm10p`` as it is.
+
+    Args:
+        folder: the archive.
+        name: name of the split that it is said to be.
+        split_hash: that split's hash.
+        indices: that split's clip indices.
+
+    Raises:
+        UsageError: a folder's number is not an index of the split.
+        VpbenchError: a clip lacks files, or cannot be read.
+    """
+    known = set(indices)
+    total = len(known)
+    found = sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+    strange = [index for index in found if index not in known]
+    if strange:
+        raise UsageError(
+            f"The archive {folder} has a clip {strange[0]}, which split '{name}' does not have. "
+            "Name the split that it holds with --split."
+        )
+    targets = 2 if (folder / str(found[0]) / "target_2.png").is_file() else 1
+    names = _file_names(4, targets, vectors=False, images=True)
+    contents = {}
+    for index in found:
+        digest = hashlib.blake2b(digest_size=16)
+        for file in names:
+            digest.update(_read(folder / str(index) / file))
+        contents[index] = digest.hexdigest()
+    return PreparedClips(
+        folder=folder,
+        split={
+            "name": name,
+            "hash": split_hash,
+            "total": total,
+            "missing": [str(i) for i in sorted(known - set(found))],
+        },
+        geometry={"inputs": 4, "targets": targets, "first_frame": 0, "size": None},
+        flow=ARCHIVE_FLOW,
+        decoder={"name": "archive"},
+        contents=contents,
+    )
+
+
+def _file_names(inputs: int, targets: int, vectors: bool, images: bool) -> list[str]:
+    names = [f"pred_{k}.png" for k in range(1, inputs + 1)]
+    names += [f"target_{k}.png" for k in range(1, targets + 1)]
+    if images:
+        names += flow_image_names(inputs, targets)
+    if vectors:
+        names += [f"flow_{k}.npy" for k in range(1, targets + 1)]
+    return names
+
+
+def file_hash(data: bytes) -> str:
+    """BLAKE2b-256 of a file's bytes (``b2sum --length 256`` prints the same)."""
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+def load_clip(
+    folder: Path, index: int, protocol: Protocol, content: str | None, inputs_only: bool = False
+) -> Clip:
+    """Read one prepared clip, with the flow that the protocol's mask rule needs, and check it.
+
+    Args:
+        folder: folder of the prepared clips.
+        index: which clip.
+        protocol: says which frames and which flow to read.
+        content: the content hash that the folder's manifest gives; ``None`` for an archive, which has none.
+        inputs_only: leave out targets and flow.
+
+    Raises:
+        VpbenchError: a file is missing, damaged, changed since it was prepared, or of another size; names it.
+    """
+    where = folder / str(index)
+    hashes: dict[str, str] = {}
+    if content is not None:
+        record = read_json(where / "clip.json", CLIP_KIND)
+        if record.get("content") != content:
+            raise VpbenchError(
+                f"{where} does not belong to {folder / 'manifest.json'}. Prepare the clips again."
+            )
+        hashes = record["files"]
+    vectors = protocol.mask.needs_vectors and not inputs_only
+    images = protocol.mask.kind == "archive" and not inputs_only
+    targets = 0 if inputs_only else protocol.targets
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in _file_names(protocol.inputs, targets, vectors, images and targets > 0):
+        data = _read(where / name)
+        if content is not None and hashes.get(name) != file_hash(data):
+            raise VpbenchError(
+                f"{where / name} was changed or damaged since it was prepared. Delete {where} and run again."
+            )
+        if name.endswith(".npy"):
+            arrays[name] = _decode_flow(data, where / name)
+        else:
+            arrays[name] = decode_picture(data, where / name)
+        shape = arrays["pred_1.png"].shape
+        if arrays[name].shape[:2] != shape[:2]:
+            raise VpbenchError(
+                f"{where / name} is {arrays[name].shape[1]}×{arrays[name].shape[0]} pixels, but pred_1.png beside "
+                f"it {shape[1]}×{shape[0]}."
+            )
+    pick = [arrays[f"pred_{k}.png"] for k in range(1, protocol.inputs + 1)]
+    goal = [arrays[f"target_{k}.png"] for k in range(1, targets + 1)]
+    return Clip(
+        index=index,
+        inputs=np.stack(pick),
+        targets=np.stack(goal) if goal else np.empty((0, *pick[0].shape), np.uint8),
+        flows=tuple(arrays[f"flow_{k}.npy"] for k in range(1, targets + 1)) if vectors else None,
+        flow_images=tuple(arrays[n] for n in flow_image_names(protocol.inputs, targets)) if images else None,
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _decode_flow(data: bytes, path: Path) -> NDArray[np.float32]:
+    """The array in the bytes of a ``.npy`` file; it is a view of them, and cannot be written to."""
+    try:
+        stream = io.BytesIO(data)
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"version {version} of the format is not read")
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        flow = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
+    except (ValueError, EOFError, OSError) as error:
+        raise VpbenchError(f"{path} is damaged: {error}.") from None
+    if dtype != np.float32 or len(shape) != 3 or shape[2] != 2 or fortran_order:
+        raise VpbenchError(f"{path} is not flow: float32 (H, W, 2) is expected, not {dtype} {shape}.")
+    return np.asarray(flow, dtype=np.float32)

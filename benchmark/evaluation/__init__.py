@@ -1,0 +1,1 @@
+"""Clips × predictor × protocol → run."""

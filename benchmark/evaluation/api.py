@@ -1,0 +1,277 @@
+"""``vpbench.evaluate``: score a Python function, a predictor or a model by name, from Python."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import tempfile
+from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vpbench.clips.opening import open_clips
+from vpbench.errors import UsageError
+from vpbench.evaluation.engine import evaluate_clips
+from vpbench.parallel.processes import threads_given_back
+from vpbench.predictors.predictor import Predictor, check_fits
+from vpbench.predictors.samples import check_samples
+from vpbench.predictors.spec import PredictorSpec
+from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vpbench.runs.run import Run
+    from vpbench.splits import Split
+
+    Predict = Callable[[NDArray[np.float32], int], NDArray[np.floating[Any]]]
+    Sample = Callable[[NDArray[np.float32], int, int], NDArray[np.floating[Any]]]
+
+
+def evaluate(
+    predictor: Predict | Predictor | str,
+    split: str | Split | None = None,
+    protocol: str | Protocol = "mathieu2016",
+    *,
+    data: Path | str | None = None,
+    out: Path | str | None = None,
+    label: str | None = None,
+    workers: int = 1,
+    limit: int | None = None,
+    batch_size: int = 1,
+    device: str = "cpu",
+    seed: int | None = None,
+    save_predictions: bool = False,
+    force: bool = False,
+) -> Run:
+    """Score a predictor.
+
+    For example::
+
+        run = vpbench.evaluate(lambda inputs, targets: inputs[-1:].repeat(targets, axis=0))
+
+    A function, and a :class:`Predictor` made by you, runs in this process, whatever the number of workers; a model
+    by name runs as in ``vpbench run``. What a function does cannot be known later, so its run is not gone on with
+    where it stopped: a folder that holds a run already is refused, or given up with ``force``.
+
+    Args:
+        predictor: a function ``predict(inputs, targets)`` that gets the input frames, float32 ``(T, H, W, 3)`` RGB in
+            [0, 1], and the number of frames wanted, and returns ``(targets, H, W, 3)`` floating-point in [0, 1]; or a
+            predictor; or what ``--model`` takes.
+        split: name, CSV file or folder of the split; by default ``ucf101-every10th`` if there is ``data``, else
+            ``demo``.
+        protocol: name, TOML file, or a protocol.
+        data: folder of videos, of prepared clips, or the authors' archive.
+        out: folder of runs, to keep the run in ``out/<split>/<protocol>/<label>``. By default nothing is kept: the
+            run that is returned has its scores and manifest in memory, and its ``folder`` no longer exists.
+        label: the run's label; by default the function's, class's or model's name.
+        workers: processes that read and score clips. More than one starts Python anew, which asks for the usual
+            ``if __name__ == "__main__":`` around a script.
+        limit: score the first so many clips.
+        batch_size: clips that :meth:`Predictor.predict_batch` gets at once.
+        device: where a model by name runs.
+        seed: for a stochastic predictor, of which one sample a clip is scored; by default 0.
+        save_predictions: keep the predictions as float32 arrays; needs ``out``.
+        force: give up a run in the folder that does not match.
+
+    Returns:
+        The run: ``run.scores`` holds a column of numbers a metric, ``run.manifest`` what was run on what.
+
+    Raises:
+        UsageError: unknown names, or predictor, split and protocol do not fit.
+        VpbenchError: the predictor failed or returned something invalid; the message names the clip.
+    """
+    (run,) = _evaluate(
+        predictor, split, protocol, data, out, label, workers, limit, batch_size, device, None, seed,
+        save_predictions, force,
+    )  # fmt: skip
+    return run
+
+
+def evaluate_samples(
+    predictor: Sample | Predictor | str,
+    samples: int,
+    split: str | Split | None = None,
+    protocol: str | Protocol = "mathieu2016",
+    *,
+    seed: int = 0,
+    data: Path | str | None = None,
+    out: Path | str | None = None,
+    label: str | None = None,
+    workers: int = 1,
+    limit: int | None = None,
+    batch_size: int = 1,
+    device: str = "cpu",
+    save_predictions: bool = False,
+    force: bool = False,
+) -> tuple[Run, Run]:
+    """Score several samples of a stochastic predictor.
+
+    Args:
+        predictor: a function ``sample(inputs, targets, seed)``, whose randomness all comes from the seed; or a
+            stochastic predictor; or what ``--model`` takes.
+        samples: how many futures of each clip to draw, at least 2.
+        split: as for :func:`evaluate`, like all that follows.
+        protocol: see there.
+        seed: where the seeds of clips and samples come from.
+        data: see there.
+        out: see there.
+        label: see there; the runs' labels end in ``.best-of-N`` and ``.mean-of-N``.
+        workers: see there.
+        limit: see there.
+        batch_size: see there.
+        device: see there.
+        save_predictions: keep the best predictions.
+        force: see there.
+
+    Returns:
+        The run of the best and the run of the mean scores (:mod:`vpbench.predictors.samples`).
+
+    Raises:
+        UsageError: as for :func:`evaluate`; the predictor is deterministic; or fewer than 2 samples.
+        VpbenchError: as for :func:`evaluate`.
+    """
+    if samples < 2:
+        raise UsageError(f"evaluate_samples: {samples} samples; ask for at least 2 (`evaluate` scores one).")
+    best, mean = _evaluate(
+        predictor, split, protocol, data, out, label, workers, limit, batch_size, device, samples, seed,
+        save_predictions, force,
+    )  # fmt: skip
+    return best, mean
+
+
+def _evaluate(
+    given: Predict | Sample | Predictor | str,
+    split: str | Split | None,
+    protocol: str | Protocol,
+    data: Path | str | None,
+    out: Path | str | None,
+    label: str | None,
+    workers: int,
+    limit: int | None,
+    batch_size: int,
+    device: str,
+    samples: int | None,
+    seed: int | None,
+    save_predictions: bool,
+    force: bool,
+) -> tuple[Run, ...]:
+    if save_predictions and out is None:
+        raise UsageError("save_predictions needs a folder to keep them in: give `out` too.")
+    rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
+    predictor, spec = _made(given, label, device, stochastic=samples is not None)
+    name = label or spec.label
+    check_fits(predictor, spec.name, rules.inputs, rules.targets, rules.name)
+    drawn = check_samples(predictor, spec.name, samples, seed)
+    with (
+        threads_given_back() if workers == 1 else nullcontext(),
+        open_clips(
+            split, None if data is None else Path(data), rules, limit=limit, workers=workers, warn=_warn
+        ) as opened,
+        _folder(out) as folder,
+    ):
+        return evaluate_clips(
+            predictor,
+            spec,
+            name,
+            opened.clips,
+            rules,
+            folder,
+            opened.executor,
+            window=opened.window + batch_size,
+            batch_size=batch_size,
+            limit=limit,
+            samples=drawn,
+            save_predictions=save_predictions,
+            force=force,
+        )
+
+
+@contextmanager
+def _folder(out: Path | str | None) -> Iterator[Path]:
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="vpbench-") as folder:
+        yield Path(folder)
+
+
+def _warn(text: str) -> None:
+    import warnings
+
+    warnings.warn(text, stacklevel=2)
+
+
+class _Function(Predictor):
+    """A function in the place of a predictor."""
+
+    runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
+
+    def __init__(self, function: Predict) -> None:
+        self._function = function
+
+    def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
+        predicted: NDArray[np.float32] = self._function(inputs, targets)
+        return predicted
+
+
+class _SampleFunction(Predictor):
+    """A function of a seed in the place of a stochastic predictor."""
+
+    runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
+    stochastic: ClassVar[bool] = True
+
+    def __init__(self, function: Sample) -> None:
+        self._function = function
+
+    def sample(self, inputs: NDArray[np.float32], targets: int, seed: int) -> NDArray[np.float32]:
+        drawn: NDArray[np.float32] = self._function(inputs, targets, seed)
+        return drawn
+
+
+@dataclass(frozen=True)
+class _Given(PredictorSpec):
+    """Names an object of this process, which no other process can make."""
+
+    source: str | None = None
+    remade: ClassVar[bool] = False
+
+    def identity(self) -> dict[str, Any]:
+        """Its name, and the hash of its source where that is known."""
+        identity: dict[str, Any] = {"name": f"python:{self.name}", "options": {}}
+        if self.source is not None:
+            identity["sha256"] = hashlib.sha256(self.source.encode()).hexdigest()
+        return identity
+
+
+def _made(
+    given: Predict | Sample | Predictor | str, label: str | None, device: str, stochastic: bool
+) -> tuple[Predictor, PredictorSpec]:
+    if isinstance(given, str):
+        spec = PredictorSpec.parse(given)
+        return spec.create(device), spec
+    if inspect.isclass(given) and issubclass(given, Predictor):
+        raise UsageError(f"{given.__name__} is a class; give an object of it: evaluate({given.__name__}()).")
+    if not (isinstance(given, Predictor) or callable(given)):
+        raise UsageError(f"{given!r} is no function, no Predictor and no model's name.")
+    thing = type(given) if isinstance(given, Predictor) or not hasattr(given, "__name__") else given
+    name = getattr(thing, "__name__", "predictor")
+    if name == "<lambda>" and label is None:
+        name = "lambda"
+    try:
+        source = inspect.getsource(thing)
+    except (OSError, TypeError):
+        source = None
+    predictor = given if isinstance(given, Predictor) else _wrapped(given, stochastic)
+    return predictor, _Given(re.sub(r"[^A-Za-z0-9_.]", "_", name), source=source)
+
+
+def _wrapped(function: Any, stochastic: bool) -> Predictor:
+    return _SampleFunction(function) if stochastic else _Function(function)

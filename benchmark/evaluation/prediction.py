@@ -1,0 +1,93 @@
+"""Asking predictors for frames: in the worker that scores them, or in the parent process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpbench.errors import VpbenchError
+from vpbench.predictors.predictor import Predictor, check_predictions
+from vpbench.predictors.samples import Samples
+from vpbench.predictors.spec import PredictorSpec
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a predictor is asked for.
+
+    Attributes:
+        name: the predictor's name, for errors.
+        targets: number of frames to predict.
+        samples: how many futures are drawn of each clip; ``None`` for a predictor that is not stochastic.
+    """
+
+    name: str
+    targets: int
+    samples: Samples | None = None
+
+
+_made: dict[PredictorSpec, Predictor] = {}
+
+
+def predictor_here(spec: PredictorSpec) -> Predictor:
+    """The predictor of a spec, made once in each worker process."""
+    if spec not in _made:
+        _made[spec] = spec.create()
+    return _made[spec]
+
+
+def runs_in_parent(predictor: Predictor, spec: PredictorSpec, batch_size: int = 1) -> bool:
+    """Whether a predictor is asked in the parent process: its own wish, batches, a device, or no way to remake it."""
+    return predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu" or not spec.remade
+
+
+def predict_clips(
+    predictor: Predictor, asked: Asked, indices: list[int], inputs: list[NDArray[np.uint8]], sample: int = 0
+) -> tuple[list[NDArray[np.float32]], float]:
+    """Predictions for a batch of clips of one size.
+
+    Args:
+        predictor: the predictor.
+        asked: what it is asked for.
+        indices: the clips' indices.
+        inputs: the clips' inputs, uint8 ``(T, H, W, 3)``, RGB.
+        sample: which of the samples (0-based), if there are some.
+
+    Returns:
+        For each clip float32 ``(targets, H, W, 3)`` in [0, 1], checked; and the seconds per clip.
+
+    Raises:
+        VpbenchError: the predictor raised, or what it returned is not valid; names predictor and clip.
+    """
+    batch = [clip.astype(np.float32) for clip in inputs]
+    for clip in batch:
+        clip /= np.float32(255)  # in place: numpy divides uint8 into float32 six times as slowly
+    where = f"Predictor '{asked.name}', clip {', '.join(map(str, indices))}: "
+    start = time.perf_counter()
+    try:
+        if asked.samples is None:
+            predictions = list(predictor.predict_clips(indices, batch, asked.targets))
+        else:
+            seeds = [asked.samples.seed_of(index, sample) for index in indices]
+            predictions = list(predictor.sample_batch(batch, asked.targets, seeds))
+    except VpbenchError as error:
+        raise VpbenchError(f"{where}{error}") from error
+    except Exception as error:
+        raise VpbenchError(f"{where}raised {told(error)}.") from error
+    seconds = (time.perf_counter() - start) / len(batch)
+    if len(predictions) != len(batch):
+        raise VpbenchError(f"{where}it returned {len(predictions)} predictions for {len(batch)} clips.")
+    shape = (asked.targets, *inputs[0].shape[1:3], 3)
+    checked = [check_predictions(p, asked.name, i, shape) for i, p in zip(indices, predictions, strict=True)]
+    return checked, seconds
+
+
+def told(error: Exception) -> str:
+    """An exception and the place where it was raised, for people."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"

@@ -1,0 +1,1 @@
+"""The contract of a predictor, and how one is found."""

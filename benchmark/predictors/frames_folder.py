@@ -1,0 +1,256 @@
+"""``--model frames:DIR``: frames that something else predicted, in any language, read from a folder.
+
+The layout is that of the authors' archive, and of the ``predictions/`` folder of a run: with 4 input frames, the
+prediction for clip 11 is ``DIR/11/pred_5.png``, ``pred_6.png`` and so on, or ``.npy`` in place of ``.png``. A
+``.npy`` file is a float32 array ``(H, W, 3)``, RGB in [0, 1]; PNG files have 8 bits a channel, so scores from them
+are those of rounded predictions and carry the mark ``quantised``.
+
+The folder may come from a stranger. Symbolic links in it are refused, a file's size is compared with what the clip
+calls for before the file is read, and nothing of it is executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.predictors.predictor import Predictor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+QUANTISED = "quantised: scored from predictions that were rounded to 8 bits"
+_NAME = re.compile(r"pred_([1-9][0-9]{0,5})\.(png|npy)")
+_CLIP = re.compile(r"0|[1-9][0-9]{0,8}")
+_ENTRIES = 2_000_000  # files and folders, before a folder is taken for something else
+_NPY_HEADER = 4096  # bytes; numpy writes 128
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# What is needed to decode a picture. All else is left out before decoding: text, colour profiles, EXIF (which would
+# turn the picture), animation.
+_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_COLOUR_TYPES = (0, 2, 3)  # grey, RGB, palette; the others have transparency
+
+
+class FramesFolder(Predictor):
+    """Looks predictions up in a folder.
+
+    Args:
+        folder: see the module's docstring.
+
+    Raises:
+        UsageError: there is no such folder, or it has no predicted frames.
+        VpbenchError: there is a symbolic link in it.
+    """
+
+    timed: ClassVar[bool] = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        last: dict[str, tuple[int, str]] = {}
+        for path in list_files(folder):
+            found = _NAME.fullmatch(path.name)
+            assert found is not None  # noqa: S101 -- list_files gives no others
+            number = (int(found[1]), found[2])
+            last[path.parent.name] = max(number, last.get(path.parent.name, number))
+        if not last:
+            raise UsageError(
+                f"--model frames:{folder}: there are no predicted frames in the folder; for clip 1 and 4 inputs, "
+                f"{folder / '1' / 'pred_5.png'} or .npy is the first."
+            )
+        # A folder may hold the inputs too, always as PNG; the last frame is certainly predicted.
+        self.quantised = any(suffix == "png" for _, suffix in last.values())
+
+    def predict_clips(
+        self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Read the frames of clips.
+
+        Raises:
+            VpbenchError: a file is missing, is there as .png and .npy, is of another size than the clip, or is
+                damaged; names it.
+        """
+        return [
+            np.stack([self._read(index, len(clip) + k, clip.shape[1:3]) for k in range(1, targets + 1)])
+            for index, clip in zip(indices, inputs, strict=True)
+        ]
+
+    def _read(self, index: int, number: int, size: tuple[int, ...]) -> NDArray[np.float32]:
+        stem = self.folder / str(index) / f"pred_{number}"
+        there = [path for path in (stem.with_suffix(".npy"), stem.with_suffix(".png")) if path.exists()]
+        if not there:
+            raise VpbenchError(
+                f"{stem}.png (or .npy) is missing: a predicted frame's number is that of the inputs before it plus one."
+            )
+        if len(there) == 2:
+            raise VpbenchError(f"{stem}.npy and {there[1].name} are both there; remove one.")
+        if there[0].suffix == ".npy":
+            return _read_array(there[0], size)
+        if not self.quantised:
+            raise VpbenchError(
+                f"{there[0]} is a PNG, but the last frames are .npy; use one format for all predicted frames."
+            )
+        return read_png(there[0], size).astype(np.float32) / np.float32(255)
+
+    def describe(self) -> dict[str, Any]:
+        """The format, and for PNG the mark."""
+        if not self.quantised:
+            return {"frames": "float32"}
+        return {"frames": "png", "marks": [QUANTISED]}
+
+
+def list_files(folder: Path) -> Iterator[Path]:
+    """The files ``<clip>/pred_<number>.png`` and ``.npy`` below a folder, by clip and name.
+
+    Raises:
+        UsageError: there is no such folder.
+        VpbenchError: there is a symbolic link anywhere below it, or far too many files.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--model frames:{folder}: there is no folder {folder}.")
+    found = []
+    try:
+        for entries, entry in enumerate(_walk(folder), start=1):
+            path = Path(entry.path)
+            if entry.is_symlink():
+                raise VpbenchError(
+                    f"{path} is a symbolic link; a folder of predictions must hold the frames itself."
+                )
+            if entries > _ENTRIES:
+                raise VpbenchError(
+                    f"{folder} holds over {_ENTRIES} files; it is not a folder of predictions."
+                )
+            of_clip = path.parent.parent == folder and _CLIP.fullmatch(path.parent.name)
+            if of_clip and _NAME.fullmatch(path.name):
+                found.append(path)
+    except OSError as error:
+        raise VpbenchError(f"Cannot read {folder}: {error.strerror}.") from error
+    yield from sorted(found, key=lambda path: (int(path.parent.name), path.name))
+
+
+def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and bytes of the frames in a folder: the identity of what it predicts."""
+    total = hashlib.sha256()
+    for path in list_files(folder):
+        with open_regular(path) as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{digest}  {path.parent.name}/{path.name}\n".encode())
+    return total.hexdigest()
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file for reading if it is an ordinary one, not a link, a pipe or a device.
+
+    Raises:
+        VpbenchError: it is not, or cannot be opened; names it.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        stream = os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
+    except OSError as error:
+        what = "it is a symbolic link" if path.is_symlink() else error.strerror
+        raise VpbenchError(f"Cannot read {path}: {what}.") from error
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise VpbenchError(f"Cannot read {path}: it is not an ordinary file.")
+    return stream
+
+
+def _read_array(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:
+    """A float32 array ``(H, W, 3)`` of the given (height, width)."""
+    wanted = (*size, 3)
+    with open_regular(path) as stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            reader = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }.get(version)
+            if reader is None:
+                raise ValueError(f"its .npy version {version} is not known")
+            shape, _, dtype = reader(stream, max_header_size=_NPY_HEADER)
+        except (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+            raise VpbenchError(f"{path} is not an array that can be read: {error}.") from None
+        if shape != wanted or dtype != np.float32:
+            raise VpbenchError(
+                f"{path} is {dtype} {shape}; the clip calls for float32 {wanted} (height, width, RGB)."
+            )
+        length = stream.tell() + int(np.prod(wanted)) * 4
+        actual = os.fstat(stream.fileno()).st_size
+        if actual != length:
+            raise VpbenchError(f"{path} is damaged: it has {actual} bytes, its header calls for {length}.")
+        stream.seek(0)
+        return np.asarray(np.load(stream, allow_pickle=False), dtype=np.float32)
+
+
+def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Read a PNG file of the given (height, width) with 8 bits a channel as uint8 ``(H, W, 3)``, RGB.
+
+    Raises:
+        VpbenchError: it is damaged, too long, or a picture of another kind; names it.
+    """
+    from vpbench.video.decoding import decode_picture
+
+    height, width = size
+    limit = 2 * height * (3 * width + 1) + 2**16  # deflate never doubles
+    with open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size > limit:
+            raise VpbenchError(f"{path} is longer than a picture of {width}×{height} pixels can be.")
+        data = stream.read(limit)
+    picture = decode_picture(_needed_chunks(data, path, (height, width)), path)
+    assert picture.shape == (height, width, 3)  # noqa: S101 -- the header said so
+    return picture
+
+
+def _needed_chunks(data: bytes, path: Path, size: tuple[int, int]) -> bytes:
+    """The PNG file with nothing but what decoding needs, after a look at its header."""
+    if not data.startswith(_SIGNATURE):
+        raise VpbenchError(f"{path} is not a PNG file.")
+    kept, position = [_SIGNATURE], len(_SIGNATURE)
+    kinds: list[bytes] = []
+    while position < len(data) and (not kinds or kinds[-1] != b"IEND"):
+        length, kind = struct.unpack(">I4s", data[position : position + 8].ljust(8, b"\0"))
+        end = position + 12 + length
+        if end > len(data):
+            break
+        if not kinds:
+            _check_header(kind, data[position + 8 : end - 4], path, size)
+        if kind in _CHUNKS:
+            kept.append(data[position:end])
+        kinds.append(kind)
+        position = end
+    if not kinds or kinds[-1] != b"IEND":
+        raise VpbenchError(f"{path} is cut off or damaged.")
+    return b"".join(kept)
+
+
+def _check_header(kind: bytes, body: bytes, path: Path, size: tuple[int, int]) -> None:
+    if kind != b"IHDR" or len(body) != 13:
+        raise VpbenchError(f"{path} is damaged: it has no PNG header.")
+    width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+    if (height, width) != size:
+        raise VpbenchError(f"{path} is {width}×{height} pixels; the clip is {size[1]}×{size[0]}.")
+    if depth != 8 or colour not in _COLOUR_TYPES:
+        raise VpbenchError(
+            f"{path} must be RGB with 8 bits a channel (no transparency); for more precision use float32 .npy."
+        )

@@ -1,0 +1,173 @@
+"""Predictors: the contract, the check of what one returns, and how one is found by name.
+
+A predictor gets the input frames and the number of frames wanted, and never sees the targets.
+Those that vpbench ships and those of other packages come by the same entry-point group,
+``vpbench.predictors``; a file of one's own is named ``path/to/file.py:Class``, a folder of frames that
+something else predicted ``frames:DIR`` (:mod:`vpbench.predictors.frames_folder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from vpbench.errors import UsageError, VpbenchError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Frames = NDArray[np.uint8] | NDArray[np.float32]
+
+
+class Predictor:
+    """Base class of predictors.
+
+    Override :meth:`predict_next` (one frame ahead; further frames are then predicted recursively, each from
+    the unquantised one before it, as in the paper) or :meth:`predict` (all frames at once), and
+    :meth:`predict_batch` where a batch is faster than its clips one by one.
+
+    The options that the command line takes (``--model NAME,key=value``) are the keyword arguments of
+    ``__init__``.
+
+    Attributes:
+        min_inputs: fewest input frames it can work from; given more, it uses the last ones.
+        max_targets: most frames it can predict; ``None`` for any number.
+        runs_in: ``worker``: predictions are made in the worker processes, beside the scoring; ``parent``: in
+            the parent process, in batches, while the workers score (networks, anything on a GPU).
+        trained: whether it has learnt weights; its :meth:`describe` then says which and from what.
+        stochastic: whether it draws its predictions at random; it then overrides :meth:`sample` instead.
+        timed: whether the time that a prediction takes says something about it.
+    """
+
+    min_inputs: ClassVar[int] = 1
+    max_targets: ClassVar[int | None] = None
+    runs_in: ClassVar[Literal["worker", "parent"]] = "worker"
+    trained: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+    timed: ClassVar[bool] = True
+    device: str = "cpu"
+
+    def predict_next(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predict the next frame.
+
+        Args:
+            inputs: float32 ``(T, H, W, 3)`` RGB in [0, 1], oldest first; T is the protocol's number of inputs.
+
+        Returns:
+            float32 ``(H, W, 3)`` in [0, 1], not rounded to 8 bits.
+        """
+        raise NotImplementedError(f"{type(self).__name__} overrides neither predict_next nor predict.")
+
+    def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
+        """Predict the next ``targets`` frames of one clip: float32 ``(targets, H, W, 3)`` in [0, 1]."""
+        import numpy as np
+
+        given = len(inputs)
+        frames = np.empty((given + targets, *inputs.shape[1:]), np.float32)
+        frames[:given] = inputs
+        for k in range(targets):
+            frame = np.asarray(self.predict_next(frames[k : given + k]))
+            if frame.shape != inputs.shape[1:] or frame.dtype.kind != "f":
+                return frame[None]  # check_predictions refuses it, naming the predictor and the clip
+            frames[given + k] = frame
+        return frames[given:]
+
+    def predict_batch(
+        self, inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Predict for several clips of one size; by default one after the other."""
+        return [self.predict(clip, targets) for clip in inputs]
+
+    def predict_clips(
+        self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Predict for the clips ``indices`` of the split; override it only to look predictions up."""
+        return self.predict_batch(inputs, targets)
+
+    def sample(self, inputs: NDArray[np.float32], targets: int, seed: int) -> NDArray[np.float32]:
+        """Draw one of the possible futures of one clip (predictors with ``stochastic = True``).
+
+        Args:
+            inputs: as for :meth:`predict_next`.
+            targets: number of frames.
+            seed: where all randomness must come from, 0 … 2³² − 1; another one for each clip and sample.
+
+        Returns:
+            float32 ``(targets, H, W, 3)`` in [0, 1].
+        """
+        raise NotImplementedError(f"{type(self).__name__} is stochastic but does not override sample.")
+
+    def sample_batch(
+        self, inputs: Sequence[NDArray[np.float32]], targets: int, seeds: Sequence[int]
+    ) -> Sequence[NDArray[np.float32]]:
+        """Draw a future for each of several clips of one size; by default one after the other."""
+        return [self.sample(clip, targets, seed) for clip, seed in zip(inputs, seeds, strict=True)]
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the run's manifest, as JSON data.
+
+        Keys with a meaning for tables: ``parameters`` (number of learnt parameters), ``weights`` (SHA-256),
+        ``training_data`` (text), ``contaminated`` (true if test clips were trained on), ``marks`` (list of
+        short texts, each printed as a footnote of the row), ``seed`` of the training and ``method`` (runs of one
+        method that differ in their seed make one row of a leaderboard).
+        """
+        return {}
+
+
+def check_fits(predictor: Predictor, name: str, inputs: int, targets: int, protocol: str) -> None:
+    """Refuse, by name, a predictor that cannot work under a protocol.
+
+    Raises:
+        UsageError: it needs more inputs than the protocol gives, or predicts fewer frames than it asks for.
+    """
+    if predictor.min_inputs > inputs:
+        raise UsageError(
+            f"Predictor '{name}' needs {predictor.min_inputs} input frames; protocol '{protocol}' gives {inputs}. "
+            f"Choose another protocol (`vpbench list protocols`) or another predictor."
+        )
+    if predictor.max_targets is not None and predictor.max_targets < targets:
+        raise UsageError(
+            f"Predictor '{name}' predicts at most {predictor.max_targets} frames; protocol '{protocol}' asks for "
+            f"{targets}. Choose another protocol (`vpbench list protocols`) or another predictor."
+        )
+
+
+def check_predictions(
+    predictions: object, name: str, clip: int, shape: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
+    """Check what a predictor returned for a clip, and return it as float32.
+
+    Values may leave [0, 1] by 1e-6, the rounding of float32 arithmetic; nothing is clipped.
+
+    Args:
+        predictions: what it returned.
+        name: the predictor's name, for the error.
+        clip: the clip's index, for the error.
+        shape: ``(targets, H, W, 3)``.
+
+    Raises:
+        VpbenchError: wrong type, shape or dtype; not finite; or out of [0, 1].
+    """
+    import numpy as np
+
+    where = f"Predictor '{name}', clip {clip}: "
+    try:
+        array = np.asarray(predictions)
+    except Exception as error:  # frames of unequal size, a tensor on another device, …
+        raise VpbenchError(f"{where}predictions cannot be made one numpy array: {error}") from error
+    if array.dtype.kind != "f":
+        raise VpbenchError(f"{where}predictions must be floating-point in [0, 1], not {array.dtype}.")
+    if array.shape != shape:
+        raise VpbenchError(
+            f"{where}predictions must have the shape {shape} (frames, height, width, RGB), not {array.shape}."
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        frame = int(np.argmin(np.isfinite(array).all(axis=(1, 2, 3)))) + 1
+        raise VpbenchError(f"{where}predicted frame {frame} contains NaN or infinity.")
+    if low < -1e-6 or high > 1 + 1e-6:
+        raise VpbenchError(
+            f"{where}values must lie in [0, 1], but they span [{low:.6g}, {high:.6g}]; clip or rescale."
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)

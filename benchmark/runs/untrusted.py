@@ -1,0 +1,232 @@
+"""Checks of a run that may come from a stranger: everything that can be checked without its frames.
+
+Nothing in it is executed. Its names become names of folders and are printed, so they may neither lead elsewhere nor
+hold characters that a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.escape import plain
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.scoring.protocol import Protocol
+from vpbench.runs.run import LABEL, Run, read_run
+from vpbench.predictors.samples import SCORED
+from vpbench.scoring.score import is_counted
+from vpbench.splits import BUILT_IN as SPLITS
+from vpbench.splits import get_split
+from vpbench.runs.run import score_lines
+
+
+
+
+
+
+MOST = {"manifest.json": 4 * 2**20, "scores.jsonl": 64 * 2**20}  # bytes
+_LONGEST, _LONGEST_CITATION = 2_000, 20_000  # characters
+_DEEPEST = 12
+_SPLIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
+_HASH = re.compile(r"[0-9a-f]{16,64}")
+KEYS = (
+    *("kind", "schema", "label", "status", "predictor", "protocol", "split", "prepared", "environment"),
+    *("samples", "started", "finished", "cost", "submission"),
+)
+
+
+def read_untrusted(folder: Path) -> Run:
+    """Read a run that may come from a stranger.
+
+    Raises:
+        VpbenchError: a file is missing, a symbolic link, far too long, or damaged; names it.
+    """
+    for name, most in MOST.items():
+        path = folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise VpbenchError(f"{path} is not an ordinary file.")
+        if path.is_file() and path.stat().st_size > most:
+            raise VpbenchError(f"{path} has over {most >> 20} MiB; no run is that long.")
+    return read_run(folder)
+
+
+def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Protocol:
+    """Check all of a run that can be checked without its frames; returns its protocol.
+
+    Args:
+        run: the run.
+        partial: whether it may have scored a part of its split only.
+        complete: whether it must be complete.
+
+    Raises:
+        UsageError: the run is not complete, or partial.
+        VpbenchError: something in it is missing, of the wrong type, contradicts something else, or could do harm
+            when it is printed or used as a path; the message names the file, and the line or the field.
+    """
+    path = run.folder / "manifest.json"
+    manifest = run.manifest
+    check_texts(manifest, f"{path}")
+    _check_fields(manifest, f"{path}")
+    where = f"{path}, protocol"
+    protocol = from_definition(manifest["protocol"]["definition"], where)
+    said = manifest["protocol"]
+    if (protocol.name, protocol.version, protocol.hash) != (said["name"], said["version"], said["hash"]):
+        raise VpbenchError(f"{where}: name, version and hash are not those of the definition.")
+    known = BUILT_IN.get(protocol.name)
+    if known is not None and known.hash != protocol.hash:
+        raise VpbenchError(
+            f"{where}: '{protocol.name}' version {protocol.version} is not the '{known.name}' of this vpbench, version "
+            f"{known.version} (hash {known.hash}); run it again."
+        )
+    _check_split(run, path)
+    _check_scores(run, protocol)
+    if complete and manifest["status"] != "complete":
+        raise UsageError(
+            f"{run.folder} is not complete. Give the `vpbench run` command that started it again."
+        )
+    split = manifest["split"]
+    if split["scored"] < split["total"] and not partial:
+        raise UsageError(
+            f"{run.folder} scored {split['scored']} of the {split['total']} clips of split '{split['name']}'. "
+            "Run all of them, or say that it is a part: --partial."
+        )
+    return protocol
+
+
+def check_texts(data: Any, where: str, depth: int = 0) -> None:
+    """Refuse texts that are very long, or hold characters that are not seen but do something."""
+    if depth > _DEEPEST:
+        raise VpbenchError(f"{plain(where)[:300]}: nested too deeply.")
+    if isinstance(data, dict):
+        for key, value in data.items():
+            _check_text(str(key), f"{where}, a key", 200)
+            check_texts(value, f"{where}, {key}", depth + 1)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            check_texts(value, where, depth + 1)
+    elif isinstance(data, str):
+        _check_text(data, where, _LONGEST_CITATION if where.endswith(", citation") else _LONGEST)
+    elif isinstance(data, float) and not math.isfinite(data):
+        raise VpbenchError(f"{where}: a number is not finite.")
+
+
+def _check_text(text: str, where: str, longest: int) -> None:
+    if len(text) > longest:
+        raise VpbenchError(
+            f"{plain(where)[:300]}: a text has {len(text)} characters; at most {longest} may be."
+        )
+    allowed = "\n\t" if where.endswith(", citation") else ""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in allowed:
+            raise VpbenchError(
+                f"{plain(where)[:300]}: a text holds the control character U+{ord(character):04X}; remove it."
+            )
+
+
+def _check_fields(manifest: dict[str, Any], where: str) -> None:
+    """Check the types of the manifest's fields, and the names that become those of folders."""
+    unknown = sorted(set(manifest) - set(KEYS))
+    if unknown:
+        raise VpbenchError(f"{where}: there is no field '{unknown[0]}' in a run.")
+    _require(where, "label", manifest, str, LABEL)
+    tables = ["predictor", "protocol", "split", "prepared", "environment"]
+    texts = ["started"]
+    if manifest["status"] == "complete":
+        tables.append("cost")
+        texts.append("finished")
+    for key in tables:
+        _require(where, key, manifest, dict)
+    for key in texts:
+        _require(where, key, manifest, str)
+    predictor = manifest["predictor"]
+    _require(f"{where}, predictor", "name", predictor, str)
+    _require(f"{where}, predictor", "options", predictor, dict)
+    _require(f"{where}, predictor", "description", predictor, dict)
+    marks = predictor["description"].get("marks", [])
+    if not (isinstance(marks, list) and all(isinstance(mark, str) for mark in marks)):
+        raise VpbenchError(f"{where}, predictor, description: 'marks' must be a list of texts.")
+    for key, pattern in (("name", None), ("hash", _HASH)):
+        _require(f"{where}, protocol", key, manifest["protocol"], str, pattern)
+    _require(f"{where}, protocol", "version", manifest["protocol"], int)
+    _require(f"{where}, protocol", "definition", manifest["protocol"], dict)
+    for key, pattern in (("name", _SPLIT), ("hash", _HASH)):
+        _require(f"{where}, split", key, manifest["split"], str, pattern)
+    for key in ("total", "found", "scored"):
+        _require(f"{where}, split", key, manifest["split"], int)
+    _require(f"{where}, prepared", "hash", manifest["prepared"], str, _HASH)
+    for key in ("flow", "decoder", "clips"):
+        _require(f"{where}, prepared", key, manifest["prepared"], dict)
+    for clip, content in manifest["prepared"]["clips"].items():
+        if not (clip.isascii() and clip.isdigit() and isinstance(content, str) and _HASH.fullmatch(content)):
+            raise VpbenchError(f"{where}, prepared, clips: '{plain(clip)[:50]}' is no clip with its hash.")
+    for key in ("vpbench", "python", "numpy", "opencv"):
+        _require(f"{where}, environment", key, manifest["environment"], str)
+    cost = manifest["cost"] or {}
+    for key in ("ms_per_frame", "peak_memory_mib", "parameters"):
+        value = cost.get(key)
+        if value is not None and (type(value) not in (int, float) or value < 0):
+            raise VpbenchError(f"{where}, cost: '{key}' must be a number of at least 0.")
+    if "samples" in manifest:
+        samples = manifest["samples"]
+        if not (
+            isinstance(samples, dict)
+            and samples.keys() == {"count", "seed", "scored"}
+            and type(samples["count"]) is int
+            and type(samples["seed"]) is int
+            and samples["scored"] in SCORED
+        ):
+            raise VpbenchError(
+                f"{where}: 'samples' must have count, seed and scored ({' or '.join(SCORED)})."
+            )
+
+
+def _require(
+    where: str, key: str, table: dict[str, Any], kind: type, pattern: re.Pattern[str] | None = None
+) -> None:
+    value = table.get(key)
+    if type(value) is not kind:
+        raise VpbenchError(f"{where}: '{key}' is missing or is not of type {kind.__name__}.")
+    if pattern is not None and not pattern.fullmatch(str(value)):
+        raise VpbenchError(f"{where}: '{key}' cannot be {plain(value)[:100]!r}.")
+
+
+def _check_split(run: Run, path: Path) -> None:
+    split, clips = run.manifest["split"], run.manifest["prepared"]["clips"]
+    known: Collection[int] | None = None
+    if split["name"] in SPLITS:
+        built_in = get_split(split["name"])
+        known = {clip.index for clip in built_in.clips}
+        if (split["hash"], split["total"]) != (built_in.hash, len(built_in.clips)):
+            raise VpbenchError(f"{path}, split: it is not the split '{split['name']}' of this vpbench.")
+    if not split["scored"] == len(clips) <= split["found"] <= split["total"]:
+        raise VpbenchError(
+            f"{path}, split: scored, found and total contradict each other or the list of clips."
+        )
+    strange = sorted(int(clip) for clip in clips if known is not None and int(clip) not in known)
+    if strange:
+        raise VpbenchError(f"{path}, prepared: split '{split['name']}' has no clip {strange[0]}.")
+
+
+def _check_scores(run: Run, protocol: Protocol) -> None:
+    """Check that every score can be what it says, and that what is counted follows the protocol."""
+    path = run.folder / "scores.jsonl"
+    clips = {int(clip) for clip in run.manifest["prepared"]["clips"]}
+    metrics = {column: get_metric(use.metric) for column, use in protocol.metrics.items()}
+    for number, line in enumerate(score_lines(run), start=1):
+        if line["clip"] not in clips:
+            raise VpbenchError(f"{path}, line {number}: clip {line['clip']} is not in the manifest.")
+        for column, metric in metrics.items():
+            score = line[column]
+            if score is not None and not metric.low - 1e-9 <= score <= metric.high + 1e-9:
+                raise VpbenchError(
+                    f"{path}, line {number}: {column} is {score}; it lies in {metric.low:g} … {metric.high:g}."
+                )
+        if line["counted"] != is_counted(line, protocol):
+            raise VpbenchError(
+                f"{path}, line {number}: 'counted' does not follow protocol '{protocol.name}'."
+            )

@@ -1,0 +1,1 @@
+"""The ruler: protocols, masks and metrics."""

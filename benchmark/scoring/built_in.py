@@ -1,0 +1,184 @@
+"""The built-in protocols, and those of TOML files and manifests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vpbench.errors import UsageError, unknown_name
+from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
+
+
+def _from_table(table: dict[str, Any], where: str) -> Protocol:
+    """Build a protocol from a parsed TOML table; ``where`` names the file in errors."""
+    table = dict(table)
+    if "extends" in table:
+        extended = str(table.pop("extends"))
+        if extended not in BUILT_IN:
+            error = unknown_name("built-in protocol", extended, list(BUILT_IN))
+            raise UsageError(f"{where}, extends: {error}")
+        base = BUILT_IN[extended]
+        table = {**base.definition(), "summary": base.summary, "version": 1, **table}
+        if "name" not in table or table["name"] == base.name:
+            raise UsageError(f"{where}: a protocol that extends another needs a name of its own.")
+    try:
+        table["metrics"] = {column: MetricUse(**use) for column, use in dict(table["metrics"]).items()}
+        if table.get("mask") is not None:
+            table["mask"] = MaskRule(**table["mask"])
+        if table.get("exclude") is not None:
+            table["exclude"] = Exclusion(**table["exclude"]) if table["exclude"] else None
+        if table.get("size") is not None:
+            table["size"] = tuple(int(side) for side in table["size"])
+        table.setdefault("summary", "")
+        table.setdefault("version", 1)
+        protocol = Protocol(**table)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(
+            f"{where}: not a protocol: {error}. `vpbench list protocols` prints the built-in ones in this form."
+        ) from None
+    return protocol
+
+
+def from_definition(definition: dict[str, Any], where: str) -> Protocol:
+    """The protocol of a definition (:meth:`Protocol.definition`), as a run's manifest has it.
+
+    Raises:
+        UsageError: it is not the definition of a protocol; the message begins with ``where``.
+    """
+    if not isinstance(definition, dict) or "extends" in definition:
+        raise UsageError(f"{where}: not the definition of a protocol.")
+    return _from_table(definition, where)
+
+
+def load_protocol(path: Path) -> Protocol:
+    """Read a protocol from a TOML file.
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or a field is missing, unknown or out of range; or its
+            name is that of a built-in protocol.
+    """
+    import tomllib
+
+    try:
+        with path.open("rb") as stream:
+            table = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"Protocol file {path}: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"Protocol file {path} is not TOML: {error}.") from None
+    protocol = _from_table(table, f"Protocol file {path}")
+    if protocol.name in BUILT_IN:
+        raise UsageError(
+            f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another."
+        )
+    return protocol
+
+
+def get_protocol(name: str) -> Protocol:
+    """Return the built-in protocol ``name``, or read ``name`` as a TOML file if it ends in ``.toml``.
+
+    Raises:
+        UsageError: neither exists.
+    """
+    if name.endswith(".toml"):
+        return load_protocol(Path(name))
+    if name not in BUILT_IN:
+        raise unknown_name("protocol", name, list(BUILT_IN))
+    return BUILT_IN[name]
+
+
+_RELEASED_SCRIPT = {
+    "psnr": MetricUse("psnr-mathieu2016", "black"),
+    "ssim": MetricUse("ssim", "black", {"border": "zero-full"}),
+    "sharpness": MetricUse("sharpness-mathieu2016", "black"),
+}
+
+
+_NOT_AT_50_DB = Exclusion("psnr", 50.0)
+
+
+# A standard PSNR is infinite for identical frames; means need a finite number, which is said here.
+_STANDARD_PSNR = {"cap": 100.0}
+
+
+MATHIEU2016 = Protocol(
+    name="mathieu2016",
+    version=1,
+    summary="the paper's Table 2 as its released script scores it; moving areas by a flow above 0.8 px",
+    metrics=_RELEASED_SCRIPT,
+    mask=MaskRule("colour", max_motion=1.0),
+    exclude=_NOT_AT_50_DB,
+)
+
+
+BUILT_IN: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        MATHIEU2016,
+        Protocol(
+            name="mathieu2016-framemax",
+            version=1,
+            summary="mathieu2016 with each frame's flow colours normalised by its own largest motion",
+            metrics=_RELEASED_SCRIPT,
+            mask=MaskRule("colour", max_motion="frame"),
+            exclude=_NOT_AT_50_DB,
+        ),
+        Protocol(
+            name="mathieu2016-archive",
+            version=1,
+            summary="mathieu2016 with the moving areas taken from the flow images that came with the clips",
+            metrics=_RELEASED_SCRIPT,
+            mask=MaskRule("archive"),
+            exclude=_NOT_AT_50_DB,
+        ),
+        Protocol(
+            name="full-frame",
+            version=1,
+            summary="whole frames; standard PSNR (peak 255, capped at 100 dB) and Wang's SSIM",
+            metrics={
+                "psnr": MetricUse("psnr", "none", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "none", {"border": "valid"}),
+                "sharpness": MetricUse("sharpness-mathieu2016", "none"),
+            },
+        ),
+        Protocol(
+            name="moving-pixels",
+            version=1,
+            summary="error and SSIM map averaged inside the moving area only (flow above 0.8 px)",
+            metrics={
+                "psnr": MetricUse("psnr", "inside", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "inside", {"border": "valid"}),
+                "sharpness": MetricUse("sharpness-mathieu2016", "inside"),
+            },
+            mask=MaskRule("colour", max_motion=1.0),
+            skip_empty=True,
+        ),
+        Protocol(
+            name="dvf2017-like",
+            version=1,
+            summary="Deep Voxel Flow's extrapolation: frames 2 and 3 in, frame 4 out, 256×256, our masks",
+            metrics={
+                "psnr": MetricUse("psnr", "inside", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "black", {"border": "replicate"}),
+            },
+            inputs=2,
+            targets=1,
+            first_frame=2,
+            size=(256, 256),
+            mask=MaskRule("colour", max_motion=1.0),
+            skip_empty=True,
+        ),
+        Protocol(
+            name="ucf101-8to8",
+            version=1,
+            summary="the paper's second configuration: frames 0–7 in, 8–15 out, scored as mathieu2016",
+            metrics=_RELEASED_SCRIPT,
+            inputs=8,
+            targets=8,
+            mask=MaskRule("colour", max_motion=1.0),
+            exclude=_NOT_AT_50_DB,
+        ),
+    )
+}

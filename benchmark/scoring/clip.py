@@ -1,0 +1,28 @@
+"""A clip: what is given to a predictor, and what its predictions are scored against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Inputs and targets of one test item.
+
+    Attributes:
+        index: number of the clip in its split.
+        inputs: uint8 ``(T, H, W, 3)``, RGB.
+        targets: uint8 ``(N, H, W, 3)``, RGB.
+        flows: for each target the flow from the frame before it to it, float32 ``(H, W, 2)`` in pixels;
+            ``None`` if not read.
+        flow_images: for each target its colour-coded flow, uint8 ``(H, W, 3)``; ``None`` if not read.
+    """
+
+    index: int
+    inputs: NDArray[np.uint8]
+    targets: NDArray[np.uint8]
+    flows: tuple[NDArray[np.float32], ...] | None = None
+    flow_images: tuple[NDArray[np.uint8], ...] | None = None

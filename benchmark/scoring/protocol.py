@@ -1,0 +1,194 @@
+"""Protocols: everything that fixes a score, and the only place where a protocol's constants stand.
+
+A protocol is data. The built-in ones are at the end of this file; ``docs/protocols.md`` gives the evidence
+for each number. A protocol of one's own is a TOML file with the same fields (``load_protocol``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from vpbench.errors import UsageError, unknown_name
+
+Masking = Literal["black", "inside", "none"]
+MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
+
+# Colour-coded flow images in prepared clips are normalised by this motion (pixels), whatever the protocol,
+# so that the images alone, with "any channel < 0.2", give the mask of `mathieu2016` to everybody's scripts.
+FLOW_IMAGE_MAX_MOTION = 1.0
+# "lower than 0.2 (image color range between 0 and 1)", paper, footnote 2: bytes below 0.2 · 255 = 51.
+COLOUR_THRESHOLD = 51
+
+
+def _set_number(owner: object, key: str) -> None:
+    """Make a field of a frozen dataclass a float, so that 1 and 1.0 are one definition; ``None`` may stay.
+
+    Raises:
+        UsageError: it is no finite number.
+    """
+    value = getattr(owner, key)
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{key} must be a number, not {value!r}.")
+    object.__setattr__(owner, key, float(value))
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """How the moving area of a frame is found.
+
+    Attributes:
+        kind: ``colour``: a pixel moves iff any channel of its Middlebury flow colour is below 0.2;
+            ``magnitude``: iff |flow| > ``tau``; ``none``: no mask, the whole frame counts;
+            ``as-printed``: the paper's footnote 2 taken literally, so the pixels that ``colour`` drops are
+            kept; ``archive``: like ``colour``, from the flow images that came with the clips.
+        max_motion: for ``colour`` and ``as-printed``, the motion in pixels that has full colour saturation,
+            or ``"frame"`` for each frame's own largest motion.
+        tau: for ``magnitude``, in pixels.
+    """
+
+    kind: MaskKind = "none"
+    max_motion: float | Literal["frame"] | None = None
+    tau: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(MaskKind):
+            raise unknown_name("mask rule", str(self.kind), list(get_args(MaskKind)))
+        if self.max_motion != "frame":
+            _set_number(self, "max_motion")
+        _set_number(self, "tau")
+        if (self.kind in ("colour", "as-printed")) != (self.max_motion is not None):
+            raise UsageError(
+                f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it."
+            )
+        if isinstance(self.max_motion, float) and not self.max_motion > 0:
+            raise UsageError(f"Mask rule '{self.kind}': max_motion must be above 0 or \"frame\".")
+        if (self.kind == "magnitude") != (self.tau is not None):
+            raise UsageError(f"Mask rule '{self.kind}': tau is for 'magnitude', which needs it.")
+
+    @property
+    def needs_vectors(self) -> bool:
+        """Whether flow vectors are needed, not just flow images."""
+        return self.kind in ("colour", "magnitude", "as-printed")
+
+
+@dataclass(frozen=True)
+class MetricUse:
+    """One column of scores: a metric and how the protocol applies it.
+
+    Attributes:
+        metric: name of an installed metric.
+        masking: ``black``: pixels outside the moving area are set to 0 in target and prediction, and the
+            whole frame is scored; ``inside``: the metric averages over the moving area only; ``none``: the
+            mask is not used.
+        parameters: further keyword arguments of the metric's function.
+    """
+
+    metric: str
+    masking: Masking = "none"
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.masking not in get_args(Masking):
+            raise unknown_name(
+                f"masking of metric '{self.metric}'", str(self.masking), list(get_args(Masking))
+            )
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A frame whose score in ``column`` is ``at_least`` this or more is not counted in any column's mean."""
+
+    column: str
+    at_least: float
+
+    def __post_init__(self) -> None:
+        _set_number(self, "at_least")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything that fixes a score.
+
+    Attributes:
+        name: what it is called on the command line.
+        version: raised whenever a change of vpbench changes its scores.
+        summary: one line for people; not part of the identity.
+        inputs: number of input frames.
+        targets: number of frames to predict.
+        first_frame: 0-based index, within the clip's frames, of the first input.
+        size: (height, width) to which whole frames are resized (bilinearly); ``None`` keeps the native size.
+        flow: estimator of the flow from the frame before each target to that target.
+        mask: how the moving area is found from that flow.
+        metrics: column name to metric, in the order of the columns.
+        exclude: which frames are not counted, beside those with an undefined score.
+        skip_empty: do not count frames whose moving area is empty, even where the scores are defined.
+    """
+
+    name: str
+    version: int
+    summary: str
+    metrics: dict[str, MetricUse]
+    inputs: int = 4
+    targets: int = 2
+    first_frame: int = 0
+    size: tuple[int, int] | None = None
+    flow: str = "dis"
+    mask: MaskRule = MaskRule()
+    exclude: Exclusion | None = None
+    skip_empty: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", self.name)):
+            raise UsageError(
+                f"Protocol {self.name!r}: the name becomes a folder's; letters, digits and _ . + - only."
+            )
+        for key, least in (("inputs", 1), ("targets", 1), ("first_frame", 0), ("version", 1)):
+            if type(getattr(self, key)) is not int or getattr(self, key) < least:
+                raise UsageError(f"Protocol '{self.name}': {key} must be a whole number of at least {least}.")
+        if type(self.skip_empty) is not bool:
+            raise UsageError(f"Protocol '{self.name}': skip_empty must be true or false.")
+        if not self.metrics:
+            raise UsageError(f"Protocol '{self.name}' has no metrics.")
+        taken = {"clip", "frame", "moving", "counted"} & set(self.metrics)
+        if taken:
+            raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
+        if self.exclude and self.exclude.column not in self.metrics:
+            raise UsageError(
+                f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric."
+            )
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 16):
+            raise UsageError(f"Protocol '{self.name}': size must be [height, width], each at least 16.")
+
+    @property
+    def frames(self) -> int:
+        """Frames a clip must have, from its first."""
+        return self.first_frame + self.inputs + self.targets
+
+    def definition(self) -> dict[str, Any]:
+        """The protocol as plain data, without the summary; equal definitions give equal scores."""
+        data = asdict(self)
+        del data["summary"]
+        data["size"] = list(self.size) if self.size else None
+        return data
+
+    @property
+    def hash(self) -> str:
+        """Identity: the first 16 hex digits of the SHA-256 of the canonical JSON of the definition."""
+        text = json.dumps(_canonical(self.definition()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _canonical(data: Any) -> Any:
+    """Plain data with whole numbers as integers, since TOML's ``100`` and ``100.0`` mean the same here."""
+    if isinstance(data, dict):
+        return {key: _canonical(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_canonical(value) for value in data]
+    return int(data) if isinstance(data, float) and data.is_integer() else data

@@ -1,0 +1,104 @@
+"""Scoring: one clip's predictions × a protocol → a line of scores for each predicted frame."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vpbench.errors import UsageError
+from vpbench.scoring.clip import Clip
+from vpbench.scoring.masks import moving_area
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.protocol import Masking, Protocol
+
+Scores = list[dict[str, Any]]
+
+
+def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol) -> Scores:
+    """Score the predictions of one clip.
+
+    Args:
+        clip: with its targets, and the flow or flow images that the protocol's mask rule needs.
+        predictions: ``(targets, H, W, 3)`` in [0, 1], RGB; scored as they are, neither clipped nor rounded.
+        protocol: how.
+
+    Returns:
+        A line for each predicted frame, as in ``scores.jsonl``: an undefined score is ``None``.
+    """
+    lines = []
+    for k in range(protocol.targets):
+        mask = moving_area(
+            protocol.mask,
+            None if clip.flows is None else clip.flows[k],
+            None if clip.flow_images is None else clip.flow_images[k],
+        )
+        line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
+        line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
+        moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
+        line["moving"] = moving
+        line["counted"] = is_counted(line, protocol)
+        lines.append(line)
+    return lines
+
+
+def _score_frame(
+    target: NDArray[np.uint8],
+    prediction: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    protocol: Protocol,
+) -> dict[str, float | None]:
+    images: dict[Masking, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+    scores: dict[str, float | None] = {}
+    for column, use in protocol.metrics.items():
+        if use.masking not in images:
+            true, predicted = target, prediction
+            if use.masking == "black" and mask is not None:
+                true, predicted = _blackened(target, mask), _blackened(prediction, mask)
+            images[use.masking] = (_scaled(true), predicted.astype(np.float64))
+        score = get_metric(use.metric).function(
+            *images[use.masking],
+            data_range=1.0,
+            mask=mask if use.masking == "inside" else None,
+            **use.parameters,
+        )
+        scores[column] = float(score) if math.isfinite(score) else None
+    return scores
+
+
+def _blackened(image: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """The image with its pixels outside the mask at 0."""
+    return np.asarray(cv2.copyTo(image, mask.view(np.uint8)))
+
+
+def _scaled(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """uint8 as float64 in [0, 1]."""
+    scaled = image.astype(np.float64)
+    scaled /= 255.0
+    return scaled
+
+
+def check_metrics(protocol: Protocol) -> None:
+    """Refuse, before anything is written, metrics that are not installed or do not take their parameters."""
+    for column, use in protocol.metrics.items():
+        taken = inspect.signature(get_metric(use.metric).function).parameters
+        given = set(use.parameters) - {"target", "prediction", "data_range", "mask"}
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+        wrong = sorted(set(use.parameters) - (given if open_ended else given & set(taken)))
+        if wrong:
+            raise UsageError(
+                f"Protocol '{protocol.name}', column '{column}': metric '{use.metric}' has no parameter '{wrong[0]}'."
+            )
+
+
+def is_counted(line: dict[str, Any], protocol: Protocol) -> bool:
+    """Whether a protocol's means count the frame of a score line."""
+    if any(line[column] is None for column in protocol.metrics):
+        return False
+    if protocol.skip_empty and line["moving"] == 0:
+        return False
+    return protocol.exclude is None or line[protocol.exclude.column] < protocol.exclude.at_least

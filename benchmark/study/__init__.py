@@ -1,0 +1,1 @@
+"""The same predictions under many protocols."""

@@ -1,0 +1,1 @@
+"""Checked runs under ``results/``, and the page of standings."""

@@ -1,0 +1,94 @@
+"""``results/LEADERBOARD.md``: the tables of all submitted runs, and the published ones, as one page.
+
+The page is a function of the files in ``results/runs/`` and ``results/published/``, so that a test can tell whether it
+is in step with them.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+from vpbench.analysis.leaderboard import build
+from vpbench.escape import markdown, plain
+from vpbench.results.published_tables import read_published
+from vpbench.runs.run import Run
+from vpbench.submission.submit import check_committed
+from vpbench.tables.leaderboard import render, render_published
+
+_HEAD = """\
+# Leaderboard
+
+*This page is made by `vpbench standings` from the runs in [runs/](runs) and the published rows in
+[published/](published); change those, not this page.*
+
+A run is added by `vpbench submit`, see [docs/examples](../docs/examples/README.md). Anybody can check one with
+`vpbench verify results/runs/SPLIT/PROTOCOL/LABEL`.
+"""
+
+
+def committed_runs(root: Path) -> list[Run]:
+    """The submitted runs, by split, protocol and label.
+
+    Raises:
+        VpbenchError: something is wrong with one (:func:`vpbench.submission.submit.check_committed`).
+    """
+    folders = sorted(path.parent for path in root.glob("*/*/*/manifest.json"))
+    runs = [check_committed(folder, root) for folder in folders]
+    return sorted(runs, key=_place)
+
+
+def page(root: Path) -> str:
+    """The page, in Markdown.
+
+    Args:
+        root: the folder of submitted runs.
+
+    Raises:
+        VpbenchError: something is wrong with a run.
+    """
+    parts = [_HEAD, "## Measured\n"]
+    runs = committed_runs(root)
+    if not runs:
+        parts.append("No runs yet.\n")
+    for (split, protocol, *_), same in groupby(runs, key=_table):
+        parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
+        those = list(same)
+        parts.append(render(build(those), "markdown") + "\n")
+        parts.append("Submitted:\n")
+        parts.append("\n".join(map(_submitted, those)) + "\n")
+    parts.append("## Published\n")
+    parts.append(
+        "The numbers as printed in the papers; where protocol and split are ours, they stand above too.\n"
+    )
+    for table in read_published():
+        if table.rows:
+            parts.append(f"### {markdown(table.source.short)}, {markdown(table.place)}\n")
+            parts.append(render_published(table, "markdown") + "\n")
+    return "\n".join(parts)
+
+
+def _submitted(run: Run) -> str:
+    """What was said of a run when it was submitted, as an item of a list."""
+    said = run.manifest["submission"]
+    training = said["training_data"].strip()
+    parts = [
+        said["method"],
+        "not trained" if training.lower() == "none" else f"trained on {training}",
+        "test clips were seen" if said["test_clips_seen"] else "test clips were not seen",
+        *([said["code_url"]] if said["code_url"] else []),
+    ]
+    return (
+        f"- {markdown(plain(run.manifest['label']))}: {'; '.join(markdown(plain(part)) for part in parts)}."
+    )
+
+
+def _table(run: Run) -> tuple[str, str, str, int, list[str]]:
+    """What runs of one table share; runs of a part of the split stand in tables of their own, after the whole."""
+    split, protocol = run.manifest["split"], run.manifest["protocol"]
+    clips = sorted(run.manifest["prepared"]["clips"])
+    return split["name"], protocol["name"], protocol["hash"], -len(clips), clips
+
+
+def _place(run: Run) -> tuple[object, ...]:
+    return *_table(run), run.manifest["label"]

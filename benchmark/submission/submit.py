@@ -1,0 +1,161 @@
+"""Submissions: a run checked from end to end and copied, without its predictions, to ``results/runs/``.
+
+What is copied is written anew from what was read and checked (:mod:`vpbench.runs.untrusted`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import make_folder, os_error, write_atomic, write_json
+from vpbench.runs.run import Run, score_lines
+from vpbench.runs.untrusted import KEYS, MOST, check_run, check_texts, read_untrusted
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What the one who submits a run says about it.
+
+    Attributes:
+        method: the method's name.
+        citation: BibTeX entry or plain text.
+        training_data: what the model was trained on; ``none`` if nothing.
+        test_clips_seen: whether clips of the split, or other parts of their videos, were trained or tuned on.
+        code_url: where the code is.
+        partial: whether the run scored a part of the split only.
+        submitted: date, ISO 8601.
+    """
+
+    method: str
+    citation: str
+    training_data: str
+    test_clips_seen: bool
+    code_url: str | None = None
+    partial: bool = False
+    submitted: str = ""
+
+    def __post_init__(self) -> None:
+        for key in ("method", "citation", "training_data", "submitted"):
+            if not isinstance(getattr(self, key), str):
+                raise UsageError(f"submission: {key} must be text.")
+        if not (isinstance(self.test_clips_seen, bool) and isinstance(self.partial, bool)):
+            raise UsageError("submission: test_clips_seen and partial must be true or false.")
+        for key in ("method", "citation", "training_data"):
+            if not getattr(self, key).strip():
+                raise UsageError(f"submission: {key} is empty.")
+        if self.code_url is not None and not re.fullmatch(r"https?://[!-~]{3,500}", str(self.code_url)):
+            raise UsageError("submission: the code's address must begin with https:// or http://.")
+        if self.citation.lstrip().startswith("@"):
+            check_bibtex(self.citation)
+        check_texts(asdict(self), "submission")
+
+
+def check_bibtex(text: str) -> str:
+    """The key of one BibTeX entry.
+
+    Raises:
+        UsageError: it is not one entry with a key and balanced braces.
+    """
+    entry = re.match(r"\s*@[A-Za-z]+\s*\{\s*([^\s,{}\"#%'()=~\\]+)\s*,", text)
+    depth, ends = 0, 0
+    for character in re.sub(r"\\[{}]", "", text):
+        depth += (character == "{") - (character == "}")
+        ends += character == "}" and depth == 0
+        if depth < 0:
+            break
+    if entry is None or depth != 0 or ends != 1 or not text.rstrip().endswith("}"):
+        raise UsageError(
+            "submission: the citation begins like BibTeX but is not one whole entry, @type{key, …}."
+        )
+    return entry[1]
+
+
+def check_committed(folder: Path, root: Path) -> Run:
+    """Check a run under ``results/runs/``: all of :func:`check_run`, the submission, and its place.
+
+    Raises:
+        VpbenchError: names the file and what is wrong.
+    """
+    run = read_untrusted(folder)
+    path = folder / "manifest.json"
+    table = run.manifest.get("submission")
+    try:
+        submission = Submission(**table)  # type: ignore[arg-type]  # its own checks follow
+    except TypeError:
+        raise VpbenchError(f"{path}: the table 'submission' is missing or has other fields.") from None
+    except UsageError as error:
+        raise VpbenchError(f"{path}, {error}") from None
+    check_run(run, partial=submission.partial)
+    split = run.manifest["split"]
+    if submission.partial != (split["scored"] < split["total"]):
+        raise VpbenchError(f"{path}, submission: 'partial' contradicts the number of clips scored.")
+    place = root / split["name"] / run.manifest["protocol"]["name"] / run.manifest["label"]
+    if place != folder:
+        raise VpbenchError(f"{folder} must stand in {place}.")
+    strange = sorted(p.name for p in folder.iterdir() if p.name not in MOST)
+    if strange:
+        raise VpbenchError(f"{folder} holds {strange[0]}; only manifest.json and scores.jsonl belong there.")
+    return run
+
+
+def submit(run: Run, submission: Submission, root: Path, *, force: bool = False) -> Path:
+    """Check a run and copy it to ``root/<split>/<protocol>/<label>/``, whole or not at all.
+
+    Args:
+        run: the run, as :func:`read_untrusted` gives it.
+        submission: what is said about it.
+        root: the folder of committed runs, ``results/runs``.
+        force: replace an entry that is there.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        UsageError: the run is not complete or partial, or the entry is there.
+        VpbenchError: something in the run is wrong, or the disk refuses.
+    """
+    check_run(run, partial=submission.partial)
+    split, protocol = run.manifest["split"]["name"], run.manifest["protocol"]["name"]
+    target: Path = root / split / protocol / run.manifest["label"]
+    for folder in (root / split, root / split / protocol, target):
+        if folder.is_symlink():
+            raise VpbenchError(
+                f"{folder} is a symbolic link; the folders of results must not lead elsewhere."
+            )
+    if target.exists() and not force:
+        raise UsageError(
+            f"{target} is there already. Replace it with --force, or run with another label (--as)."
+        )
+    manifest = {key: run.manifest[key] for key in KEYS if key in run.manifest}
+    manifest["submission"] = asdict(submission)
+    make_folder(target.parent)
+    temporary = target.parent / f".{target.name}.tmp"
+    old = target.parent / f".{target.name}.old.tmp"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        make_folder(temporary)
+        write_json(temporary / "manifest.json", manifest)
+        write_atomic(temporary / "scores.jsonl", b"".join(_lines(run)))
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise os_error(error, f"write {target}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _lines(run: Run) -> Iterator[bytes]:
+    for line in score_lines(run):
+        yield (json.dumps(line, allow_nan=False) + "\n").encode()

@@ -1,0 +1,1 @@
+"""The formats that tables are printed in."""

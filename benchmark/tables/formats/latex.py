@@ -1,0 +1,98 @@
+"""Lay out a sheet as LaTeX with booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from vpbench import escape
+from vpbench.tables.formats.sheet import BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
+
+# Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
+_WIDE, _MANY = 9, 55
+_LABEL = 20  # characters of a line of a row's label
+
+
+def latex(sheet: Sheet) -> str:
+    r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
+    width = len(sheet.columns)
+    wide = width > _WIDE or sum(_characters(sheet, n) for n in range(width)) > _MANY
+    lines = [
+        r"\begin{table}[tb]",
+        r"\centering",
+        rf"\caption{{{escape.latex(sheet.caption)}}}",
+        rf"\label{{tab:{sheet.name}}}",
+        r"\smallskip",
+        r"\scriptsize" if wide else r"\footnotesize",
+        rf"\setlength{{\tabcolsep}}{{{2 if wide else 3}pt}}",
+        *[r"\makebox[\linewidth][c]{%"] * wide,
+        rf"\begin{{tabular}}{{l{'r' * width}}}",
+        r"\toprule",
+        *_header(sheet),
+        r"\midrule",
+    ]
+    signs = {BEST: r"\textbf{%s}", SECOND: r"\underline{%s}"}
+    for row, label, marks, cells, places in sheet.rows():
+        if row in sheet.headings:
+            heading = escape.latex(sheet.headings[row])
+            lines += [r"\midrule"] * (row > 0) + [
+                rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
+            ]
+        shown = _lines(label, _LABEL if width > 5 else 2 * _LABEL, "[t]{@{}l@{}}", _marks(marks))
+        texts = [cell.split("\n") for cell in cells]
+        first = [signs.get(p, "%s") % escape.latex(t[0]) for t, p in zip(texts, places, strict=True)]
+        lines.append(" & ".join([shown, *first]) + r" \\")
+        for n in range(1, max(map(len, texts), default=1)):
+            further = [rf"{{\tiny {escape.latex(t[n])}}}" if n < len(t) else "" for t in texts]
+            lines.append(" & ".join(["", *further]) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}" + "}" * wide]
+    notes = [escape.latex(note) for note in sheet.notes]
+    notes += sheet.explained({BEST: "Bold", SECOND: r"\underline{underlined}"})
+    notes += [f"{_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
+    if notes:
+        lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
+        lines += [f"{note}\\par" for note in notes] + [r"\end{minipage}"]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def _characters(sheet: Sheet, column: int) -> float:
+    """Width of a column in characters of the table's type; further lines of a cell are set smaller."""
+    lines = [str(cell).split("\n") for cell in sheet.cells.iloc[:, column]]
+    heading = shorten(sheet.columns[column][1]) if sheet.short_headings else ""
+    return max(
+        len(heading), *(max(len(first), *(0.7 * len(t) for t in more), 0) for first, *more in lines), 1
+    )
+
+
+def _header(sheet: Sheet) -> Iterator[str]:
+    """The groups with a rule below each, the headings, and the units."""
+    groups = [(name, len(list(members))) for name, members in groupby(group for group, _, _ in sheet.columns)]
+    if any(name for name, _ in groups):
+        spans = [rf"\multicolumn{{{n}}}{{c}}{{{escape.latex(name)}}}" for name, n in groups]
+        yield " & ".join(["", *spans]) + r" \\"
+        first = 2
+        for name, n in groups:
+            if name:
+                yield rf"\cmidrule(lr){{{first}-{first + n - 1}}}"
+            first += n
+    names = [heading for _, heading, _ in sheet.columns]
+    if sheet.short_headings:
+        shown = [escape.latex(shorten(name)) for name in names]
+    else:
+        shown = [_lines(name, NAME_HEADING, "[b]{@{}r@{}}") for name in names]
+    yield " & ".join([escape.latex(sheet.corner), *shown]) + r" \\"
+    if any(unit for _, _, unit in sheet.columns):
+        yield " & ".join(["", *(escape.latex(unit) for _, _, unit in sheet.columns)]) + r" \\"
+
+
+def _lines(label: str, width: int, how: str, marks: str = "") -> str:
+    r"""A name in braces, for after ``\\`` a bracket or an asterisk would be an argument; long ones in lines."""
+    lines = [escape.latex(line) for line in wrap(label, width)]
+    if len(lines) == 1:
+        return f"{{{lines[0]}}}{marks}"
+    inner = r" \\ ".join(f"{{{line}}}" for line in lines)
+    return rf"\begin{{tabular}}{how}{inner}{marks}\end{{tabular}}"
+
+
+def _marks(marks: Sequence[str]) -> str:
+    return rf"\textsuperscript{{{','.join(map(escape.latex, marks))}}}" if marks else ""

@@ -1,0 +1,169 @@
+"""A sheet as plain text, for terminals."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, groupby, pairwise
+
+from vpbench import escape
+from vpbench.results.published_tables import BEST_MARK, SECOND_MARK
+from vpbench.tables.formats.sheet import (
+    _LEAST_LABEL,
+    BEST,
+    MISSING,
+    NAME_HEADING,
+    SECOND,
+    WIDTH,
+    Sheet,
+    shorten,
+    wrap,
+)
+
+
+@dataclass(frozen=True)
+class _TextColumn:
+    group: str
+    heading: list[str]
+    cells: list[list[str]]
+    gap: int
+
+    @cached_property
+    def width(self) -> int:
+        return max(map(escape.width, [*self.heading, *chain.from_iterable(self.cells)]))
+
+
+def text(sheet: Sheet) -> str:
+    """The sheet for a terminal of 80 columns; groups that do not fit stand below, the labels repeated."""
+    labels = [label + _text_marks(marks) for label, marks in zip(sheet.labels, sheet.marks, strict=True)]
+    columns = [_text_column(sheet, n) for n in range(len(sheet.columns))]
+    groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
+    if not sheet.short_headings:
+        groups = [[column] for column in columns]
+    natural = max(map(escape.width, [sheet.corner, *labels, *sheet.headings.values()]), default=0)
+    room = WIDTH - sum(map(_group_width, groups))
+    label_width = natural if natural <= room else max(room, min(_LEAST_LABEL, natural))
+    lines = [*textwrap.wrap(sheet.caption, WIDTH), ""]
+    for block in _blocks(groups, label_width):
+        lines += [*_text_block(sheet, labels, block, label_width), ""]
+    for note in sheet.notes:
+        lines += textwrap.wrap(note, WIDTH)
+    for note in sheet.explained(_SIGNS):
+        lines += textwrap.wrap(note, WIDTH)
+    for mark, note in sheet.footnotes.items():
+        lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+_SIGNS = {BEST: BEST_MARK, SECOND: SECOND_MARK}
+
+
+def _text_mark(mark: str) -> str:
+    return f"[{mark}]" if mark.isalnum() else mark
+
+
+def _text_marks(marks: Sequence[str]) -> str:
+    signs = "".join(mark for mark in marks if not mark.isalnum())
+    letters = ",".join(mark for mark in marks if mark.isalnum())
+    return signs + (f" [{letters}]" if letters else "")
+
+
+def _text_column(sheet: Sheet, number: int) -> _TextColumn:
+    group, heading, unit = sheet.columns[number]
+    places = sheet.places.iloc[:, number].tolist()
+    gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
+    room = " " if any(places) else ""
+    cells = []
+    for cell, place in zip(sheet.cells.iloc[:, number], places, strict=True):
+        first, *further = str(cell).split("\n")
+        cells.append([first + _SIGNS.get(place, room), *(line + room for line in further)])
+    lines = [shorten(heading), unit] if sheet.short_headings else wrap(heading, NAME_HEADING)
+    # right-aligned over the digits, not over the marks, where the column is wide enough for that
+    width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
+    return _TextColumn(
+        group, [f"{line} " if escape.width(line) < width else line for line in lines], cells, gap
+    )
+
+
+def _group_width(group: Sequence[_TextColumn]) -> int:
+    """Width of a group with the two blanks before it."""
+    gaps = (len(group) - 1) * group[0].gap
+    return 2 + max(sum(column.width for column in group) + gaps, escape.width(group[0].group))
+
+
+def _blocks(groups: list[list[_TextColumn]], label_width: int) -> Iterator[list[list[_TextColumn]]]:
+    """Split the groups such that each part, with the labels, fits the width (a single group always stays)."""
+    block: list[list[_TextColumn]] = []
+    for group in groups:
+        if block and label_width + sum(map(_group_width, [*block, group])) > WIDTH:
+            yield block
+            block = []
+        block.append(group)
+    if block:
+        yield block
+
+
+def _text_block(
+    sheet: Sheet, labels: Sequence[str], groups: Sequence[Sequence[_TextColumn]], label_width: int
+) -> Iterator[str]:
+    def line(label: str, cells: Sequence[Sequence[str]]) -> str:
+        parts = [label + " " * (label_width - escape.width(label))]
+        for group, texts in zip(groups, cells, strict=True):
+            padded = (_right(cell, column.width) for column, cell in zip(group, texts, strict=True))
+            parts.append(_right((" " * group[0].gap).join(padded), _group_width(group) - 2))
+        return "  ".join(parts)
+
+    names = [group[0].group for group in groups]
+    if any(names):
+        spans = [_group_width(group) - 2 for group in groups]
+        ends = zip(names, spans, strict=True)
+        yield " " * label_width + "".join("  " + name.center(span) for name, span in ends)
+        ends = zip(names, spans, strict=True)
+        yield " " * label_width + "".join("  " + ("-" * span if name else " " * span) for name, span in ends)
+    depth = max(len(column.heading) for group in groups for column in group)
+    for n in range(depth):
+        # headings of several lines end on the last one
+        cells = [
+            [
+                _nth(column.heading, n if sheet.short_headings else n - depth + len(column.heading))
+                for column in g
+            ]
+            for g in groups
+        ]
+        if n < depth - 1 or any(cell.strip() for group in cells for cell in group):
+            yield line(sheet.corner if n == depth - 1 else "", cells)
+    rule = "-" * (label_width + sum(map(_group_width, groups)))
+    yield rule
+    empty = _empty_parts(sheet, groups)
+    for row, label in enumerate(labels):
+        if row in empty:
+            continue
+        if row in sheet.headings:
+            if row:
+                yield rule
+            yield sheet.headings[row]
+        parts = wrap(label, label_width)
+        for n in range(max(len(parts), *(len(column.cells[row]) for group in groups for column in group))):
+            yield line(_nth(parts, n), [[_nth(column.cells[row], n) for column in group] for group in groups])
+
+
+def _empty_parts(sheet: Sheet, groups: Sequence[Sequence[_TextColumn]]) -> set[int]:
+    """The rows below those headings under which these columns have nothing at all."""
+    starts = sorted(sheet.headings)
+    parts = [range(*ends) for ends in pairwise([*starts, len(sheet.labels)])]
+    filled = {
+        row
+        for row in range(len(sheet.labels))
+        if any(column.cells[row][0].strip() != MISSING for group in groups for column in group)
+    }
+    return {row for part in parts if part.start and filled.isdisjoint(part) for row in part}
+
+
+def _nth(lines: Sequence[str], n: int) -> str:
+    return lines[n] if 0 <= n < len(lines) else ""
+
+
+def _right(cell: str, width: int) -> str:
+    return " " * (width - escape.width(cell)) + cell

@@ -1,0 +1,1 @@
+"""Frames and motion out of files."""

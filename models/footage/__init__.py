@@ -1,0 +1,1 @@
+"""What models learn from: videos, patches and flows."""

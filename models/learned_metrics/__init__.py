@@ -1,0 +1,1 @@
+"""Metrics that are networks themselves: LPIPS, DISTS and FVD."""

@@ -1,0 +1,84 @@
+"""From input frames to predicted frames: what predictors and validation do with a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vpbench.models.footage.flows import guiding_flows
+from vpbench.models.networks.build import predict_whole
+from vpbench.models.networks.flow_guided import FlowGuided
+from vpbench.models.networks.generator import Generator
+
+
+def forecast(
+    generator: Generator | FlowGuided,
+    inputs: NDArray[np.uint8] | NDArray[np.float32],
+    targets: int,
+    device: torch.device | str = "cpu",
+) -> NDArray[np.float32]:
+    """Predict the frames after one clip's inputs: :func:`forecast_batch` with one clip."""
+    return forecast_batch(generator, [inputs], targets, device)[0]
+
+
+@torch.inference_mode()
+def forecast_batch(
+    generator: Generator | FlowGuided,
+    inputs: list[NDArray[np.uint8]]
+    | list[NDArray[np.float32]]
+    | list[NDArray[np.uint8] | NDArray[np.float32]],
+    targets: int,
+    device: torch.device | str = "cpu",
+    autocast: bool = False,
+) -> list[NDArray[np.float32]]:
+    """Predict the frames after several clips of one size.
+
+    A network that predicts one frame is applied recursively, each time to its own unquantised prediction
+    (paper, section 3). The flows that guide a flow-guided network are estimated once, from the inputs, and go on
+    unchanged, as in the optical-flow baseline.
+
+    Args:
+        generator: the network.
+        inputs: for each clip uint8, or float32 in [0, 1], ``(T, H, W, 3)``; the last ones are used.
+        targets: frames wanted.
+        device: where to compute.
+        autocast: compute in bf16.
+
+    Returns:
+        For each clip float32 ``(targets, H, W, 3)`` in [0, 1].
+    """
+    clips = [clip[-generator.inputs :] for clip in inputs]
+    window = torch.stack([_stacked(clip) for clip in clips]).to(device)
+    flows = (
+        torch.stack([_flows(clip) for clip in clips]).to(device)
+        if isinstance(generator, FlowGuided)
+        else None
+    )
+    noise = torch.Generator().manual_seed(0) if generator.noise else None
+    predicted: list[Tensor] = []
+    while sum(part.shape[1] for part in predicted) < 3 * targets:
+        with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
+            frame = predict_whole(generator, window, flows, noise)
+        predicted.append(frame)
+        window = torch.cat([window, frame], 1)[:, -3 * generator.inputs :]
+        if flows is not None:
+            # One frame on, the pair before the last moved as the last did.
+            flows = torch.cat([flows[:, :4], flows[:, 2:4], flows[:, 6:]], 1)
+    together = torch.cat(predicted, 1)[:, : 3 * targets]
+    together = together.reshape(len(clips), targets, 3, *together.shape[-2:])
+    pixels = together.permute(0, 1, 3, 4, 2).add(1).mul(0.5).clamp(0, 1)
+    return list(pixels.cpu().numpy())
+
+
+def _stacked(clip: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    scale = 127.5 if clip.dtype == np.uint8 else 0.5
+    frames = torch.from_numpy(np.ascontiguousarray(clip, dtype=np.float32))
+    return frames.permute(0, 3, 1, 2).flatten(0, 1) / scale - 1
+
+
+def _flows(clip: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    pixels = clip if clip.dtype == np.uint8 else np.rint(clip * 255)
+    fields = guiding_flows(np.ascontiguousarray(pixels, dtype=np.uint8))
+    return torch.from_numpy(fields).permute(0, 3, 1, 2).flatten(0, 1)

@@ -1,0 +1,1 @@
+"""Training: losses, steps, schedule, validation and logs."""

@@ -1,0 +1,112 @@
+"""``vpbench train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--recipe", "name", required=True, metavar="NAME", help="compact/NAME, paper/NAME or a TOML file."
+)
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="Folder of videos, at any depth."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
+@click.option("--steps", type=click.IntRange(min=1), help="Stop after so many steps in all.")
+@click.option("--width", type=float, help="Another width multiplier than the recipe's.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+@click.option(
+    "--start-from",
+    type=click.Path(path_type=Path),
+    help="Go on from the checkpoint of another recipe that begins with the same steps.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes a machine."
+)
+@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Machines.")
+@click.option("--precision", type=click.Choice(["auto", "32", "bf16"]), default="auto", show_default=True)
+@click.option(
+    "--include-test-groups", is_flag=True, help="Train on UCF101's test groups too; marks the results."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding processes."
+)
+@click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="Threads of torch; 0 leaves its choice."
+)
+@click.option("--cache", type=click.Path(path_type=Path), help="Parent of the decoded cache.")
+@click.option("--log-every", type=click.IntRange(min=1), default=100, show_default=True, metavar="STEPS")
+@click.option(
+    "--validate-every", type=click.IntRange(min=0), default=1000, show_default=True, metavar="STEPS"
+)
+@click.option("--validation-clips", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option("--save-every", type=float, default=60.0, show_default=True, metavar="SECONDS")
+def train(
+    name: str,
+    data: Path,
+    out: Path,
+    steps: int | None,
+    width: float | None,
+    resume: bool,
+    start_from: Path | None,
+    device: str,
+    devices: int,
+    nodes: int,
+    precision: str,
+    include_test_groups: bool,
+    workers: int,
+    threads: int,
+    cache: Path | None,
+    log_every: int,
+    validate_every: int,
+    validation_clips: int,
+    save_every: float,
+) -> None:
+    """Train a model by a recipe.
+
+    OUT gets checkpoint.safetensors (to go on with --resume), weights.safetensors (for
+    `vpbench run --model NAME,weights=FILE`), training.csv, validation.csv, TensorBoard events and samples/.
+    """
+    import dataclasses
+
+    from vpbench.models.recipes.recipe import load_recipe, recipe_from
+    from vpbench.models.training.settings import Settings
+    from vpbench.models.training.trainer import train as train_recipe
+
+    recipe = load_recipe(name)
+    if width is not None and width != recipe.network.width:
+        definition = recipe.definition()
+        definition["network"]["width"] = width
+        definition["kind"] = "own"
+        definition["deviations"] = (
+            *recipe.deviations,
+            f"width {width:g} instead of {recipe.network.width:g}",
+        )
+        recipe = recipe_from(definition, f"--width {width:g}")
+    settings = Settings(
+        data=data,
+        out=out,
+        steps=steps,
+        resume=resume,
+        start_from=start_from,
+        include_test=include_test_groups,
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        precision=precision,
+        workers=workers,
+        threads=threads,
+        log_every=log_every,
+        validate_every=validate_every,
+        validation_clips=validation_clips,
+        save_every=save_every,
+        report=click.echo,
+    )
+    if cache is not None:
+        settings = dataclasses.replace(settings, cache=cache)
+    weights = train_recipe(recipe, settings)
+    click.echo(f"Trained. Weights: {weights}. Try: vpbench run --model {recipe.name},weights={weights}")

@@ -1,0 +1,170 @@
+"""The weights that ship: ``weights/registry.toml`` says what each file is, and its hash is checked on loading.
+
+``python -m vpbench.models.weights.registry MACHINE OUT/weights.safetensors …`` ships the weights of finished trainings, with
+words for the machine they were trained on: it copies them into ``models/weights/`` and writes their entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tomllib
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from vpbench.errors import UsageError, VpbenchError, unknown_name
+from vpbench.files import write_atomic
+from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint
+
+FOLDER = Path(__file__).parent
+REGISTRY = "registry.toml"
+_HEAD = """# The weights that ship with vpbench; written by `python -m vpbench.models.weights.registry`.
+# psnr_* and ssim_* are validation scores (mathieu2016, moving areas; UCF101 groups 22-25), first and second frame,
+# over the frames that count for a copy of the last frame, whose scores are copy_*.
+"""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """An entry of the registry.
+
+    Attributes:
+        name: the row, as in ``--model NAME``.
+        file: in the registry's folder.
+        sha256: of the file.
+        recipe: ``compact/NAME``.
+        width: multiplier of the feature maps.
+        parameters: number of learnt parameters of G.
+        steps: training steps.
+        hours: of training, on the machine below.
+        machine: what it was trained on.
+        training_data: the footage.
+        contaminated: whether test clips were trained on.
+        scores: validation scores.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    recipe: str
+    width: float
+    parameters: int
+    steps: int
+    hours: float
+    machine: str
+    training_data: str
+    contaminated: bool
+    scores: dict[str, float]
+
+
+@cache
+def read_registry(folder: Path = FOLDER) -> dict[str, Shipped]:
+    """All entries by name.
+
+    Raises:
+        VpbenchError: the registry is missing or damaged.
+    """
+    path = folder / REGISTRY
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = [Shipped(name=name, **entry) for name, entry in table.items()]
+    except OSError as error:
+        raise VpbenchError(f"Cannot read {path}: {error.strerror}. Install vpbench again.") from error
+    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        raise VpbenchError(f"{path} is damaged: {error}. Install vpbench again.") from None
+    return {entry.name: entry for entry in entries}
+
+
+def load_shipped(name: str, folder: Path = FOLDER) -> tuple[Shipped, Checkpoint]:
+    """Read the weights that ship for a row.
+
+    Raises:
+        UsageError: none ship for it.
+        VpbenchError: the file is missing, damaged, or has another hash than the registry says.
+    """
+    entries = read_registry(folder)
+    if name not in entries:
+        problem = unknown_name("row with weights that ship", name, list(entries))
+        raise UsageError(f"{problem} With weights of your own: --model {name},weights=FILE.")
+    entry = entries[name]
+    path = folder / entry.file
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise VpbenchError(
+            f"Cannot read the weights {path}: {error.strerror}. Install vpbench again."
+        ) from error
+    if found != entry.sha256:
+        raise VpbenchError(
+            f"The weights {path} have the SHA-256 {found[:16]}…, and the registry says {entry.sha256[:16]}…: they are "
+            f"damaged or were exchanged. Install vpbench again; weights of your own: --model {name},weights=FILE."
+        )
+    return entry, load_checkpoint(path)
+
+
+def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
+    """Copy a training's weights into the registry's folder and write its entry.
+
+    Args:
+        weights: ``weights.safetensors`` of a finished training.
+        machine: what it was trained on, in words.
+        folder: the registry's.
+
+    Raises:
+        VpbenchError: the file is no such weights, or the recipe's steps are not all done.
+    """
+    from vpbench.models.networks.build import make_generator
+    from vpbench.models.networks.generator import parameter_count
+
+    loaded = load_checkpoint(weights)
+    recipe = loaded.recipe
+    if loaded.step != recipe.steps:
+        raise VpbenchError(
+            f"{weights} has {loaded.step} of the {recipe.steps} steps of its recipe; finish it first."
+        )
+    entry = Shipped(
+        name=recipe.name,
+        file=f"{recipe.name}.safetensors",
+        sha256=loaded.sha256,
+        recipe=f"{recipe.kind}/{recipe.name}",
+        width=recipe.network.width,
+        parameters=parameter_count(make_generator(recipe.network)),
+        steps=loaded.step,
+        hours=round(float(loaded.info["seconds"]) / 3600, 2),
+        machine=machine,
+        training_data=str(loaded.info["training_data"]),
+        contaminated=bool(loaded.info["contaminated"]),
+        scores={
+            key: round(float(value), 4)
+            for key, value in dict(loaded.info["validation"]).items()
+            if key != "step"
+        },
+    )
+    write_atomic(folder / entry.file, weights.read_bytes())
+    entries = {**(read_registry(folder) if (folder / REGISTRY).exists() else {}), entry.name: entry}
+    text = _HEAD + "".join(_toml(entries[name]) for name in sorted(entries))
+    write_atomic(folder / REGISTRY, text.encode())
+    read_registry.cache_clear()
+    return entry
+
+
+def _toml(entry: Shipped) -> str:
+    table = asdict(entry)
+    scores = ", ".join(f"{key} = {value:g}" for key, value in table.pop("scores").items())
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items() if key != "name"
+    ]
+    return "\n".join(["", f"[{entry.name}]", *lines, f"scores = {{ {scores} }}", ""])
+
+
+def _main(arguments: list[str]) -> None:
+    machine = arguments[0]
+    for name in arguments[1:]:
+        entry = ship(Path(name), machine)
+        print(f"{entry.name}: {entry.steps} steps, {entry.hours} h, {entry.sha256}")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
