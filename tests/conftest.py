@@ -8,11 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from numpy.typing import NDArray
+from footage import moving_frames, write_video
 
 from vpbench.cli.main import main
 
@@ -69,29 +67,6 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
     return call
-
-
-def moving_frames(count: int, size: tuple[int, int] = (48, 64), seed: int = 0) -> NDArray[np.uint8]:
-    """Smooth random frames (count, H, W, 3) that move 2 pixels to the right at each step."""
-    height, width = size
-    noise = np.random.default_rng(seed).uniform(0, 255, (height, width + 2 * count, 3))
-    texture = cv2.GaussianBlur(noise, (0, 0), 2.0)
-    texture = (texture - texture.min()) / (texture.max() - texture.min()) * 255
-    return np.stack([texture[:, 2 * (count - t) : 2 * (count - t) + width] for t in range(count)]).astype(
-        np.uint8
-    )
-
-
-def write_video(path: Path, frames: NDArray[np.uint8]) -> Path:
-    """Write frames as Motion JPEG in an AVI file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = frames.shape[1:3]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (width, height))
-    assert writer.isOpened()
-    for frame in frames:
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
-    return path
 
 
 @pytest.fixture

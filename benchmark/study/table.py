@@ -16,8 +16,8 @@ from vpbench.study.run import Study
 from vpbench.study.settings import SHARPENED
 from vpbench.study.sharpening import CHANGES
 from vpbench.tables.formats.latex import latex
-from vpbench.tables.formats.sheet import Sheet
 from vpbench.tables.formats.markdown import markdown
+from vpbench.tables.formats.sheet import Sheet
 from vpbench.tables.formats.text import text
 
 FORMATS = ("text", "markdown", "latex", "csv")

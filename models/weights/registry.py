@@ -1,7 +1,8 @@
 """The weights that ship: ``weights/registry.toml`` says what each file is, and its hash is checked on loading.
 
-``python -m vpbench.models.weights.registry MACHINE OUT/weights.safetensors …`` ships the weights of finished trainings, with
-words for the machine they were trained on: it copies them into ``models/weights/`` and writes their entries.
+``python -m vpbench.models.weights.registry MACHINE OUT/weights.safetensors …`` ships the weights of
+finished trainings, with words for the machine they were trained on: it copies them into ``models/weights/`` and
+writes their entries.
 """
 
 from __future__ import annotations

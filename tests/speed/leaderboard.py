@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from make_runs import make_run
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from runs import make_run
 
 from vpbench.analysis.leaderboard import build
 from vpbench.runs.run import find_runs, read_run

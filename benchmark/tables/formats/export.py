@@ -13,8 +13,8 @@ import pandas as pd
 from vpbench import escape
 from vpbench.errors import unknown_name
 from vpbench.tables.formats import html, latex
-from vpbench.tables.formats.sheet import Sheet
 from vpbench.tables.formats.markdown import markdown
+from vpbench.tables.formats.sheet import Sheet
 from vpbench.tables.formats.text import text
 
 FORMATS = ("text", "markdown", "latex", "csv", "json", "html")

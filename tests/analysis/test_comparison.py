@@ -1,0 +1,198 @@
+"""Two runs against each other, by hand and against scipy, and what the command says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs import by_column, make_run
+from scipy import stats
+
+from vpbench import escape
+from vpbench.analysis.bootstrap import draw, percentile_interval
+from vpbench.analysis.comparison import Comparison, compare
+from vpbench.errors import UsageError
+from vpbench.runs.run import read_run
+from vpbench.splits import get_split
+from vpbench.tables.comparison import render
+from vpbench.tables.formats.export import FORMATS
+
+HOSTILE = '<img src=x onerror=alert(1)> \\input{x} & "q" | </script>'
+
+
+def runs(
+    tmp_path: Path,
+    psnr_a: list[float | None],
+    psnr_b: list[float | None],
+    labels: tuple[str, str] = ("one", "two"),
+    **options: object,
+) -> tuple[Path, Path]:
+    """Two runs with one clip a pair of scores: None is undefined, 50 and more is excluded."""
+    made = []
+    for label, psnr in zip(labels, (psnr_a, psnr_b), strict=True):
+        scores = {
+            10 * n + 1: by_column(
+                psnr=[value, 20.0 + n],
+                ssim=[0.9, 0.8],
+                sharpness=[25.0, 24.0],
+                counted=[value is not None and bool(value < 50), True],
+            )
+            for n, value in enumerate(psnr)
+        }
+        made.append(make_run(tmp_path / f"run{len(made)}", label=label, scores=scores, **options))  # type: ignore[arg-type]
+    return made[0], made[1]
+
+
+def compared(folders: tuple[Path, Path], **options: object) -> Comparison:
+    return compare(read_run(folders[0]), read_run(folders[1]), **options)  # type: ignore[arg-type]
+
+
+def test_differences_by_hand(tmp_path: Path) -> None:
+    a = [30.0, 31.0, 32.0, 33.0, 60.0, 29.0, 28.0, 27.0, None]
+    b = [29.0, 29.0, 32.0, 34.0, 20.0, 28.0, 26.0, 26.5, 20.0]
+    made = compared(runs(tmp_path, a, b))
+    first = made.differences[0]
+    # the fifth clip is excluded in A, the last undefined: 7 pairs with 1, 2, 0, -1, 1, 2, 0.5
+    assert (first.column.key, first.frame, first.clips) == ("psnr", 1, 7)
+    assert first.mean == pytest.approx(5.5 / 7)
+    assert first.mean_a - first.mean_b == pytest.approx(first.mean)
+    assert first.mean_a == pytest.approx(np.mean([30, 31, 32, 33, 29, 28, 27]))
+    assert (first.wins, first.losses, first.ties) == (5, 1, 1)
+    assert first.p == pytest.approx(stats.wilcoxon([1, 2, -1, 1, 2, 0.5], method="approx").pvalue, abs=0.05)
+    times = draw(9)[:, [0, 1, 2, 3, 5, 6, 7]]
+    sums = times @ np.array([1, 2, 0, -1, 1, 2, 0.5])
+    assert (first.low, first.high) == pytest.approx(percentile_interval(sums / times.sum(axis=1)))
+    second = made.differences[1]
+    assert (second.clips, second.mean, second.ties, second.p, second.better) == (9, 0.0, 9, 1.0, "")
+    assert made.clips_apart["clip"].tolist() == [11, 61, 1, 51, 71, 31]
+    assert made.clips_apart["difference"].tolist() == [2.0, 2.0, 1.0, 1.0, 0.5, -1.0]
+
+
+def test_the_p_value_is_scipys(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(30, 3, 40), rng.normal(29.5, 3, 40)
+    found = compared(runs(tmp_path, list(a), list(b))).differences[0]
+    assert found.p == pytest.approx(stats.wilcoxon(a - b).pvalue)
+
+
+def test_swapping_the_runs_turns_everything_round(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    folders = runs(tmp_path, list(rng.normal(31, 2, 30)), list(rng.normal(29, 2, 30)))
+    one, other = compared(folders), compared(folders[::-1])
+    for d, e in zip(one.differences, other.differences, strict=True):
+        assert (d.mean, d.p, d.wins, d.losses) == pytest.approx((-e.mean, e.p, e.losses, e.wins))
+        assert (d.low, d.high) == pytest.approx((-e.high, -e.low), abs=0.1)
+    assert (one.differences[0].better, other.differences[0].better) == ("A", "B")
+    assert one.clips_apart["clip"].tolist() == other.clips_apart["clip"].tolist()[::-1]
+
+
+def test_few_clips_have_no_interval_and_none_no_numbers(tmp_path: Path) -> None:
+    few = compared(runs(tmp_path / "few", [30.0] * 5, [29.0] * 5)).differences[0]
+    assert math.isnan(few.low)
+    assert few.better == ""
+    folders = runs(tmp_path / "none", [60.0, None], [30.0, 30.0])
+    none = compared(folders).differences[0]
+    assert none.clips == 0
+    assert all(math.isnan(value) for value in (none.mean, none.mean_a, none.low, none.p))
+    for form in FORMATS:
+        text = render(compared(folders), form)
+        assert "nan" not in text.lower()
+    assert "No clip differs." in render(compared(folders))
+    assert json.loads(render(compared(folders), "json"))["differences"][0]["p"] is None
+
+
+def test_equal_runs_differ_nowhere(tmp_path: Path) -> None:
+    made = compared(runs(tmp_path, [30.0, 31.0] * 10, [30.0, 31.0] * 10))
+    assert all((d.mean, d.low, d.high, d.p, d.ties) == (0, 0, 0, 1, 20) for d in made.differences)
+    assert made.clips_apart.empty
+    assert "•" not in render(made)
+
+
+def test_long_horizons_have_the_mean_of_all_frames_first(tmp_path: Path) -> None:
+    folders = []
+    for n in range(2):
+        scores = {
+            clip: by_column(
+                psnr=[30.0 - k + n for k in range(8)],
+                ssim=[0.9] * 8,
+                sharpness=[25.0] * 8,
+                counted=[True] * (8 - clip % 2 * n),
+            )
+            if not (clip % 2 and n)
+            else by_column(
+                psnr=[30.0 - k + n for k in range(7)] + [None],
+                ssim=[0.9] * 8,
+                sharpness=[25.0] * 8,
+                counted=[True] * 7 + [False],
+            )
+            for clip in range(8)
+        }
+        folders.append(make_run(tmp_path / str(n), label=str(n), protocol="ucf101-8to8", scores=scores))
+    made = compared((folders[0], folders[1]))
+    by_frame = {d.frame: d for d in made.differences if d.column.key == "psnr"}
+    assert list(by_frame) == ["all", *range(1, 9)]
+    assert (by_frame["all"].clips, by_frame[8].clips) == (8, 4)
+    assert by_frame["all"].mean == pytest.approx(-1)
+    assert "all 8 frames" in render(made)
+
+
+def test_runs_that_cannot_be_compared_are_refused_and_common_clips_help(tmp_path: Path) -> None:
+    one = make_run(tmp_path / "a", label="one", split={"total": 3})
+    scores = {clip: by_column(psnr=[30.0, 29.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for clip in (1, 11)}
+    two = make_run(tmp_path / "b", label="two", scores=scores, split={"total": 3})
+    with pytest.raises(UsageError, match=r"Only 'one' has 1 clip: 21.*--common"):
+        compared((one, two))
+    assert compared((one, two), common=True).clips == 2
+    with pytest.raises(UsageError, match="given twice"):
+        compared((one, one))
+    with pytest.raises(UsageError, match="Unknown score 'psnr_3'"):
+        compared((one, two), common=True, by="psnr_3")
+    with pytest.raises(UsageError, match=r"Unknown metric of this protocol .pnsr.\. Did you mean psnr"):
+        compared((one, two), common=True, metrics=["pnsr"])
+
+
+def test_clips_are_named_where_the_split_is_known(tmp_path: Path) -> None:
+    split = get_split("demo")
+    facts = {"name": "demo", "hash": split.hash, "total": 12}
+    known = compared(runs(tmp_path / "a", [30.0], [29.0], split=facts))
+    assert known.clips_apart["source"].tolist() == ["bikes.mp4 from frame 12"]
+    other = compared(runs(tmp_path / "b", [30.0], [29.0]))
+    assert other.clips_apart["source"].tolist() == [None]
+
+
+def test_every_format_says_the_same(cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    folders = runs(tmp_path, list(rng.normal(31, 2, 30)), list(rng.normal(29, 2, 30)))
+    text = cli("compare", *folders).stdout
+    assert max(map(escape.width, text.splitlines())) <= 80
+    assert re.search(r"1st frame\nPSNR ↑ +30 +\d\d\.\d\d• +\d\d\.\d\d +\+\d\.\d\d +\[\+", text)
+    for part in ("95 %", "1000 resamples", "seed 0", "Wilcoxon", "A is better", "B is better"):
+        assert part in " ".join(text.split())
+    (row, *_) = csv.DictReader(io.StringIO(cli("compare", *folders, "--format", "csv").stdout))
+    data = json.loads(cli("compare", *folders, "--format", "json").stdout)
+    assert data["differences"][0]["mean"] == float(row["mean"])
+    assert data["clips_that_differ_most"][0]["difference"] > 0
+    lines = [
+        line
+        for line in cli("compare", *folders, "--format", "markdown").stdout.splitlines()
+        if line[:1] == "|"
+    ]
+    assert any(line.startswith("| PSNR ↑") for line in lines)
+    assert (
+        cli("compare", *folders, "--out", tmp_path / "x.txt", "--most", "1", "--level", "0.9").exit_code == 0
+    )
+    assert "90 % interval" in (tmp_path / "x.txt").read_text()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_hostile_names_stay_names(tmp_path: Path, form: str) -> None:
+    text = render(compared(runs(tmp_path, [30.0], [29.0], labels=(HOSTILE, "=cmd"))), form)
+    assert "<img" not in text or form == "text"
+    assert "</script>" not in text or form == "text"
+    assert form != "latex" or "\\input{" not in text

@@ -1,0 +1,327 @@
+"""Scores of whole runs against a slow path written here, and that they depend on nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import reference_metrics as reference
+from folders import prepare_folder, read_lines, write_archive
+from footage import moving_frames, write_video
+
+from vpbench.errors import VpbenchError
+from vpbench.scoring.built_in import BUILT_IN, get_protocol
+from vpbench.scoring.clip import Clip
+from vpbench.scoring.protocol import MaskRule, Protocol
+from vpbench.scoring.score import score_clip
+
+METRICS = {
+    "psnr": reference.psnr,
+    "psnr-mathieu2016": reference.psnr_mathieu2016,
+    "ssim": reference.ssim,
+    "sharpness-mathieu2016": reference.sharpness_mathieu2016,
+}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[override]
+    """Two videos of 16 small frames: one that moves, one whose half stands still."""
+    folder = tmp_path_factory.mktemp("evaluate") / "videos"
+    write_video(folder / "moves.avi", moving_frames(16, size=(32, 40)))
+    half = moving_frames(16, size=(32, 40), seed=1)
+    half[:, :, 20:] = half[0, :, 20:]
+    write_video(folder / "half.avi", half)
+    return folder
+
+
+def slow_scores(folder: Path, index: int, protocol: Protocol) -> list[dict[str, Any]]:
+    """The score lines of `last_frame`, by loops over pixels, from the files of a prepared clip."""
+
+    def picture(name: str) -> np.ndarray:
+        return cv2.imread(str(folder / str(index) / name))[:, :, ::-1].astype(np.float64) / 255
+
+    prediction = picture(f"pred_{protocol.inputs}.png").astype(np.float32).astype(np.float64)
+    lines = []
+    for k in range(1, protocol.targets + 1):
+        target = picture(f"target_{k}.png")
+        height, width = target.shape[:2]
+        flow = np.load(folder / str(index) / f"flow_{k}.npy").astype(np.float64)
+        mask = np.ones((height, width), bool)
+        if protocol.mask.kind == "colour":
+            lengths = [[math.hypot(*flow[y, x]) for x in range(width)] for y in range(height)]
+            most = max(map(max, lengths)) if protocol.mask.max_motion == "frame" else protocol.mask.max_motion
+            for y in range(height):
+                for x in range(width):
+                    mask[y, x] = math.floor(255 * (1 - lengths[y][x] / most)) <= 50
+        line: dict[str, Any] = {"clip": index, "frame": k}
+        for column, use in protocol.metrics.items():
+            images = [target, prediction]
+            if use.masking == "black":
+                images = [np.where(mask[:, :, None], image, 0.0) for image in images]
+            inside = mask if use.masking == "inside" and protocol.mask.kind != "none" else None
+            score = METRICS[use.metric](*images, 1.0, inside, **use.parameters)
+            line[column] = None if math.isnan(score) else score
+        line["moving"] = mask.sum() / mask.size
+        defined = all(line[column] is not None for column in protocol.metrics)
+        line["counted"] = (
+            defined
+            and not (protocol.skip_empty and not mask.any())
+            and not (protocol.exclude is not None and line["psnr"] >= 50)
+        )
+        lines.append(line)
+    return lines
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "mathieu2016-archive"])
+def test_scores_equal_those_of_a_slow_path(cli, tmp_path: Path, videos: Path, name: str):
+    protocol = get_protocol(name)
+    if protocol.size is not None:  # the loops would take minutes
+        (tmp_path / "mine.toml").write_text(f'extends = "{name}"\nname = "smaller"\nsize = [30, 36]\n')
+        name = str(tmp_path / "mine.toml")
+        protocol = dataclasses.replace(protocol, name="smaller", size=(30, 36))
+    prepare_folder(videos, tmp_path / "prepared", protocol)
+    result = cli(
+        *("run", "--model", "last_frame", "--data", tmp_path / "prepared", "--protocol", name),
+        *("--out", tmp_path / "runs", "--workers", "1"),
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = read_lines(tmp_path / "runs" / "videos" / protocol.name / "last_frame")
+    slow = [line for index in (1, 2) for line in slow_scores(tmp_path / "prepared", index, protocol)]
+    assert len(lines) == 2 * protocol.targets
+    for line, expected in zip(lines, slow, strict=True):
+        assert list(line) == list(expected)
+        for key, value in expected.items():
+            if isinstance(value, float):
+                assert line[key] == pytest.approx(value, abs=1e-9, rel=0), key
+            else:
+                assert line[key] == value, key
+    if protocol.mask.kind != "none":
+        assert 0 < lines[0]["moving"] < 1
+
+
+def test_scores_of_real_clips_equal_those_of_a_slow_path(cli, tmp_path: Path, ucf101: Path):
+    protocol = get_protocol("mathieu2016")
+    result = cli("prepare", "--data", ucf101, "--limit", 1, "--out", tmp_path / "prepared", "--workers", 1)
+    assert result.exit_code == 0, result.stderr
+    result = cli(
+        *("run", "--model", "last_frame", "--data", tmp_path / "prepared", "--out", tmp_path / "runs"),
+        *("--workers", "1"),
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = read_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016" / "last_frame")
+    slow = slow_scores(tmp_path / "prepared", lines[0]["clip"], protocol)
+    for line, expected in zip(lines, slow, strict=True):
+        for key in protocol.metrics:
+            assert line[key] == pytest.approx(expected[key], abs=1e-9, rel=0)
+        assert line["moving"] == expected["moving"]
+        assert line["counted"] == expected["counted"]
+
+
+def clip(seed: int = 0, flow: float = 2.0) -> Clip:
+    frames = moving_frames(6, size=(32, 40), seed=seed)
+    vectors = np.zeros((32, 40, 2), np.float32)
+    vectors[..., 0] = flow
+    return Clip(7, frames[:4], frames[4:], (vectors, vectors))
+
+
+def test_exact_predictions_are_capped_and_excluded():
+    """Identical frames: 88.13 dB, and a frame at 50 dB or more is not counted."""
+    one = clip()
+    exact = np.divide(one.targets, 255.0).astype(np.float32)
+    for line in score_clip(one, exact, get_protocol("mathieu2016")):
+        assert line["psnr"] == pytest.approx(88.13, abs=0.01)
+        assert line["ssim"] == pytest.approx(1, abs=1e-9)
+        assert line["counted"] is False
+    for line in score_clip(one, exact, get_protocol("full-frame")):
+        assert line["psnr"] == 100.0
+        assert line["counted"] is True
+
+
+@pytest.mark.parametrize(("shift", "counted"), [(1.0, True), (0.5, False)])
+def test_the_exclusion_is_at_50_db(shift: float, counted: bool):
+    """128²·d² = 255²·10⁻⁵ at 50 dB, so d = 6.3e-3 in [−1, 1] and 3.15e-3 in [0, 1]."""
+    one = clip()
+    at_50 = math.sqrt(255**2 * 1e-5) / 128 / 2
+    base = np.clip(one.targets, 20, 235)
+    one = dataclasses.replace(one, targets=base)
+    prediction = (base / 255.0 + at_50 * (1 + 1e-3 * (1 if shift == 1 else -1))).astype(np.float32)
+    lines = score_clip(one, prediction, get_protocol("mathieu2016"))
+    assert [line["counted"] for line in lines] == [counted, counted]
+    assert lines[0]["psnr"] == pytest.approx(50, abs=0.02)
+
+
+def test_a_still_clip_has_an_empty_mask_that_is_counted_as_such():
+    """`mathieu2016` scores the black frame (88.13 dB, excluded); inside an empty mask nothing is defined."""
+    still = clip(flow=0.0)
+    wrong = np.zeros((2, 32, 40, 3), np.float32)
+    for line in score_clip(still, wrong, get_protocol("mathieu2016")):
+        assert line["moving"] == 0
+        assert line["psnr"] == pytest.approx(88.13, abs=0.01)
+        assert line["counted"] is False
+    for line in score_clip(still, wrong, get_protocol("moving-pixels")):
+        assert line["psnr"] is None
+        assert line["counted"] is False
+
+
+def test_a_mask_that_keeps_everything_scores_the_whole_frame():
+    moving = clip()
+    prediction = np.repeat(moving.inputs[-1:], 2, axis=0).astype(np.float32) / np.float32(255)
+    masked = score_clip(moving, prediction, get_protocol("mathieu2016"))
+    whole = score_clip(
+        moving, prediction, dataclasses.replace(get_protocol("mathieu2016"), mask=MaskRule("none"))
+    )
+    assert masked == whole
+    assert masked[0]["moving"] == 1.0
+
+
+def test_predictions_are_neither_clipped_nor_rounded():
+    one = clip()
+    prediction = np.repeat(one.inputs[-1:], 2, axis=0).astype(np.float32) / np.float32(255)
+    shifted = prediction + np.float32(0.001)  # a quarter of a grey level
+    a, b = (score_clip(one, p, get_protocol("full-frame"))[0]["psnr"] for p in (prediction, shifted))
+    assert a != b
+    target = one.targets[0] / 255.0
+    expected = -10 * math.log10(np.mean((target - shifted[0].astype(float)) ** 2))
+    assert b == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_order_of_metrics_is_the_protocols_and_lines_have_these_keys(cli, tmp_path: Path, videos: Path):
+    result = cli(
+        *("run", "--model", "last_frame", "--split", videos, "--out", tmp_path / "runs", "--workers", "1")
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = read_lines(tmp_path / "runs" / "videos" / "mathieu2016" / "last_frame")
+    for line in lines:
+        assert list(line) == ["clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted"]
+        assert isinstance(line["counted"], bool)
+        assert 0 <= line["moving"] <= 1
+    assert [(line["clip"], line["frame"]) for line in lines] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_same_bits_for_one_and_two_workers_and_again(cli, tmp_path: Path):
+    def scores(name: str, workers: int) -> list[bytes]:
+        result = cli(
+            *(
+                "run",
+                "--model",
+                "last_frame",
+                "--model",
+                "optical_flow",
+                "--split",
+                "synthetic",
+                "--limit",
+                "4",
+            ),
+            *("--out", tmp_path / name, "--workers", workers),
+        )
+        assert result.exit_code == 0, result.stderr
+        folder = tmp_path / name / "synthetic" / "mathieu2016"
+        return [(folder / m / "scores.jsonl").read_bytes() for m in ("last_frame", "optical_flow")]
+
+    one = scores("one", 1)
+    assert all(len(text.splitlines()) == 8 for text in one)
+    assert scores("two", 2) == one
+    assert scores("again", 1) == one
+
+
+def test_workers_use_one_thread(tmp_path: Path):
+    from vpbench.parallel.processes import make_executor
+
+    with make_executor(2) as executor:
+        threads = executor.submit(_threads).result()
+    assert threads == {"opencv": 1, "blas": 1}
+    from vpbench.parallel.processes import limit_threads
+
+    limit_threads()
+    assert _threads() == {"opencv": 1, "blas": 1}
+
+
+def _threads() -> dict[str, int]:
+    import cv2
+    from threadpoolctl import threadpool_info
+
+    return {
+        "opencv": cv2.getNumThreads(),
+        "blas": max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"),
+    }
+
+
+def test_memory_does_not_hold_all_clips():
+    """What is submitted ahead is bounded; results are taken in order (tests/speed/memory.py measures)."""
+    from concurrent.futures import Executor, Future
+
+    from vpbench.parallel.processes import map_in_order
+
+    class Later(Future[Any]):
+        """Is done when it is asked for."""
+
+        def __init__(self, call: Any) -> None:
+            super().__init__()
+            self.call = call
+
+        def result(self, timeout: float | None = None) -> Any:
+            return self.call()
+
+    class Watching(Executor):
+        ahead = 0
+        most = 0
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.ahead += 1
+            self.most = max(self.most, self.ahead)
+            return Later(lambda: fn(*args, **kwargs))
+
+    executor = Watching()
+    taken = []
+    for value in map_in_order(executor, pow, ((k, 2) for k in range(100)), window=5):
+        executor.ahead -= 1
+        taken.append(value)
+    assert taken == [k * k for k in range(100)]
+    assert executor.most == 5
+
+
+def test_what_is_done_is_handed_on_at_once():
+    from vpbench.parallel.processes import SerialExecutor, map_in_order
+
+    done = []
+    for value in map_in_order(SerialExecutor(), done.append, ((k,) for k in range(10)), window=5):
+        assert value is None
+        if len(done) == 4:
+            break
+    assert done == [0, 1, 2, 3]
+
+
+def test_an_error_of_one_clip_stops_the_rest():
+    from vpbench.parallel.processes import SerialExecutor, map_in_order
+
+    def fail(k: int) -> int:
+        if k == 3:
+            raise VpbenchError("clip 3")
+        return k
+
+    results = map_in_order(SerialExecutor(), fail, ((k,) for k in range(10)), window=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(VpbenchError, match="clip 3"):
+        next(results)
+
+
+def test_archive_scores_equal_those_of_a_slow_path(cli, tmp_path: Path):
+    archive = write_archive(tmp_path / "UCF101frm10p", (1,))
+    result = cli(
+        *("run", "--model", "last_frame", "--data", archive, "--protocol", "mathieu2016-archive"),
+        *("--out", tmp_path / "runs", "--workers", "1"),
+    )
+    assert result.exit_code == 0, result.stderr
+    lines = read_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016-archive" / "last_frame")
+    frames = moving_frames(6, seed=1) / 255.0
+    frames[:, :, 32:] = 0
+    for line, target in zip(lines, frames[4:], strict=True):
+        for column, use in get_protocol("mathieu2016").metrics.items():
+            prediction = frames[3].astype(np.float32).astype(np.float64)
+            expected = METRICS[use.metric](target, prediction, 1.0, None, **use.parameters)
+            assert line[column] == pytest.approx(expected, abs=1e-9, rel=0)

@@ -1,0 +1,196 @@
+"""Footage and patches: what may be trained on, what moves, and that it depends on the seed alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from footage import drifting, write_footage, write_video
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.models.footage.flows import FIELDS, cache_flows, guiding_flows
+from vpbench.models.footage.patches import PatchSource, Selection, movement, prefetched
+from vpbench.models.footage.videos import Segments, cache_segments, decode_segments, find_footage
+
+
+def cached(folder: Path, speed: int = 2) -> Segments:
+    footage = find_footage(write_footage(folder / "videos", speed=speed))
+    return cache_segments(footage.training, folder / "cache", count=2, length=6)
+
+
+def test_ucf101s_groups_are_divided(tmp_path: Path) -> None:
+    for group in (1, 7, 8, 21, 22, 25):
+        (tmp_path / "Class").mkdir(exist_ok=True)
+        (tmp_path / "Class" / f"v_Class_g{group:02d}_c01.avi").write_bytes(b"x")
+    found = find_footage(tmp_path)
+    assert [path.stem[-6:-4] for path in found.training] == ["08", "21"]
+    assert [path.stem[-6:-4] for path in found.validation] == ["22", "25"]
+    assert (found.contaminated, found.left_out) == (False, 2)
+    forced = find_footage(tmp_path, include_test=True)
+    assert [path.stem[-6:-4] for path in forced.training] == ["08", "21", "01", "07"]
+    assert forced.contaminated
+    assert "test groups" in forced.describe()
+
+
+def test_the_test_list_alone_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "v_Class_g03_c01.avi").write_bytes(b"x")
+    with pytest.raises(UsageError, match="test groups 1–7"):
+        find_footage(tmp_path)
+
+
+def test_real_ucf101(ucf101: Path) -> None:
+    found = find_footage(ucf101)
+    groups = {int(path.stem[-6:-4]) for path in found.training}
+    assert groups <= set(range(8, 22))
+    assert {int(path.stem[-6:-4]) for path in found.validation} <= set(range(22, 26))
+
+
+def test_other_footage_keeps_some_for_validation(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / f"clip{number}.mp4").write_bytes(b"x")
+    found = find_footage(tmp_path)
+    assert len(found.training) + len(found.validation) == 100
+    assert 1 <= len(found.validation) <= 12
+    assert found == find_footage(tmp_path)
+
+
+def test_no_videos(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(UsageError, match="no videos in it"):
+        find_footage(tmp_path)
+    with pytest.raises(UsageError, match="no such folder"):
+        find_footage(tmp_path / "missing")
+
+
+def test_segments_are_the_videos_frames(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.avi", drifting(3, 12))
+    whole = decode_segments(video, 1, 12)[0]
+    segments = decode_segments(video, 3, 4)
+    assert segments.shape == (3, 4, 64, 80, 3)
+    for segment, start in zip(segments, (0, 4, 8), strict=True):
+        np.testing.assert_array_equal(segment, whole[start : start + 4])
+    assert decode_segments(video, 3, 13).shape[0] == 0
+
+
+def test_unreadable_videos_are_left_out(tmp_path: Path) -> None:
+    folder = write_footage(tmp_path / "videos")
+    (folder / "v_Bad_g09_c01.avi").write_bytes(b"not a video")
+    footage = find_footage(folder)
+    segments = cache_segments(footage.training, tmp_path / "cache", 2, 6)
+    assert len(footage.training) == 4
+    assert len(segments.files) == 3
+    with pytest.raises(VpbenchError, match="20 frames that can be decoded"):
+        cache_segments(footage.training, tmp_path / "cache", 2, 20)
+
+
+def test_the_cache_is_reused_and_goes_on(tmp_path: Path) -> None:
+    footage = find_footage(write_footage(tmp_path / "videos"))
+    seen: list[int] = []
+    segments = cache_segments(
+        footage.training, tmp_path / "cache", 2, 6, progress=lambda done, _: seen.append(done)
+    )
+    assert seen == [1, 2, 3]
+    before = [file.stat().st_mtime_ns for file in segments.files]
+    segments.files[1].unlink()
+    seen.clear()
+    again = cache_segments(
+        footage.training, tmp_path / "cache", 2, 6, progress=lambda done, _: seen.append(done)
+    )
+    assert seen == [3]
+    after = [file.stat().st_mtime_ns for file in again.files]
+    assert (before[0], before[2]) == (after[0], after[2])
+
+
+def test_decoding_in_parallel_is_the_same(tmp_path: Path) -> None:
+    footage = find_footage(write_footage(tmp_path / "videos"))
+    one = cache_segments(footage.training, tmp_path / "one", 2, 6)
+    two = cache_segments(footage.training, tmp_path / "two", 2, 6, workers=2)
+    for index in range(len(one.files)):
+        np.testing.assert_array_equal(one.open(index), two.open(index))
+
+
+def test_a_batch_depends_on_seed_and_number_alone(tmp_path: Path) -> None:
+    segments = cached(tmp_path)
+    selection = Selection(frames=5, patch=32, movement=0.001)
+    source, again = PatchSource(segments, selection, 1), PatchSource(segments, selection, 1)
+    again.batch(4, 2)
+    assert torch.equal(source.batch(7, 4).frames, again.batch(7, 4).frames)
+    assert not torch.equal(source.batch(7, 4).frames, source.batch(8, 4).frames)
+    assert not torch.equal(source.batch(7, 4).frames, PatchSource(segments, selection, 2).batch(7, 4).frames)
+
+
+def test_batches_are_normalised_patches(tmp_path: Path) -> None:
+    batch = PatchSource(cached(tmp_path), Selection(frames=5, patch=32), 1).batch(0, 3)
+    assert batch.frames.shape == (3, 15, 32, 32)
+    assert batch.frames.dtype == torch.float32
+    assert -1 <= float(batch.frames.min()) < float(batch.frames.max()) <= 1
+    # The footage drifts by 2 pixels a frame, up to what the codec loses.
+    drift = (batch.frames[:, 3:6, :, 2:] - batch.frames[:, 0:3, :, :-2]).abs().mean()
+    assert float(drift) < 0.25 * float((batch.frames[:, 3:6] - batch.frames[:, 0:3]).abs().mean())
+
+
+def test_every_patch_moves_enough(tmp_path: Path) -> None:
+    segments = cached(tmp_path)
+    for least in (0.001, 0.02):
+        batch = PatchSource(segments, Selection(frames=5, patch=32, movement=least), 1).batch(0, 8)
+        frames = ((batch.frames + 1) * 127.5).round().reshape(8, 5, 3, 32, 32).permute(0, 1, 3, 4, 2)
+        assert min(movement(patch.numpy().astype(np.uint8)) for patch in frames) >= least
+
+
+def test_movement_by_hand() -> None:
+    frames = np.zeros((3, 2, 2, 3), np.uint8)
+    frames[1:] = 51
+    assert movement(frames) == pytest.approx((51 / 127.5) ** 2 / 2)
+
+
+def test_movement_of_every_pair() -> None:
+    frames = np.zeros((3, 2, 2, 3), np.uint8)
+    frames[1:] = 51  # the last frame repeats the one before
+    assert movement(frames, every_pair=True) == 0
+    frames[2] = 102
+    assert movement(frames, every_pair=True) == pytest.approx((51 / 127.5) ** 2)
+
+
+def test_videos_that_do_not_move_are_refused(tmp_path: Path) -> None:
+    segments = cached(tmp_path, speed=0)
+    source = PatchSource(segments, Selection(frames=5, patch=32, movement=0.001), 1)
+    with pytest.raises(VpbenchError, match="do not move"):
+        source.batch(0, 1)
+    still = Selection(frames=5, patch=32, movement=0.001, still=1.0)
+    assert PatchSource(segments, still, 1).batch(0, 1).frames.shape == (1, 15, 32, 32)
+
+
+def test_videos_smaller_than_the_patch_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(VpbenchError, match="at least 96×96"):
+        PatchSource(cached(tmp_path), Selection(frames=5, patch=96), 1)
+
+
+def test_processes_share_a_global_batch(tmp_path: Path) -> None:
+    source = PatchSource(cached(tmp_path), Selection(frames=5, patch=32), 1)
+    whole = source.batch(3, 4).frames
+    halves = [next(prefetched(source, [3], 4, (rank, 2))).frames for rank in (0, 1)]
+    assert torch.equal(torch.cat(halves), whole)
+
+
+def test_prefetched_keeps_the_order(tmp_path: Path) -> None:
+    source = PatchSource(cached(tmp_path), Selection(frames=5, patch=32), 1)
+    for number, batch in zip(range(5, 15), prefetched(source, range(5, 15), 2), strict=True):
+        assert torch.equal(batch.frames, source.batch(number, 2).frames)
+
+
+def test_flows_belong_to_their_patches(tmp_path: Path) -> None:
+    segments = cached(tmp_path)
+    files = cache_flows(segments, 4)
+    assert files == cache_flows(segments, 4)
+    stored = np.load(files[0])
+    expected = guiding_flows(np.array(segments.open(0)[1, :4]))
+    np.testing.assert_allclose(stored[1], expected, rtol=1e-3, atol=1e-3)
+    source = PatchSource(segments, Selection(frames=5, patch=32, margin=8), 1, files)
+    batch = source.batch(0, 6)
+    assert batch.flows is not None
+    assert batch.flows.shape == (6, 2 * FIELDS, 48, 48)
+    # Forward 2 pixels to the right, backward 2 to the left.
+    medians = batch.flows.median(-1).values.median(-1).values.median(0).values
+    torch.testing.assert_close(medians[:4], torch.tensor([2.0, 0.0, -2.0, 0.0]), atol=0.3, rtol=0)

@@ -1,0 +1,91 @@
+"""Scores are read at once; whatever is wrong is found and named as by reading line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from runs import by_column, make_run
+
+from vpbench.errors import VpbenchError
+from vpbench.runs.run import read_run
+from vpbench.runs.scores import _read_at_once, _read_one_by_one
+
+METRICS = ["psnr", "ssim", "sharpness"]
+GOOD = [
+    b'{"clip": 1, "frame": 1, "psnr": 30.5, "ssim": 0.9, "sharpness": 25, "moving": 0.25, "counted": true}',
+    b'{"clip": 1, "frame": 2, "psnr": null, "ssim": 1, "sharpness": 24.5, "moving": 0, "counted": false}',
+    b'{"clip": 11, "frame": 1, "psnr": 1e1, "ssim": -0.1, "sharpness": 25.5, "moving": 1, "counted": true}',
+    b'{"frame": 2, "clip": 11, "psnr": 29, "ssim": 0.8, "sharpness": 24.5, "moving": 0.5, "counted": false}',
+]
+
+
+def changed(line: int, old: bytes, new: bytes) -> list[bytes]:
+    assert old in GOOD[line]
+    return [*GOOD[:line], GOOD[line].replace(old, new), *GOOD[line + 1 :]]
+
+
+def test_good_lines_are_read_at_once_and_as_by_line() -> None:
+    assert _read_at_once(GOOD, METRICS, 2) == _read_one_by_one(Path("x"), GOOD, METRICS, 2)
+    assert _read_at_once(GOOD[:3], METRICS, 2) == [json.loads(line) for line in GOOD[:3]]
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        (2, changed(1, b"0, ", b"-0.1, ")),
+        (2, changed(1, b"null", b"NaN")),
+        (1, changed(0, b"30.5", b"1e999")),
+        (1, changed(0, b"30.5", b"1" + b"0" * 400)),
+        (1, changed(0, b"30.5", b"true")),
+        (1, changed(0, b"30.5", b'"30"')),
+        (1, changed(0, b"30.5", b"[1]")),
+        (1, changed(0, b"30.5", b"[" * 100_000)),
+        (1, changed(0, b"30.5", b"null")),
+        (1, changed(0, b"true", b"1")),
+        (3, changed(2, b"11", b"11.0")),
+        (3, changed(2, b"11", b"-11")),
+        (3, changed(2, b"11", b"99999999999")),
+        (3, changed(2, b'"frame": 1', b'"frame": true')),
+        (3, changed(2, b'"frame": 1', b'"frame": 2')),
+        (4, changed(3, b"11", b"21")),
+        (3, changed(2, b"}", b', "more": 1}')),
+        (3, changed(2, b"}", b', "psnr": 99}')),
+        (3, changed(2, b', "counted": true', b"")),
+        (3, changed(2, b"moving", b"m\xffving")),
+        (1, [b"", *GOOD]),
+        (1, [b"null", *GOOD]),
+        (1, [GOOD[0] + b"," + GOOD[1], GOOD[2], GOOD[3]]),
+        (1, [GOOD[0] + b"," + GOOD[1], b"{", b"}"]),
+        (1, [GOOD[0][:20], GOOD[0][20:], *GOOD[1:]]),
+        (3, [*GOOD[:2], *GOOD[:2]]),
+        (2, [GOOD[0], GOOD[2]]),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, line: int, lines: list[bytes]) -> None:
+    assert _read_at_once(lines, METRICS, 2) is None
+    folder = make_run(tmp_path / "a")
+    (folder / "scores.jsonl").write_bytes(b"\n".join([*lines, b""]))
+    with pytest.raises(VpbenchError, match=rf"scores\.jsonl, line {line}: "):
+        read_run(folder)
+
+
+def test_blanks_around_a_line_are_no_fault() -> None:
+    lines = [b"  " + GOOD[0], GOOD[1] + b"\r", *GOOD[2:]]
+    assert _read_at_once(lines, METRICS, 2) is None
+    assert _read_one_by_one(Path("x"), lines, METRICS, 2) == [json.loads(line) for line in GOOD]
+
+
+def test_columns_have_their_types(tmp_path: Path) -> None:
+    scores = by_column(psnr=[30, None], ssim=[1, 0.5], sharpness=[25.0, None])
+    run = read_run(make_run(tmp_path / "a", scores={3: scores}))
+    assert {key: str(values.dtype) for key, values in run.scores.items()} == {
+        "clip": "int64",
+        "frame": "int64",
+        "psnr": "float64",
+        "ssim": "float64",
+        "sharpness": "float64",
+        "moving": "float64",
+        "counted": "bool",
+    }

@@ -1,0 +1,78 @@
+"""What is cited with a table, and what a stranger's citation cannot do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from runs import make_run
+
+from vpbench.analysis.leaderboard import build
+from vpbench.runs.run import read_run
+from vpbench.tables.bibtex import entries
+
+GOOD = """@InProceedings{liu2017,
+  title = {Video {F}rames of {\\"O}sten},
+  year = {2017},
+}"""
+
+
+def cited(tmp_path: Path, *citations: str | None) -> str:
+    folders = []
+    for n, citation in enumerate(citations):
+        folder = make_run(tmp_path / str(n), label=f"run{n}")
+        if citation is not None:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            submission = {"method": f"Méthode_{n}", "citation": citation, "training_data": "none"}
+            (folder / "manifest.json").write_text(json.dumps({**manifest, "submission": submission}))
+        folders.append(folder)
+    return entries(build([read_run(folder) for folder in folders]))
+
+
+def test_the_paper_is_always_cited_and_unknown_citations_are_said(tmp_path: Path) -> None:
+    text = cited(tmp_path, None)
+    assert text.startswith("% run0: no citation is known\n\n@inproceedings{mathieu2016,")
+
+
+def test_entries_are_kept_and_named_once(tmp_path: Path) -> None:
+    text = cited(tmp_path, GOOD, GOOD, GOOD.replace("2017}", "2018}"))
+    assert text.count("@inproceedings{liu2017,") == 1
+    assert text.count("@inproceedings{liu2017-2,") == 1
+    assert 'title = {Video {F}rames of {\\"O}sten}' in text
+
+
+def test_a_text_becomes_a_note(tmp_path: Path) -> None:
+    text = cited(tmp_path, "Our paper, 50% & more_")
+    assert r"note = {Our paper, 50\% \& more\_}" in text
+    assert "@misc{m-thode-0," in text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        GOOD.replace("Video", r"\input{/etc/passwd}"),
+        GOOD.replace("Video", r"\immediate\write18{ls}"),
+        GOOD.replace("Video", "^^5cinput x"),
+        GOOD.replace("Video", "} } @preamble{"),
+        GOOD.replace("@InProceedings", "@preamble"),
+        GOOD.replace("Video", "% "),
+    ],
+)
+def test_a_hostile_entry_becomes_an_escaped_note(tmp_path: Path, hostile: str) -> None:
+    text = cited(tmp_path, hostile)
+    own = text[text.index("@misc{") :]
+    assert r"\input" not in own
+    assert r"\immediate" not in own
+    assert "^^" not in own
+    assert own.count("@") == own.count("@misc") + own.count("@preamble") + own.count("@InProceedings")
+    assert own.replace(r"\{", "").replace(r"\}", "").count("{") == own.replace(r"\{", "").replace(
+        r"\}", ""
+    ).count("}")
+
+
+def test_published_rows_are_cited(cli, tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a", split={"name": "ucf101-every10th", "total": 379})
+    result = cli("leaderboard", folder, "--format", "bibtex", "--out", tmp_path / "x.bib")
+    assert result.exit_code == 0
+    assert (tmp_path / "x.bib").read_text().count("@inproceedings{mathieu2016,") == 1
