@@ -85,8 +85,7 @@ def intervals(
     times: NDArray[np.float64],
     level: float,
 ) -> dict[str, float]:
-    """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips, as
-    :mod:`vpbench.analysis.bootstrap` says.
+    """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips (:mod:`vpbench.analysis.bootstrap`).
 
     Args:
         scores: of the row's runs; of several, each resample has the mean of their means.

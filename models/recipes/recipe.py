@@ -22,8 +22,9 @@ NETWORKS = ("multi_scale", "single_scale", "flow_guided")
 
 @dataclass(frozen=True)
 class Network:
-    """Which network. ``type`` is one of :data:`NETWORKS`; the rest as in
-    :class:`vpbench.models.networks.generator.Generator`.
+    """Which network. ``type`` is one of :data:`NETWORKS`.
+
+    The rest is as in :class:`vpbench.models.networks.generator.Generator`.
 
     Attributes:
         type: family.
