@@ -1,18 +1,13 @@
-"""What this machine and installation are: facts for manifests, and the findings of ``vpbench doctor``."""
+"""What this machine and installation are: facts for manifests."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-
-
-
-
 
 
 def environment(device: str, torch: bool) -> dict[str, Any]:
@@ -43,7 +38,7 @@ def environment(device: str, torch: bool) -> dict[str, Any]:
 
 def _commit() -> str | None:
     """The commit of the checkout that vpbench runs from, or ``None`` outside of one."""
-    folder = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parent.parent  # the package vpbench
     if not (folder.name == "benchmark" and (folder.parent / ".git").exists()):
         return None
     try:

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vpbench.clips.prepared import PreparedClips
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
+from vpbench.evaluation.prediction import told
+from vpbench.predictors.predictor import Predictor
+from vpbench.predictors.samples import SCORED, Samples, Scored
+from vpbench.predictors.spec import PredictorSpec
+from vpbench.runs.run import KIND, SCHEMA, Run
 from vpbench.scoring.built_in import BUILT_IN, from_definition
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import Split, get_split
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-import numpy as np
-import pandas as pd
-from vpbench.analysis.comparable import clips_scored
-from vpbench.scoring.metrics import get_metric
-from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
-from vpbench.analysis.bootstrap import enough, percentile_interval, ratios
-import math
-import os.path
-from collections import Counter
-from dataclasses import replace
-from pathlib import Path
-import json
-import statistics
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import ExitStack
-from numpy.typing import NDArray
-from vpbench.clips.prepared import PreparedClips, load_clip
-from vpbench.files import lock_folder, make_folder, write_atomic
-from vpbench.evaluation.prediction import Asked, predict_clips, predictor_here, runs_in_parent, told
-from vpbench.predictors.predictor import Predictor, check_fits
-from vpbench.predictors.spec import PredictorSpec
-from vpbench.runs.run import KIND, LABEL, SCHEMA, Run, read_run
-from vpbench.runs.writer import RunWriter
-from vpbench.predictors.samples import SCORED, Samples, Scored, Tally
-from vpbench.scoring.score import Scores, check_metrics, is_counted, score_clip
-from vpbench.parallel.processes import limit_threads, map_in_order, result, submit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from vpbench.runs.run import Run
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def split_of(manifest: dict[str, Any], given: str | None = None) -> Split:

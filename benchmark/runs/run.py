@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import os_error, read_json, write_json
-import unicodedata
-from collections.abc import Collection, Iterator
-from vpbench.escape import plain
-from vpbench.scoring.metrics import get_metric
-from vpbench.scoring.built_in import BUILT_IN, from_definition
-from vpbench.scoring.protocol import Protocol
-from vpbench.predictors.samples import SCORED
-from vpbench.scoring.score import is_counted
-from vpbench.splits import BUILT_IN as SPLITS
-from vpbench.splits import get_split
-from vpbench.runs.scores import _FIXED
-from vpbench.runs.scores import _read_lines
-
-
-
-
-
-
-
+from vpbench.files import read_json
+from vpbench.runs.scores import _FIXED, _read_lines
 
 KIND = "vpbench-run"
 

@@ -9,25 +9,20 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.scoring.metrics import get_metric
-from vpbench.scoring.built_in import BUILT_IN, from_definition
-from vpbench.scoring.protocol import Protocol
-from vpbench.runs.run import LABEL, Run, read_run
 from vpbench.predictors.samples import SCORED
+from vpbench.runs.run import LABEL, Run, read_run, score_lines
+from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import is_counted
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
-from vpbench.runs.run import score_lines
-
-
-
-
-
 
 MOST = {"manifest.json": 4 * 2**20, "scores.jsonl": 64 * 2**20}  # bytes
 _LONGEST, _LONGEST_CITATION = 2_000, 20_000  # characters

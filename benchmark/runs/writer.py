@@ -1,0 +1,181 @@
+"""A run's folder, open for writing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import os_error, read_json, write_json
+from vpbench.runs.run import KIND
+from vpbench.runs.scores import _encode, _read_lines
+
+# Libraries on which a score's last bits depend, and the device.
+_ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")
+
+
+class RunWriter:
+    """A run's folder, open for writing; hold its lock (``files.lock_folder``) around this.
+
+    A run that is there is gone on with if :func:`_identity` is the same and no clip's pixels differ; clips may
+    have been added.
+
+    Args:
+        folder: the run's folder.
+        manifest: what is to be run.
+        predictions: how many prediction files a finished clip must have (0: none are kept).
+        force: give up a run that is there and does not match.
+        anew: no run that is there matches.
+
+    Raises:
+        UsageError: the folder holds another run, or other things, or symbolic links.
+        VpbenchError: the run in it is damaged.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], predictions: int, force: bool, anew: bool = False
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._scores = folder / "scores.jsonl"
+        self._targets = int(manifest["protocol"]["definition"]["targets"])
+        self._metrics = list(manifest["protocol"]["definition"]["metrics"])
+        path = folder / "manifest.json"
+        lines: list[dict[str, Any]] = []
+        self._refuse_links()
+        if path.exists():
+            if force and (anew or self._differs(path)):
+                self._clear()
+            elif anew:
+                raise UsageError(
+                    f"{folder} holds a run, and whether this is the same predictor cannot be known. Choose another "
+                    "label or folder, or give the old run up with force."
+                )
+            else:
+                self._refuse_other(read_json(path, KIND))
+                lines, _ = _read_lines(self._scores, self._metrics, self._targets)
+        elif any(p.name[0] != "." for p in folder.iterdir()):  # the lock, and what a killed run left
+            raise UsageError(f"{folder} holds other things than a run; choose another --out or --as.")
+        scored = {line["clip"] for line in lines}
+        if not scored <= {int(index) for index in manifest["prepared"]["clips"]}:
+            raise UsageError(
+                f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
+                "--out, leave out --limit, or give the old run up with --force."
+            )
+        done = [line for line in lines if self._kept(line["clip"], predictions)]
+        self.done = {line["clip"] for line in done}
+        self.complete = (
+            path.exists()
+            and len(self.done) == len(manifest["prepared"]["clips"])
+            and read_json(path, KIND).get("status") == "complete"
+        )
+        for leftover in folder.glob(".*.tmp"):  # of a run that was killed as it wrote
+            leftover.unlink(missing_ok=True)
+        if not self.complete:
+            write_json(path, {**manifest, "status": "running"})
+        self._rewrite(done)
+
+    def _refuse_links(self) -> None:
+        """A folder that somebody else made must not lead writes out of it."""
+        inner = self.folder / "predictions"
+        own = [self.folder / "manifest.json", self._scores, inner]
+        if inner.is_dir() and not inner.is_symlink():
+            own += inner.iterdir()
+        for path in own:
+            if path.is_symlink():
+                raise UsageError(
+                    f"{path} is a symbolic link, which vpbench never makes; choose another --out."
+                )
+
+    def _differs(self, path: Path) -> bool:
+        try:
+            self._refuse_other(read_json(path, KIND))
+            lines, _ = _read_lines(self._scores, self._metrics, self._targets)
+        except VpbenchError:
+            return True
+        return not {line["clip"] for line in lines} <= {int(i) for i in self.manifest["prepared"]["clips"]}
+
+    def _clear(self) -> None:
+        try:
+            # The manifest goes last: a folder without one is not recognised as a run.
+            if (self.folder / "predictions").is_dir():
+                shutil.rmtree(self.folder / "predictions")
+            for name in ("scores.jsonl", "manifest.json"):
+                (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise os_error(error, f"remove the old run in {self.folder}") from error
+
+    def _refuse_other(self, old: dict[str, Any]) -> None:
+        """Refuse to go on with a run of something else."""
+        differences = _differences(_identity(old), _identity(self.manifest))
+        new_clips = self.manifest["prepared"]["clips"]
+        for index, content in dict(old.get("prepared", {}).get("clips", {})).items():
+            if new_clips.get(index, content) != content:
+                differences.append(f"the prepared clip {index} is another")
+                break
+        if differences:
+            raise UsageError(
+                f"{self.folder} holds another run: {'; '.join(differences[:4])}. Choose another --out or --as, or "
+                "give the old run up with --force."
+            )
+
+    def _kept(self, clip: int, predictions: int) -> bool:
+        folder = self.folder / "predictions" / str(clip)
+        return predictions == 0 or (folder.is_dir() and len(list(folder.glob("pred_*.npy"))) >= predictions)
+
+    def _rewrite(self, lines: list[dict[str, Any]]) -> None:
+        """Cut a torn tail, and lines of clips that have to be done again."""
+        from vpbench.files import write_atomic
+
+        data = b"".join(_encode(line) for line in lines)
+        if not self._scores.exists() or self._scores.stat().st_size != len(data):
+            write_atomic(self._scores, data)
+
+    def append(self, lines: list[dict[str, Any]]) -> None:
+        """Append one clip's lines in a single write.
+
+        Raises:
+            VpbenchError: the disk is full or read-only; names the file.
+        """
+        data = b"".join(_encode(line) for line in lines)
+        try:
+            descriptor = os.open(self._scores, os.O_WRONLY | os.O_APPEND)
+            try:
+                written = os.write(descriptor, data)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise os_error(error, f"write {self._scores}") from error
+        if written != len(data):
+            raise VpbenchError(f"Cannot write {self._scores}: the disk is full. Make room and run it again.")
+        self.done.add(lines[0]["clip"])
+
+    def finish(self, changes: dict[str, Any]) -> None:
+        """Write the manifest of the finished run, with ``changes``."""
+        write_json(self.folder / "manifest.json", {**self.manifest, **changes, "status": "complete"})
+
+
+def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same for a run to be gone on with."""
+    prepared, split = manifest.get("prepared", {}), manifest.get("split", {})
+    environment = manifest.get("environment", {})
+    return {
+        **{key: manifest.get(key) for key in ("schema", "label", "predictor", "protocol", "samples")},
+        "split": {key: split.get(key) for key in ("name", "hash")},
+        "prepared": {key: prepared.get(key) for key in ("flow", "decoder")},
+        "environment": {key: environment.get(key) for key in _ENVIRONMENT},
+    }
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Where two pieces of JSON data differ, as texts."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted({*old, *new})
+        each: Callable[[str], list[str]] = lambda key: _differences(  # noqa: E731
+            old.get(key), new.get(key), f"{path}.{key}".lstrip(".")
+        )
+        return [text for key in keys for text in each(key)]
+    return [] if old == new else [f"{path} was {old}, now {new}"]
