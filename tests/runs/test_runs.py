@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from footage import moving_frames, write_video
 from folders import prepare_folder, read_lines, tree
+from footage import moving_frames, write_video
 
 from vpbench.clips.prepared import load_clip, open_prepared
 from vpbench.errors import VpbenchError
