@@ -23,10 +23,10 @@ def make_generator(network: Network) -> Generator | FlowGuided:
         UsageError: an option does not fit the network's type.
     """
     if network.type == "flow_guided":
-        if network.targets != 1 or network.noise or network.starts_as_copy:
+        if network.targets != 1 or network.starts_as_copy:
             raise UsageError(
-                "Network type 'flow_guided' predicts one frame at a time, has no noise input, and starts from the "
-                "constant-flow prediction: remove targets, noise and starts_as_copy from [network]."
+                "Network type 'flow_guided' predicts one frame at a time and starts from the constant-flow "
+                "prediction: remove targets and starts_as_copy from [network]."
             )
         return FlowGuided(network.inputs, network.width)
     return Generator(
@@ -35,7 +35,6 @@ def make_generator(network: Network) -> Generator | FlowGuided:
         width=network.width,
         scales=4 if network.type == "multi_scale" else 1,
         starts_as_copy=network.starts_as_copy,
-        noise=network.noise,
         init=network.init,
     )
 
@@ -51,13 +50,7 @@ def margin_of(network: Network) -> int:
     return FLOW_MARGIN if network.type == "flow_guided" else 0
 
 
-def outputs_of(
-    module: nn.Module,
-    network: Network,
-    frames: Tensor,
-    flows: Tensor | None,
-    noise: torch.Generator | None = None,
-) -> list[Tensor]:
+def outputs_of(module: nn.Module, network: Network, frames: Tensor, flows: Tensor | None) -> list[Tensor]:
     """Apply G to training patches.
 
     Args:
@@ -65,26 +58,22 @@ def outputs_of(
         network: what it is.
         frames: inputs ``(B, inputs · 3, h, w)`` in [−1, 1], with the margin.
         flows: ``(B, 2 · FIELDS, h, w)`` for the flow-guided network.
-        noise: source of its noise, where it has a noise input.
 
     Returns:
         Predictions per scale, coarse to fine, without the margin.
     """
     guided = network.type == "flow_guided"
-    outputs: list[Tensor] = module(frames, flows, FLOW_MARGIN) if guided else module(frames, noise)
+    outputs: list[Tensor] = module(frames, flows, FLOW_MARGIN) if guided else module(frames)
     return outputs
 
 
-def predict_whole(
-    module: Generator | FlowGuided, frames: Tensor, flows: Tensor | None, noise: torch.Generator | None = None
-) -> Tensor:
+def predict_whole(module: Generator | FlowGuided, frames: Tensor, flows: Tensor | None) -> Tensor:
     """Apply G to whole frames of any size: pad by repeating the border, predict, crop, clamp.
 
     Args:
         module: G.
         frames: ``(B, inputs · 3, H, W)`` in [−1, 1].
         flows: ``(B, 2 · FIELDS, H, W)`` for the flow-guided network.
-        noise: source of its noise, where it has a noise input.
 
     Returns:
         ``(B, targets · 3, H, W)`` in [−1, 1].
@@ -96,6 +85,6 @@ def predict_whole(
         assert flows is not None  # noqa: S101 -- the predictor estimates them
         output: Tensor = module(frames, functional.pad(flows, border, mode="replicate"))[-1]
     else:
-        output = module(frames, noise)[-1]
+        output = module(frames)[-1]
     cropped: Tensor = output[..., :height, :width].float()
     return cropped.clamp(-1.0, 1.0)

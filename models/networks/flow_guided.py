@@ -101,7 +101,6 @@ class FlowGuided(nn.Module):
     targets = 1
     scales = 1
     multiple = 4
-    noise = 0
 
     def __init__(self, inputs: int = 4, width: float = 1.0) -> None:
         super().__init__()

@@ -56,11 +56,10 @@ def forecast_batch(
         if isinstance(generator, FlowGuided)
         else None
     )
-    noise = torch.Generator().manual_seed(0) if generator.noise else None
     predicted: list[Tensor] = []
     while sum(part.shape[1] for part in predicted) < 3 * targets:
         with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
-            frame = predict_whole(generator, window, flows, noise)
+            frame = predict_whole(generator, window, flows)
         predicted.append(frame)
         window = torch.cat([window, frame], 1)[:, -3 * generator.inputs :]
         if flows is not None:

@@ -104,8 +104,6 @@ class Generator(nn.Module):
         width: multiplier of every hidden layer's feature maps; 1 is the paper's.
         scales: 4 is the paper's pyramid; 1 is its finest network alone (the single-scale rows).
         starts_as_copy: see above.
-        noise: channels of standard normal noise given to every scale beside the frames (paper, section 2.2: it
-            made no difference there).
         init: how the hidden layers are initialised: see :func:`initialise`.
     """
 
@@ -116,15 +114,14 @@ class Generator(nn.Module):
         width: float = 1.0,
         scales: int = 4,
         starts_as_copy: bool = False,
-        noise: int = 0,
         init: str = "default",
     ) -> None:
         super().__init__()
-        self.inputs, self.targets, self.noise = inputs, targets, noise
+        self.inputs, self.targets = inputs, targets
         self.starts_as_copy = starts_as_copy
         guess = 3 * targets
         self.stacks = nn.ModuleList(
-            ConvStack(3 * inputs + noise + (guess if index else 0), scale, guess, width)
+            ConvStack(3 * inputs + (guess if index else 0), scale, guess, width)
             for index, scale in enumerate(SCALES[-scales:])
         )
         for stack in self.stacks:
@@ -145,12 +142,11 @@ class Generator(nn.Module):
         """Heights and widths must be multiples of this."""
         return int(2 ** (self.scales - 1))
 
-    def forward(self, frames: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
+    def forward(self, frames: Tensor) -> list[Tensor]:
         """Predict at every scale.
 
         Args:
             frames: ``(B, inputs · 3, H, W)`` in [−1, 1]; H and W multiples of :attr:`multiple`.
-            generator: source of the noise, where the network has a noise input.
 
         Returns:
             Predictions ``(B, targets · 3, h, w)``, coarse to fine; the last has the size of ``frames``. As
@@ -160,8 +156,6 @@ class Generator(nn.Module):
         base: Tensor | None = None
         for level, stack in zip(pyramid(frames, self.scales), self.stacks, strict=True):
             given = [level]
-            if self.noise:
-                given.append(self._noise_like(level, generator))
             last = level[:, -3:].repeat(1, self.targets, 1, 1) if self.starts_as_copy else None
             if base is not None:
                 base = upsample(base)
@@ -175,11 +169,6 @@ class Generator(nn.Module):
                 base = total
                 outputs.append(last + total)
         return outputs
-
-    def _noise_like(self, level: Tensor, generator: torch.Generator | None) -> Tensor:
-        batch, _, height, width = level.shape
-        noise = torch.randn((batch, self.noise, height, width), generator=generator)
-        return noise.to(level)
 
 
 def initialise(stack: ConvStack, inputs: int, how: str) -> None:

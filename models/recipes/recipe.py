@@ -32,7 +32,6 @@ class Network:
         inputs: input frames.
         targets: frames predicted at once.
         starts_as_copy: the output starts as a copy of the last frame.
-        noise: channels of random noise given beside the frames.
         init: of the hidden layers: ``default``, ``he`` or ``differences``.
     """
 
@@ -41,7 +40,6 @@ class Network:
     inputs: int = 4
     targets: int = 1
     starts_as_copy: bool = False
-    noise: int = 0
     init: str = "default"
 
 

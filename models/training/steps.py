@@ -113,11 +113,10 @@ def discriminator_loss(
     generator: nn.Module,
     network: Network,
     task: Task,
-    noise: torch.Generator | None,
 ) -> Tensor:
     """D's loss (section 2.2): real frames are to be 1, G's are to be 0; G gets no gradients."""
     with torch.no_grad():
-        outputs = outputs_of(generator, network, task.given, task.flows, noise)
+        outputs = outputs_of(generator, network, task.given, task.flows)
     # One pass over both halves: a wrapped D synchronises its gradients once a pass.
     logits = discriminator(
         [torch.cat([given, given]) for given in task.inputs],

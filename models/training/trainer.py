@@ -79,7 +79,7 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
                 waited = time.perf_counter() - began
                 index = state.step - first
                 show = (state.step + 1) % settings.log_every == 0
-                values = _step(state, fabric, phase, index, drawn, first_batch + index * each, show, own)
+                values = _step(state, fabric, phase, index, drawn, show, own)
                 state.step += 1
                 seconds = time.perf_counter() - began
                 state.seconds += seconds
@@ -120,7 +120,6 @@ def _step(
     phase: Phase,
     index: int,
     batches: list[Batch],
-    number: int,
     show: bool,
     checkpoint: Path,
 ) -> dict[str, float]:
@@ -132,7 +131,6 @@ def _step(
         phase: the phase.
         index: step within the phase.
         batches: one a network.
-        number: the first batch's number.
         show: look at the hidden units too.
         checkpoint: for the message if a loss is not finite.
 
@@ -160,21 +158,15 @@ def _step(
         optimiser.step()
         return value
 
-    def noise(batch: int) -> torch.Generator | None:
-        if not network.noise:
-            return None
-        seed = (state.recipe.seed * 1_000_003 + batch) * 1_009 + fabric.global_rank
-        return torch.Generator().manual_seed(seed % 2**62)
-
     if phase.adversarial:
         task = task_of(batches[0], network, scales, device)
-        loss = discriminator_loss(state.wrapped_d, state.wrapped_g, network, task, noise(number))
+        loss = discriminator_loss(state.wrapped_d, state.wrapped_g, network, task)
         rate = phase.rate_at(index, phase.rate_d)
         values["loss_d"] = descend(loss, "D", state.discriminator, state.optimiser_d, rate)
 
     task = task_of(batches[-1], network, scales, device)
     watch(state.generator, show)
-    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows, noise(number + 1))
+    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows)
     with fabric.autocast():
         judge = state.discriminator if phase.adversarial else None
         loss = generator_loss(phase.loss, outputs, task, judge, phase.balanced)

@@ -106,7 +106,7 @@ def test_the_adversarial_gradient_reaches_g_and_not_d() -> None:
 
 def test_ds_loss_reaches_d_and_not_g() -> None:
     generator, discriminator, task, network = adversaries()
-    discriminator_loss(discriminator, generator, network, task, None).backward()
+    discriminator_loss(discriminator, generator, network, task).backward()
     assert all(parameter.grad is None for parameter in generator.parameters())
     for judge in discriminator.judges:
         assert sum(float(p.grad.abs().sum()) for p in judge.parameters() if p.grad is not None) > 0
@@ -114,7 +114,7 @@ def test_ds_loss_reaches_d_and_not_g() -> None:
 
 def test_ds_loss_is_the_papers() -> None:
     generator, discriminator, task, network = adversaries()
-    found = discriminator_loss(discriminator, generator, network, task, None)
+    found = discriminator_loss(discriminator, generator, network, task)
     real = judged(discriminator(task.inputs, task.targets), True)
     made = judged(discriminator(task.inputs, generator(task.given)), False)
     torch.testing.assert_close(found, real + made)

@@ -99,14 +99,6 @@ def test_whole_frames_of_any_size() -> None:
     torch.testing.assert_close(predicted, generator(padded)[-1][..., :29, :43])
 
 
-def test_noise_is_an_input_and_its_source_decides() -> None:
-    generator = Generator(width=1 / 16, noise=2)
-    given = frames(1, 4, 16, 16)
-    first, again, other = (generator(given, torch.Generator().manual_seed(seed))[-1] for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
 def test_discriminator_judges_both_patch_sizes_with_the_same_weights() -> None:
     network = Network("multi_scale", width=1 / 16)
     discriminator = make_discriminator(network)

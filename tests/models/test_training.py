@@ -92,7 +92,6 @@ def test_what_a_training_leaves(settings: Settings) -> None:
 
 NETWORKS = {
     "plain": TINY,
-    "noise": replace(TINY, noise=1),
     "published form": Network("multi_scale", width=1 / 32),
     "flow": Network("flow_guided", width=1 / 32),
 }
@@ -101,7 +100,7 @@ NETWORKS = {
 # One place to stop is enough for the other networks.
 @pytest.mark.parametrize(
     ("kind", "stop"),
-    [("plain", 3), ("plain", 6), ("plain", 8), ("noise", 8), ("published form", 8), ("flow", 8)],
+    [("plain", 3), ("plain", 6), ("plain", 8), ("published form", 8), ("flow", 8)],
 )
 def test_resuming_goes_on_bit_for_bit(settings: Settings, kind: str, stop: int) -> None:
     phases = RECIPE.phases if kind != "flow" else tuple(replace(phase, patch=32) for phase in RECIPE.phases)
