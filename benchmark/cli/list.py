@@ -114,12 +114,11 @@ def _table(rows: list[list[Any]], headers: list[str], widths: list[int | None]) 
     return tabulate(rows, headers, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
 
 
+_TEXTS = {text.__name__: text for text in (predictors, protocols, splits, metrics, flows, published)}
+
+
 @click.command("list")
-@click.argument(
-    "what", type=click.Choice(["predictors", "protocols", "splits", "metrics", "flows", "published"])
-)
+@click.argument("what", type=click.Choice(list(_TEXTS)))
 def list_(what: str) -> None:
     """Print what there is, with its definition."""
-    from vpbench.cli import list as listing
-
-    click.echo(getattr(listing, what)())
+    click.echo(_TEXTS[what]())

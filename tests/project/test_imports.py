@@ -1,19 +1,35 @@
-"""What imports what: the command line starts quickly, and the core knows nothing of torch and of predictors."""
+"""What imports what: one way through the districts, nothing heavy on the way to ``--help``, no torch in the core."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import vpbench
+# A module imports from its own district and from those named before it. docs/architecture.md draws this order.
+DISTRICTS = (
+    *("errors", "escape", "files"),
+    *("video", "scoring", "splits", "parallel", "clips", "predictors"),
+    *("runs", "evaluation", "results", "analysis"),
+    *("tables", "figures", "study", "report", "submission", "cli"),
+    *("baselines", "models"),
+)
+# The same within vpbench.models.
+MODELS = ("recipes", "footage", "networks", "weights", "learned_metrics", "predictors", "training")
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = {
+    "benchmark": "vpbench",
+    **{folder: f"vpbench.{folder}" for folder in ("splits", "results", "baselines", "models")},
+}
 
 HEAVY = ("torch", "cv2", "pandas", "scipy", "skimage", "numpy", "jinja2")
-CORE = sorted(Path(vpbench.__file__).parent.rglob("*.py"))
-NOT_CORE = ("baselines", "models", "splits", "results")
 
 
 def loaded_after(code: str, *arguments: object) -> set[str]:
@@ -69,38 +85,102 @@ def test_synthetic_clips_are_rendered_without_importing_scikit_image():
     assert "skimage" not in loaded
 
 
-def imported(path: Path) -> set[str]:
-    """Full names of all that a file imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def sources() -> dict[str, ast.Module]:
+    """The syntax tree of each module of vpbench, by the module's full name."""
+    found = {}
+    for folder, package in PACKAGES.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            name = ".".join([package, *parts]).removesuffix(".__init__")
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Full names of all that a module imports, anywhere in it and also for types alone."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} has a relative import"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
-    return names
+            assert node.level == 0, f"a relative import: {ast.unparse(node)}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def core_files() -> list[Path]:
-    top = Path(vpbench.__file__).parent
-    return [path for path in CORE if path.relative_to(top).parts[0] not in NOT_CORE]
-
-
-@pytest.mark.parametrize("path", core_files(), ids=lambda path: path.stem)
-def test_the_core_imports_neither_torch_nor_predictors(path: Path):
-    for name in imported(path):
-        # `vpbench doctor` alone says which torch is there.
-        assert name.split(".")[0] != "torch" or path.name == "doctor.py"
-        assert not name.startswith(("vpbench.baselines", "vpbench.models"))
-
-
-def test_the_core_was_found():
-    assert {"main", "engine", "run", "ssim"} <= {path.stem for path in core_files()}
-    doctor = next(path for path in core_files() if path.name == "doctor.py")
-    top_level = {
-        alias.name
-        for node in ast.parse(doctor.read_text()).body
-        if isinstance(node, ast.Import)
-        for alias in node.names
+def graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
+    """Each module to those of the given modules that it imports."""
+    return {
+        module: {name if name in trees else name.rpartition(".")[0] for name in imported(tree)} & set(trees)
+        for module, tree in trees.items()
     }
-    assert "torch" not in top_level
+
+
+def place(module: str) -> tuple[int, int]:
+    """Where a module stands in the order; what holds no district, `vpbench` and `__main__`, stands last."""
+    _, *parts = module.split(".")
+    if not parts or parts[0].startswith("__"):
+        return len(DISTRICTS), 0
+    if parts[0] != "models" or len(parts) == 1:
+        return DISTRICTS.index(parts[0]), 0
+    return DISTRICTS.index("models"), MODELS.index(parts[1])
+
+
+def against_the_order(imports: Mapping[str, set[str]]) -> list[str]:
+    return sorted(
+        f"{module} imports {name}"
+        for module, names in imports.items()
+        for name in names
+        if place(name) > place(module)
+    )
+
+
+def circle(imports: Mapping[str, set[str]]) -> list[str]:
+    """The modules of a circle, if there is one."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        modules: list[str] = error.args[1]
+        return modules
+    return []
+
+
+def test_every_district_has_its_place_in_the_order():
+    below = [module.split(".")[1:] for module in sources() if "." in module]
+    assert {parts[0] for parts in below if not parts[0].startswith("__")} == set(DISTRICTS)
+    assert {parts[1] for parts in below if parts[0] == "models" and len(parts) > 1} == set(MODELS)
+
+
+def test_imports_run_one_way_through_the_districts():
+    assert not against_the_order(graph(sources()))
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert not circle(graph(sources()))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import vpbench.runs.run",
+        "from vpbench.runs import run",
+        "from vpbench.runs.run import Run",
+        "def function():\n    from vpbench.runs.run import Run",
+        "if TYPE_CHECKING:\n    from vpbench.runs.run import Run",
+    ],
+)
+def test_an_import_against_the_order_is_found(line: str):
+    trees = {"vpbench.video.flow": ast.parse(line), "vpbench.runs": ast.parse("")}
+    trees["vpbench.runs.run"] = ast.parse("from vpbench.video import flow")
+    trees["vpbench.video"] = ast.parse("")
+    assert against_the_order(graph(trees)) == ["vpbench.video.flow imports vpbench.runs.run"]
+    assert set(circle(graph(trees))) == {"vpbench.video.flow", "vpbench.runs.run"}
+
+
+def test_the_core_does_not_import_torch():
+    for module, tree in sources().items():
+        if not module.startswith("vpbench.models"):
+            torch = [name for name in imported(tree) if name.split(".")[0] == "torch"]
+            # `vpbench doctor` alone says which torch is there, and imports it when it is called.
+            assert not torch or module == "vpbench.cli.doctor"
+    top_level = [node for node in sources()["vpbench.cli.doctor"].body if isinstance(node, ast.Import)]
+    assert "torch" not in {alias.name for node in top_level for alias in node.names}
