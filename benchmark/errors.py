@@ -20,3 +20,11 @@ def unknown_name(kind: str, name: str, known: list[str]) -> UsageError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(sorted(known)) or 'none'}."
     return UsageError(f"Unknown {kind} '{name}'. {hint}")
+
+
+def with_place(error: Exception) -> str:
+    """Describe an exception of somebody else's code: its type, its message, and the file and line that raised it."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.errors import VpbenchError
+from vpbench.errors import VpbenchError, with_place
 from vpbench.predictors.predictor import Predictor, check_predictions
 from vpbench.predictors.samples import Samples
 from vpbench.predictors.spec import PredictorSpec
@@ -76,18 +76,10 @@ def predict_clips(
     except VpbenchError as error:
         raise VpbenchError(f"{where}{error}") from error
     except Exception as error:
-        raise VpbenchError(f"{where}raised {told(error)}.") from error
+        raise VpbenchError(f"{where}raised {with_place(error)}.") from error
     seconds = (time.perf_counter() - start) / len(batch)
     if len(predictions) != len(batch):
         raise VpbenchError(f"{where}it returned {len(predictions)} predictions for {len(batch)} clips.")
     shape = (asked.targets, *inputs[0].shape[1:3], 3)
     checked = [check_predictions(p, asked.name, i, shape) for i, p in zip(indices, predictions, strict=True)]
     return checked, seconds
-
-
-def told(error: Exception) -> str:
-    """An exception and the place where it was raised, for people."""
-    import traceback
-
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({last.filename}:{last.lineno})"

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vpbench.clips.prepared import PreparedClips
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.errors import UsageError, VpbenchError, with_place
 from vpbench.escape import plain
-from vpbench.evaluation.prediction import told
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.samples import SCORED, Samples, Scored
 from vpbench.predictors.spec import PredictorSpec
@@ -170,7 +169,7 @@ def _description(predictor: Predictor, name: str) -> dict[str, Any]:
         raise
     except Exception as error:
         raise VpbenchError(
-            f"Predictor '{name}': describe() must return JSON data, but: {told(error)}."
+            f"Predictor '{name}': describe() must return JSON data, but: {with_place(error)}."
         ) from error
     return description
 
