@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from runs import by_column, make_run
 
-from vpbench.analysis import leaderboard, rows
+from vpbench.analysis import columns, leaderboard
 from vpbench.analysis.leaderboard import Leaderboard, build, mask_in_words
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.results.published_tables import PublishedRow, PublishedTable, Source
@@ -362,7 +362,7 @@ def test_contaminated_runs_have_no_rank_and_take_none(tmp_path: Path) -> None:
 
 def test_lower_is_better_turns_ranks_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = many(tmp_path, {"one": 0, "two": 5})
-    real = rows.score_columns
+    real = columns.score_columns
     monkeypatch.setattr(
         leaderboard,
         "score_columns",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import vpbench
+from vpbench.cli import doctor
 from vpbench.predictors.spec import predictor_names
-from vpbench.runs import environment
 from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.metrics import metric_names
 from vpbench.splits import BUILT_IN as SPLITS
@@ -130,10 +130,10 @@ def test_predictors_are_listed_with_options_and_inputs(cli):
 def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(cli, monkeypatch: pytest.MonkeyPatch):
     from importlib.metadata import EntryPoint
 
-    from vpbench.predictors import predictor
+    from vpbench.predictors import spec
 
     broken = EntryPoint("broken", "no_such_package:Class", "vpbench.predictors")
-    monkeypatch.setattr(predictor, "_entries", lambda: {"broken": broken})
+    monkeypatch.setattr(spec, "_entries", lambda: {"broken": broken})
     result = cli("list", "predictors")
     assert result.exit_code == 0
     assert "broken" in result.stdout
@@ -177,7 +177,7 @@ def test_two_opencv_wheels_are_a_fault(cli, monkeypatch: pytest.MonkeyPatch):
         Distribution("opencv-contrib-python-headless"),
         Distribution("x"),
     ]
-    monkeypatch.setattr(environment, "distributions", lambda: wheels)
+    monkeypatch.setattr(doctor, "distributions", lambda: wheels)
     result = cli("doctor")
     assert result.exit_code == 1
     line = next(line for line in result.stdout.splitlines() if "OpenCV" in line)
@@ -197,14 +197,14 @@ def test_an_opencv_without_contrib_is_a_fault(cli, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_package_is_a_fault(cli, monkeypatch: pytest.MonkeyPatch):
-    real = environment.version
+    real = doctor.version
 
     def version(name: str) -> str:
         if name == "pandas":
-            raise environment.PackageNotFoundError(name)
+            raise doctor.PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(environment, "version", version)
+    monkeypatch.setattr(doctor, "version", version)
     result = cli("doctor")
     assert result.exit_code == 1
     assert "not installed: pip install pandas" in result.stdout
