@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import prepare_folder, read_lines, tree, write_archive, write_png
+from folders import prepare_folder, tree, write_archive, write_png
 from footage import moving_frames
+from runs import score_lines
 
 from vpbench.clips.prepared import is_archive, load_clip, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
@@ -55,7 +56,7 @@ def test_prepared_clips_serve_as_data(cli, folder: Path, videos: Path, tmp_path:
     )
     assert direct.exit_code == 0
     name = Path("videos") / "mathieu2016" / "last_frame"
-    assert read_lines(tmp_path / "a" / name) == read_lines(tmp_path / "b" / name)
+    assert score_lines(tmp_path / "a" / name) == score_lines(tmp_path / "b" / name)
     assert tree(folder) == before
 
 
@@ -109,7 +110,7 @@ def test_damage_in_a_prepared_folder_is_named(
     assert str(path) in result.stderr
     assert ("No such file" if change == "gone" else "was changed or damaged") in result.stderr
     if workers == 1:  # what went before is kept
-        assert [line["clip"] for line in read_lines(tmp_path / "a/videos/mathieu2016/last_frame")] == [1, 1]
+        assert [line["clip"] for line in score_lines(tmp_path / "a/videos/mathieu2016/last_frame")] == [1, 1]
 
 
 def test_a_damaged_flow_image_is_named(cli, folder: Path, tmp_path: Path):
@@ -158,7 +159,7 @@ def test_an_archive_serves_the_rule_archive(cli, tmp_path: Path):
     result = run(cli, archive, tmp_path / "runs", "--protocol", "mathieu2016-archive")
     assert result.exit_code == 0, result.stderr
     assert "found 2 of the 379 clips" in result.stderr
-    lines = read_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016-archive" / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016-archive" / "last_frame")
     assert [(line["clip"], line["frame"]) for line in lines] == [(1, 1), (1, 2), (11, 1), (11, 2)]
     assert all(line["moving"] == 0.5 for line in lines)  # bytes up to 50 move, 51 does not
     assert tree(archive) == before  # used as it is

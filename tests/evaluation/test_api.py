@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from small_runs import SmallClips, make_clips, score_lines
+from folders import SmallClips, make_clips
+from runs import score_lines
 from threadpoolctl import threadpool_info
 
 import vpbench

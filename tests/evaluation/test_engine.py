@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 import reference_metrics as reference
-from folders import prepare_folder, read_lines, write_archive
+from folders import prepare_folder, write_archive
 from footage import moving_frames, write_video
+from runs import score_lines
 
 from vpbench.errors import VpbenchError
 from vpbench.scoring.built_in import BUILT_IN, get_protocol
@@ -90,7 +91,7 @@ def test_scores_equal_those_of_a_slow_path(cli, tmp_path: Path, videos: Path, na
         *("--out", tmp_path / "runs", "--workers", "1"),
     )
     assert result.exit_code == 0, result.stderr
-    lines = read_lines(tmp_path / "runs" / "videos" / protocol.name / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "videos" / protocol.name / "last_frame")
     slow = [line for index in (1, 2) for line in slow_scores(tmp_path / "prepared", index, protocol)]
     assert len(lines) == 2 * protocol.targets
     for line, expected in zip(lines, slow, strict=True):
@@ -113,7 +114,7 @@ def test_scores_of_real_clips_equal_those_of_a_slow_path(cli, tmp_path: Path, uc
         *("--workers", "1"),
     )
     assert result.exit_code == 0, result.stderr
-    lines = read_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016" / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016" / "last_frame")
     slow = slow_scores(tmp_path / "prepared", lines[0]["clip"], protocol)
     for line, expected in zip(lines, slow, strict=True):
         for key in protocol.metrics:
@@ -195,7 +196,7 @@ def test_the_order_of_metrics_is_the_protocols_and_lines_have_these_keys(cli, tm
         *("run", "--model", "last_frame", "--split", videos, "--out", tmp_path / "runs", "--workers", "1")
     )
     assert result.exit_code == 0, result.stderr
-    lines = read_lines(tmp_path / "runs" / "videos" / "mathieu2016" / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "videos" / "mathieu2016" / "last_frame")
     for line in lines:
         assert list(line) == ["clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted"]
         assert isinstance(line["counted"], bool)
@@ -317,7 +318,7 @@ def test_archive_scores_equal_those_of_a_slow_path(cli, tmp_path: Path):
         *("--out", tmp_path / "runs", "--workers", "1"),
     )
     assert result.exit_code == 0, result.stderr
-    lines = read_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016-archive" / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "ucf101-every10th" / "mathieu2016-archive" / "last_frame")
     frames = moving_frames(6, seed=1) / 255.0
     frames[:, :, 32:] = 0
     for line, target in zip(lines, frames[4:], strict=True):

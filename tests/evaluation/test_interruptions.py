@@ -17,8 +17,9 @@ from typing import Any, BinaryIO
 
 import psutil
 import pytest
-from folders import prepare_folder, read_lines, tree
+from folders import prepare_folder, tree
 from footage import moving_frames, write_video
+from runs import score_lines
 
 from vpbench.errors import VpbenchError
 from vpbench.files import lock_folder, write_atomic
@@ -216,7 +217,7 @@ def test_a_worker_that_dies_is_told_and_the_rest_kept(
     assert "Traceback" not in err
     (tmp_path / "die").unlink()
     assert ended(start(place, tmp_path / "runs", "--workers", 2, model="Dies"))[0] == 0
-    assert len(read_lines(tmp_path / "runs" / NAME.parent / "own.Dies")) == 2 * CLIPS
+    assert len(score_lines(tmp_path / "runs" / NAME.parent / "own.Dies")) == 2 * CLIPS
 
 
 def test_a_second_run_into_the_same_folder_is_refused(place: Path, tmp_path: Path, hold: Path):

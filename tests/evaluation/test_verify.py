@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from small_runs import SmallClips, edit_manifest, make_clips, score_lines
+from folders import SmallClips, make_clips
+from runs import edit_manifest, score_lines
 
 import vpbench
 
@@ -42,11 +43,6 @@ def change_score(run: Path, line: int, by: float, column: str = "ssim") -> None:
     lines = score_lines(run)
     lines[line - 1][column] += by
     (run / "scores.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
-
-
-def change_environment(run: Path, **changes: str) -> None:
-    manifest = json.loads((run / "manifest.json").read_text())
-    edit_manifest(run, environment={**manifest["environment"], **changes})
 
 
 # What it is for ------------------------------------------------------------------------------------
@@ -118,7 +114,7 @@ def test_changed_predictions_do_not_confirm(run: Path, verify: Callable[..., Res
 
 
 def test_other_versions_are_said_and_have_a_tolerance(run: Path, verify: Callable[..., Result]) -> None:
-    change_environment(run, numpy="1.26.0")
+    edit_manifest(run, environment={"numpy": "1.26.0"})
     change_score(run, 4, 1e-12)
     done = verify(run)
     assert done.exit_code == 0, done.output
@@ -230,9 +226,8 @@ def test_code_that_a_run_names_is_not_run(run: Path, verify: Callable[..., Resul
     trap = tmp_path / "trap"
     (run / "evil.py").write_text(f"open({str(trap)!r}, 'w')\n")
     forget_predictions(run)
-    manifest = json.loads((run / "manifest.json").read_text())
     for name in (f"{run / 'evil.py'}:Evil", "evil.py:Evil", f"frames:{tmp_path}"):
-        edit_manifest(run, predictor={**manifest["predictor"], "name": name})
+        edit_manifest(run, predictor={"name": name})
         done = verify(run)
         assert done.exit_code == 2, done.output
         assert "is not installed here" in done.output
@@ -242,8 +237,7 @@ def test_code_that_a_run_names_is_not_run(run: Path, verify: Callable[..., Resul
 def test_paths_that_a_run_names_as_its_split_are_not_opened(
     cli: Callable[..., Result], run: Path, clips: SmallClips
 ) -> None:
-    manifest = json.loads((run / "manifest.json").read_text())
-    edit_manifest(run, split={**manifest["split"], "name": str(clips.videos)})
+    edit_manifest(run, split={"name": str(clips.videos)})
     done = cli("verify", run, "--data", clips.prepared)
     assert done.exit_code == 1
     assert "'name' cannot be" in done.output

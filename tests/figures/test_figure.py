@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from pages import HOSTILE, edit
+from pages import HOSTILE
 from PIL import Image
+from runs import edit_manifest
 
 from vpbench.evaluation.replay import ClipFinder
 from vpbench.figures import animation, figures
@@ -130,8 +131,8 @@ def test_animation_shows_truth_and_predictions(scene: Scene) -> None:
 
 def test_labels_from_strangers_are_drawn_as_text(synthetic_runs: Path, tmp_path: Path, cli: Cli) -> None:
     runs = Path(shutil.copytree(synthetic_runs, tmp_path / "runs"))
-    edit(runs / "last_frame", label=HOSTILE)
-    edit(runs / "optical_flow", label="模型 $x_{$ 🙂 " + "w" * 300)
+    edit_manifest(runs / "last_frame", label=HOSTILE)
+    edit_manifest(runs / "optical_flow", label="模型 $x_{$ 🙂 " + "w" * 300)
     for kind, suffix in (("masks", ".pdf"), ("strip", ".png"), ("animation", ".webp")):
         made = cli("figure", kind, runs, "--clip", "1", "--out", tmp_path / f"{kind}{suffix}")
         assert made.exit_code == 0, made.output

@@ -1,14 +1,13 @@
-"""Folders that tests of the core need: prepared clips, and an archive like the authors' ``UCF101frm10p``."""
+"""Folders that runs start from: prepared clips, frames of another program, and an archive like ``UCF101frm10p``."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from footage import moving_frames
+from footage import moving_frames, write_video
 from numpy.typing import NDArray
 
 from vpbench.clips.prepare import prepare
@@ -17,6 +16,8 @@ from vpbench.parallel.processes import make_executor
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import find_sources, get_split
+
+SIZE = (48, 64)
 
 # A protocol for small frames: no SSIM of the whole is needed to see whether clips arrive.
 SMALL_PROTOCOL = """
@@ -48,6 +49,43 @@ def prepare_folder(
         return prepare(split, find_sources(split, data), rules, out, executor, limit=limit)
 
 
+@dataclass(frozen=True)
+class SmallClips:
+    """A folder of videos, which is a split, and the same prepared for `mathieu2016`."""
+
+    videos: Path
+    prepared: Path
+
+    def inputs(self, clip: int) -> NDArray[np.float32]:
+        """The input frames of a clip, float32 (4, H, W, 3) in [0, 1]."""
+        paths = [self.prepared / str(clip) / f"pred_{k}.png" for k in range(1, 5)]
+        return np.stack([cv2.imread(str(path))[..., ::-1] for path in paths]).astype(np.float32) / np.float32(
+            255
+        )
+
+
+def make_clips(folder: Path) -> SmallClips:
+    videos = folder / "small"
+    for number in range(3):
+        write_video(videos / f"clip_{number}.avi", moving_frames(8, SIZE, seed=number))
+    prepare_folder(videos, folder / "prepared")
+    return SmallClips(videos, folder / "prepared")
+
+
+def write_frames(clips: SmallClips, out: Path, form: str = "npy") -> Path:
+    """Write the predictions of `last_frame` in the layout of the archive."""
+    for clip in (1, 2, 3):
+        (out / str(clip)).mkdir(parents=True)
+        last = clips.inputs(clip)[-1]
+        for number in (5, 6):
+            if form == "npy":
+                np.save(out / str(clip) / f"pred_{number}.npy", last)
+            else:
+                png = np.rint(last[..., ::-1] * 255).astype(np.uint8)
+                assert cv2.imwrite(str(out / str(clip) / f"pred_{number}.png"), png)
+    return out
+
+
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -67,10 +105,6 @@ def write_archive(folder: Path, indices: tuple[int, ...] = (1, 11)) -> Path:
         for name in ("pred_4_flow.png", "target_1_flow.png"):
             write_png(folder / str(index) / name, colours)
     return folder
-
-
-def read_lines(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Writes folders of runs with scores of one's choice, for tests of what reads runs."""
+"""Writes folders of runs with chosen scores, reads their scores back, and edits their manifests."""
 
 from __future__ import annotations
 
@@ -99,3 +99,16 @@ def by_column(**columns: Sequence[Score | bool]) -> list[dict[str, Any]]:
     """One mapping a frame, from one sequence a column."""
     length = len(next(iter(columns.values())))
     return [{key: values[n] for key, values in columns.items()} for n in range(length)]
+
+
+def score_lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def edit_manifest(run: Path, **changes: Any) -> None:
+    """Replace fields of a manifest; those of a table are merged into it."""
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
+    path.write_text(json.dumps(manifest), encoding="utf-8")

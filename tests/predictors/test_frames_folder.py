@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
-from small_runs import SIZE, SmallClips, make_clips, score_lines, write_frames
+from folders import SIZE, SmallClips, make_clips, write_frames
+from runs import score_lines
 
 import vpbench
 from vpbench.errors import UsageError, VpbenchError

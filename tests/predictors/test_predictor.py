@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from folders import SMALL_PROTOCOL, prepare_folder, read_lines
+from folders import SMALL_PROTOCOL, prepare_folder
 from numpy.typing import NDArray
+from runs import score_lines
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor, check_fits, check_predictions
@@ -470,8 +471,8 @@ def test_a_predictor_in_the_parent_scores_as_one_in_workers(
         assert run(cli, clips, tmp_path, f"{own}:{name}", "--as", name, "--workers", workers).exit_code == 0
     assert run(cli, clips, tmp_path, "last_frame", "--as", "last").exit_code == 0
     folder = tmp_path / "videos" / "mathieu2016"
-    scores = read_lines(folder / "AtOnce")
-    assert scores == read_lines(folder / "InParent") == read_lines(folder / "last")
+    scores = score_lines(folder / "AtOnce")
+    assert scores == score_lines(folder / "InParent") == score_lines(folder / "last")
 
 
 def test_a_long_horizon_has_scores_for_each_step(cli, tmp_path: Path):
@@ -497,7 +498,7 @@ def test_a_long_horizon_has_scores_for_each_step(cli, tmp_path: Path):
         *("--workers", "1", "--out", tmp_path / "runs"),
     )
     assert result.exit_code == 0, result.stderr
-    lines = read_lines(tmp_path / "runs" / "videos" / "ten-to-twenty" / "last_frame")
+    lines = score_lines(tmp_path / "runs" / "videos" / "ten-to-twenty" / "last_frame")
     assert [line["frame"] for line in lines] == list(range(1, 21))
     assert lines[0]["psnr"] > lines[5]["psnr"]
     assert get_protocol(str(tmp_path / "long.toml")).frames == 30

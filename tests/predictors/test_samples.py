@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from small_runs import SmallClips, make_clips, score_lines
+from folders import SmallClips, make_clips
+from runs import score_lines
 
 import vpbench
 from vpbench.analysis.leaderboard import build

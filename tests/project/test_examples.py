@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import score_lines
+from runs import score_lines
 
 import vpbench
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from pages import HOSTILE, edit
+from pages import HOSTILE
 from PIL import Image
-from runs import make_run
+from runs import edit_manifest, make_run
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation.replay import ClipFinder, RunFrames
@@ -155,9 +155,9 @@ def test_damaged_saved_frames_are_named(copied: Path, tmp_path: Path, cli: Cli, 
 
 
 def test_hostile_names_stay_text(copied: Path, tmp_path: Path, cli: Cli) -> None:
-    edit(copied / "last_frame", label=HOSTILE, predictor={"description": {"marks": [HOSTILE]}})
-    edit(copied / "optical_flow", split={"hash": "x"}, environment={"vpbench": HOSTILE})
-    edit(
+    edit_manifest(copied / "last_frame", label=HOSTILE, predictor={"description": {"marks": [HOSTILE]}})
+    edit_manifest(copied / "optical_flow", split={"hash": "x"}, environment={"vpbench": HOSTILE})
+    edit_manifest(
         copied / "optical_flow",
         split=json.loads((copied / "last_frame" / "manifest.json").read_text())["split"],
     )
@@ -175,7 +175,7 @@ def test_a_manifest_cannot_bring_a_predictor(copied: Path, tmp_path: Path) -> No
     code = tmp_path / "evil.py"
     code.write_text("raise SystemExit('ran')\n")
     for name in (f"{code}:Evil", f"frames:{tmp_path}", "no_such", "../x"):
-        edit(copied / "optical_flow", predictor={"name": name, "options": {}})
+        edit_manifest(copied / "optical_flow", predictor={"name": name, "options": {}})
         run = read_run(copied / "optical_flow")
         clip = ClipFinder().find(run.manifest, [1])[0][1]
         with pytest.raises(VpbenchError, match="not installed here"):
@@ -202,7 +202,7 @@ def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthe
 
 
 def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
-    edit(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
+    edit_manifest(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
     run = read_run(copied / "optical_flow")
     clip = ClipFinder().find(run.manifest, [1])[0][1]
     with pytest.raises(

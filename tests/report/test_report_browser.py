@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from browser import chromium
 from click.testing import CliRunner
-from pages import HOSTILE, edit
-from runs import make_run
+from pages import HOSTILE
+from runs import edit_manifest, make_run
 
 from vpbench.cli.main import main
 from vpbench.evaluation.replay import ClipFinder
@@ -232,7 +232,7 @@ def test_hostile_names_run_nothing(
     synthetic_runs: Path, tmp_path: Path, opened: Callable[..., Opened]
 ) -> None:
     runs = Path(shutil.copytree(synthetic_runs, tmp_path / "runs"))
-    edit(
+    edit_manifest(
         runs / "last_frame",
         label=HOSTILE,
         predictor={"description": {"marks": [HOSTILE], "training_data": HOSTILE}},

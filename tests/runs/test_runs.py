@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folders import prepare_folder, read_lines, tree
+from folders import prepare_folder, tree
 from footage import moving_frames, write_video
+from runs import score_lines
 
 from vpbench.clips.prepared import load_clip, open_prepared
 from vpbench.errors import VpbenchError
@@ -95,7 +96,7 @@ def test_the_manifest_says_what_was_run_and_on_what(finished: Path, clips: Path)
 
 def test_reading_a_run(finished: Path):
     run = read_run(finished)
-    lines = read_lines(finished)
+    lines = score_lines(finished)
     assert run.metrics == ["psnr", "ssim", "sharpness"]
     assert list(run.scores) == ["clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted"]
     for key, column in run.scores.items():
@@ -197,7 +198,7 @@ def test_fewer_clips_than_are_there_are_refused(score, finished: Path):
         assert "holds scores of 3 clips, others than this run asks for" in result.stderr
         assert tree(finished) == before
     assert score("--limit", 2, "--force").exit_code == 0
-    assert len(read_lines(finished)) == 4
+    assert len(score_lines(finished)) == 4
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_another_run_is_refused_and_left_as_it_is(score, finished: Path, change:
     assert tree(finished) == before
     assert score("--force").exit_code == 0
     assert manifest_of(finished)["status"] == "complete"
-    assert len(read_lines(finished)) == 6
+    assert len(score_lines(finished)) == 6
 
 
 def test_differences_that_change_no_score_are_none(score, finished: Path):
@@ -314,7 +315,7 @@ def test_saved_predictions_are_what_was_scored(score, clips: Path, tmp_path: Pat
         assert predictions.dtype == np.float32
         assert predictions.shape == (2, 32, 40, 3)
         again += score_clip(load_clip(clips, index, protocol, content), predictions, protocol)
-    assert again == read_lines(folder)  # bit for bit
+    assert again == score_lines(folder)  # bit for bit
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -384,7 +385,7 @@ def test_wrong_lines_are_named(finished: Path, old: str, new: str, message: str)
 
 def test_an_undefined_score_is_nan_and_not_counted(finished: Path):
     path = finished / "scores.jsonl"
-    lines = read_lines(finished)
+    lines = score_lines(finished)
     lines[0].update(ssim=None, counted=False)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read_run(finished)

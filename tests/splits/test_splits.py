@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 import pytest
-from folders import SMALL_PROTOCOL, read_lines, write_png
+from folders import SMALL_PROTOCOL, write_png
 from footage import moving_frames, write_video
+from runs import score_lines
 
 import vpbench.splits.sources
 from vpbench.errors import UsageError
@@ -113,7 +114,7 @@ def test_a_partial_copy_is_scored_with_a_warning_and_its_count(
     assert run.manifest["split"]["total"] == 3
     assert run.manifest["split"]["found"] == 2
     assert run.manifest["split"]["scored"] == 2
-    assert [line["clip"] for line in read_lines(run.folder)] == [1, 3]
+    assert [line["clip"] for line in score_lines(run.folder)] == [1, 3]
 
     result = cli(*common, "--require-all", "--force")
     assert result.exit_code == 1
@@ -215,7 +216,7 @@ def test_videos_and_frame_folders_are_scored_alike(cli, tmp_path: Path, small: P
         *("--out", tmp_path / "runs"),
     )
     assert result.exit_code == 0, result.stderr
-    pictures, video = read_lines(tmp_path / "runs" / "mine" / "small" / "last_frame")
+    pictures, video = score_lines(tmp_path / "runs" / "mine" / "small" / "last_frame")
     assert pictures["psnr"] == pytest.approx(video["psnr"], abs=1)  # Motion JPEG loses a little
     assert pictures["moving"] > 0.5
 

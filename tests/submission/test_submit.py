@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from runs import make_run
-from small_runs import edit_manifest, score_lines
+from runs import edit_manifest, make_run, score_lines
 
 from vpbench.cli.main import main
 from vpbench.errors import UsageError, VpbenchError
@@ -403,7 +402,7 @@ def test_an_entry_in_the_wrong_place_or_with_other_files_is_refused(run: Path, r
     with pytest.raises(VpbenchError, match=r"holds evil\.py"):
         check_committed(target, root)
     (target / "evil.py").unlink()
-    edit_manifest(target, submission={"method": "x"})
+    edit_manifest(target, submission={"other": "x"})
     with pytest.raises(VpbenchError, match="'submission' is missing or has other fields"):
         check_committed(target, root)
 
