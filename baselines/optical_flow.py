@@ -37,14 +37,21 @@ class OpticalFlow(Predictor):
         self.estimator = estimator
 
     def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
-        """Predict ``targets`` frames, float32 ``(targets, H, W, 3)`` in [0, 1], from the last two inputs."""
-        before, after = (np.rint(frame * 255).astype(np.uint8) for frame in inputs[-2:])
-        sampler = BilinearSampler(-flow.estimate(self.estimator, before, after))
+        """Predict ``targets`` frames, float32 ``(targets, H, W, 3)`` in [0, 1]."""
+        sampler = BilinearSampler(self.displacement(np.rint(inputs * 255).astype(np.uint8)))
         frames = np.empty((targets, *inputs.shape[1:]), dtype=np.float32)
         frame = inputs[-1]
         for target in range(targets):
             frame = frames[target] = sampler(frame)
         return frames
+
+    def displacement(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Where the next frame samples the last input: −f, ``(H, W, 2)``, pixels.
+
+        Args:
+            inputs: uint8 ``(T, H, W, 3)``.
+        """
+        return -flow.estimate(self.estimator, inputs[-2], inputs[-1])
 
     def describe(self) -> dict[str, Any]:
         """The flow estimator with its parameters, for the run's manifest."""

@@ -222,25 +222,33 @@ def _matches(before: Any, after: Any, parameters: Mapping[str, Any]) -> tuple[Fl
     return starts[kept], ends[kept]
 
 
+# OpenCV's preset "medium".
+_DIS: dict[str, Any] = {
+    "finest_scale": 1,
+    "patch_size": 8,
+    "patch_stride": 3,
+    "gradient_descent_iterations": 25,
+    "variational_refinement_iterations": 5,
+    "variational_refinement_alpha": 20.0,
+    "variational_refinement_gamma": 10.0,
+    "variational_refinement_delta": 5.0,
+    "variational_refinement_epsilon": 0.01,
+    "use_mean_normalization": True,
+    "use_spatial_propagation": True,
+    "full_resolution_below": 48,
+}
+
+
 ESTIMATORS: dict[str, Estimator] = {
     "dis": Estimator(
         _dis,
-        {
-            # OpenCV's preset "medium".
-            "finest_scale": 1,
-            "patch_size": 8,
-            "patch_stride": 3,
-            "gradient_descent_iterations": 25,
-            "variational_refinement_iterations": 5,
-            "variational_refinement_alpha": 20.0,
-            "variational_refinement_gamma": 10.0,
-            "variational_refinement_delta": 5.0,
-            "variational_refinement_epsilon": 0.01,
-            "use_mean_normalization": True,
-            "use_spatial_propagation": True,
-            "full_resolution_below": 48,
-        },
+        _DIS,
         "dense inverse search, medium preset: the fastest",
+    ),
+    "dis-fine": Estimator(
+        _dis,
+        {**_DIS, "finest_scale": 0, "variational_refinement_iterations": 10},
+        "dense inverse search at full resolution, with more refinement",
     ),
     "farneback": Estimator(
         _farneback,

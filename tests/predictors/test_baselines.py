@@ -3,6 +3,7 @@ import pytest
 
 from vpbench.baselines.last_frame import LastFrame
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
+from vpbench.baselines.optical_flow_refined import OpticalFlowRefined
 from vpbench.errors import UsageError
 from vpbench.predictors.predictor import check_predictions
 from vpbench.predictors.spec import PredictorSpec
@@ -117,7 +118,53 @@ def test_optical_flow_of_a_still_clip_is_the_last_frame():
     np.testing.assert_allclose(OpticalFlow().predict(frames[:4], 2), frames[4:], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["last_frame", "optical_flow"])
+def slow_refined(inputs, targets):
+    """The refined baseline, literally: one pixel and one frame at a time."""
+    frames = (inputs.astype(np.float64) * 255).round().astype(np.uint8)
+    earlier = len(frames) - 2
+    while np.mean((frames[earlier] / 255 - frames[-1] / 255) ** 2) < 2e-5:
+        earlier -= 1
+    back = flow.estimate("dis-fine", frames[-1], frames[earlier])
+    displacement = slow_sample(back, back)
+    predicted = [inputs[-1]]
+    for _ in range(targets):
+        predicted.append(slow_sample(predicted[-1], displacement))
+    return predicted[1:]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 1, 2, 2), (0, 2, 2, 2)], ids=str)
+def test_refined_flow_equals_the_slow_reference(order):
+    inputs, _ = inputs_of(1)
+    inputs = inputs[list(order), 100:140, 100:150]
+    predicted = OpticalFlowRefined().predict(inputs, 2)
+    np.testing.assert_allclose(predicted, slow_refined(inputs, 2), rtol=0, atol=1e-6)
+
+
+def test_refined_flow_does_not_take_a_repeat_for_standstill():
+    frames, _ = inputs_of(5)
+    repeated = frames[[1, 2, 3, 3]]
+    inner = np.s_[:, 20:-20, 20:-20]
+    assert (OpticalFlow().predict(repeated, 1) == repeated[-1:])[inner].mean() > 0.9
+    refined, plain = OpticalFlowRefined().predict(repeated, 1), OpticalFlowRefined().predict(frames[:4], 1)
+    np.testing.assert_array_equal(refined, plain)
+
+
+def test_refined_flow_beats_optical_flow_where_something_moves_over_something():
+    frames, _ = inputs_of(9)
+
+    def error(predicted):
+        return float(np.mean((predicted - frames[4:]) ** 2))
+
+    assert error(OpticalFlowRefined().predict(frames[:4], 2)) < error(OpticalFlow().predict(frames[:4], 2))
+
+
+def test_refined_flow_of_inputs_that_all_repeat_is_the_last_frame():
+    frames, _ = inputs_of(1)
+    still = frames[[3, 3, 3, 3]]
+    np.testing.assert_array_equal(OpticalFlowRefined().predict(still, 2), still[:2])
+
+
+@pytest.mark.parametrize("name", ["last_frame", "optical_flow", "optical_flow_refined"])
 def test_what_they_return_passes_the_check(name):
     predictor = PredictorSpec.parse(name).create()
     inputs = np.random.default_rng(0).integers(0, 256, (2, 33, 47, 3)).astype(np.float32) / 255
@@ -133,5 +180,7 @@ def test_optical_flow_options():
     assert OpticalFlow.min_inputs == 2
     predictor = PredictorSpec.parse("optical_flow,estimator=farneback").create()
     assert predictor.describe() == {"flow": flow.describe("farneback")}
+    refined = PredictorSpec.parse("optical_flow_refined").create()
+    assert refined.describe() == {"flow": flow.describe("dis-fine")}
     with pytest.raises(UsageError, match="flow estimator 'farnbak'"):
         PredictorSpec.parse("optical_flow,estimator=farnbak").create()

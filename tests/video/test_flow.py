@@ -10,12 +10,13 @@ COFFEE, DRIFT, SAUCER, STILL = 1, 2, 9, 12
 # (mean end-point error that is allowed on the slow drift and on the pan), measured and rounded up generously
 ALLOWED = {
     "dis": (0.15, 0.25),
+    "dis-fine": (0.15, 0.25),
     "farneback": (0.15, 1.2),
     "tvl1": (0.15, 0.3),
     "deepflow": (0.15, 0.3),
     "edgeaware": (0.1, 0.1),
 }
-FAST = ["dis", "farneback", "edgeaware"]
+FAST = ["dis", "dis-fine", "farneback", "edgeaware"]
 
 
 def crop(frames):
@@ -43,7 +44,7 @@ def test_estimates_the_exact_flow(name, moved):
     assert inner.mean() < ALLOWED[name][case]
 
 
-@pytest.mark.parametrize("name", ["dis", "edgeaware"])
+@pytest.mark.parametrize("name", ["dis", "dis-fine", "edgeaware"])
 def test_finds_a_sprite_over_a_still_background(name):
     frames, exact = synthetic.render(SAUCER, 2)
     found = flow.estimate(name, *frames)
@@ -63,10 +64,11 @@ def test_small_frames(name, size):
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("name", ["dis", "dis-fine"])
 @pytest.mark.parametrize("size", [(16, 320), (320, 16), (20, 1200), (33, 33), (47, 48), (48, 47), (48, 700)])
-def test_dis_survives_the_sizes_on_which_opencv_alone_crashes(size):
+def test_dis_survives_the_sizes_on_which_opencv_alone_crashes(name, size):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    assert np.isfinite(flow.estimate("dis", noise, np.roll(noise, 1, axis=1))).all()
+    assert np.isfinite(flow.estimate(name, noise, np.roll(noise, 1, axis=1))).all()
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
@@ -137,6 +139,15 @@ def test_dis_parameters_are_the_medium_preset():
     del stated["full_resolution_below"]
     for name, value in stated.items():
         assert getattr(preset, "get" + flow._camel(name))() == pytest.approx(value)
+
+
+def test_the_fine_estimator_differs_in_scale_and_refinement_only():
+    coarse, fine = (dict(flow.ESTIMATORS[name].parameters) for name in ("dis", "dis-fine"))
+    assert {key: (coarse[key], fine[key]) for key in coarse if coarse[key] != fine[key]} == {
+        "finest_scale": (1, 0),
+        "variational_refinement_iterations": (5, 10),
+    }
+    assert coarse.keys() == fine.keys()
 
 
 def test_every_setter_is_called():
