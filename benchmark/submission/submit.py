@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import make_folder, os_error, write_atomic, write_json
 from vpbench.runs.run import Run, score_lines
@@ -51,29 +52,11 @@ class Submission:
                 raise UsageError(f"submission: {key} is empty.")
         if self.code_url is not None and not re.fullmatch(r"https?://[!-~]{3,500}", str(self.code_url)):
             raise UsageError("submission: the code's address must begin with https:// or http://.")
-        if self.citation.lstrip().startswith("@"):
-            check_bibtex(self.citation)
+        if self.citation.lstrip().startswith("@") and parse_entry(self.citation) is None:
+            raise UsageError(
+                "submission: the citation begins like BibTeX but is not one whole entry, @type{key, …}."
+            )
         check_texts(asdict(self), "submission")
-
-
-def check_bibtex(text: str) -> str:
-    """The key of one BibTeX entry.
-
-    Raises:
-        UsageError: it is not one entry with a key and balanced braces.
-    """
-    entry = re.match(r"\s*@[A-Za-z]+\s*\{\s*([^\s,{}\"#%'()=~\\]+)\s*,", text)
-    depth, ends = 0, 0
-    for character in re.sub(r"\\[{}]", "", text):
-        depth += (character == "{") - (character == "}")
-        ends += character == "}" and depth == 0
-        if depth < 0:
-            break
-    if entry is None or depth != 0 or ends != 1 or not text.rstrip().endswith("}"):
-        raise UsageError(
-            "submission: the citation begins like BibTeX but is not one whole entry, @type{key, …}."
-        )
-    return entry[1]
 
 
 def check_committed(folder: Path, root: Path) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from vpbench.citation import MONTHS, BibtexEntry, parse_entry
 from vpbench.escape import latex, plain
 from vpbench.results.published_tables import read_published
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 PAPER = "mathieu2016"  # the evaluation itself
 
-_ENTRY = re.compile(r"@(\w+)\s*\{\s*([A-Za-z0-9_.:+/-]+)\s*,(.*)\}\s*", re.DOTALL)
-_TYPES = (
+_KEY = re.compile(r"[A-Za-z0-9_.:+/-]+")
+_KINDS = (
     "article book booklet conference dataset inbook incollection inproceedings manual mastersthesis misc online "
     "phdthesis proceedings software techreport thesis unpublished"
 )
@@ -22,6 +23,8 @@ _TYPES = (
 _COMMANDS = (
     "c v u H k r b d t o O l L i j ss ae AE oe OE aa AA url emph textit textbf textsc texttt textsuperscript"
 )
+# Comments, parameters, characters by code; and escaped braces, which BibTeX counts and LaTeX does not.
+_UNSAFE = re.compile(r"%|#|\^\^|\\[{}]")
 
 
 def entries(board: Leaderboard) -> str:
@@ -30,45 +33,49 @@ def entries(board: Leaderboard) -> str:
     A row whose run gives no citation (``vpbench submit`` asks for one) has a comment instead. A citation that is no
     BibTeX entry, or has commands that a bibliography has no need of, becomes the note of a ``@misc`` entry, escaped.
     """
-    papers = {table.source.key: table.source.bibtex.strip() for table, _ in board.published}
-    known = {table.source.key: table.source.bibtex.strip() for table in read_published()}
-    found = {PAPER: known[PAPER], **papers}
-    lines: list[str] = []
-    for row in board.measured.to_dict("records"):
-        method, citation = str(row["method"]), row["citation"]
+    sources = {table.source.key: table.source.bibtex.strip() for table in read_published()}
+    texts = {PAPER: sources[PAPER]}
+    texts |= {table.source.key: table.source.bibtex.strip() for table, _ in board.published}
+    known = [parse_entry(text) for text in texts.values()]
+    comments: list[str] = []
+    for label, method, citation in board.measured[["label", "method", "citation"]].itertuples(index=False):
         if not isinstance(citation, str):
-            lines.append(f"% {plain(row['label'])}: no citation is known")
+            comments.append(f"% {plain(label)}: no citation is known")
             continue
-        key, entry = _entry(method, citation)
-        same = [k for k, text in found.items() if _bare(text) == _bare(entry)]
-        if same:
-            continue
-        free, number = key, 2
-        while free in found:
-            free, number = f"{key}-{number}", number + 1
-        found[free] = entry.replace(f"{{{key},", f"{{{free},", 1)
-    return "\n\n".join([*(["\n".join(dict.fromkeys(lines))] if lines else []), *found.values()])
+        entry = _safe_entry(citation) or _note(str(method), citation)
+        if entry not in known:
+            known.append(entry)
+            key = _free_key(entry.key, texts)
+            texts[key] = _print(entry, key)
+    return "\n\n".join([*(["\n".join(dict.fromkeys(comments))] if comments else []), *texts.values()])
 
 
-def _bare(text: str) -> str:
-    return re.sub(r"\s+", "", text)
+def _safe_entry(citation: str) -> BibtexEntry | None:
+    """The citation as an entry that may stand in anybody's bibliography; ``None`` if it is none."""
+    entry = parse_entry(citation)
+    if entry is None or entry.kind not in _KINDS.split() or not _KEY.fullmatch(entry.key):
+        return None
+    fields = "".join(f"{name} = {{{value}}}" for name, value in entry.fields.items())
+    commands = set(re.findall(r"\\([A-Za-z@]+)", fields))
+    return entry if commands.issubset(_COMMANDS.split()) and not _UNSAFE.search(fields) else None
 
 
-def _entry(method: str, citation: str) -> tuple[str, str]:
-    match = _ENTRY.fullmatch(citation.strip())
-    if match and match[1].lower() in _TYPES.split() and _is_harmless(match[3]):
-        fields = re.sub(r"\s+", " ", match[3]).strip().rstrip(",")
-        return match[2], f"@{match[1].lower()}{{{match[2]},\n  {fields},\n}}"
+def _note(method: str, citation: str) -> BibtexEntry:
+    """An entry whose note is the citation, escaped."""
     key = re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-") or "method"
-    return key, f"@misc{{{key},\n  title = {{{latex(method)}}},\n  note = {{{latex(plain(citation))}}},\n}}"
+    return BibtexEntry("misc", key, {"title": latex(method), "note": latex(plain(citation))})
 
 
-def _is_harmless(fields: str) -> bool:
-    depth = 0
-    for character in re.sub(r"\\[{}]", "", fields):
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth < 0:
-            return False
-    words = re.findall(r"\\([A-Za-z@]+)", fields)
-    plain_text = not any(sign in fields for sign in ("^^", "%", "#"))
-    return depth == 0 and plain_text and set(words) <= set(_COMMANDS.split())
+def _free_key(key: str, taken: dict[str, str]) -> str:
+    free, number = key, 2
+    while free in taken:
+        free, number = f"{key}-{number}", number + 1
+    return free
+
+
+def _print(entry: BibtexEntry, key: str) -> str:
+    fields = [
+        f"  {name} = {value}," if name == "month" and value in MONTHS else f"  {name} = {{{value}}},"
+        for name, value in entry.fields.items()
+    ]
+    return "\n".join([f"@{entry.kind}{{{key},", *fields, "}"])

@@ -16,7 +16,7 @@ from vpbench.cli.main import main
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.runs.run import read_run
 from vpbench.runs.untrusted import check_run, read_untrusted
-from vpbench.submission.submit import Submission, check_bibtex, check_committed, submit
+from vpbench.submission.submit import Submission, check_committed, submit
 
 BIBTEX = "@inproceedings{me2026, title = {A {Nested} Title}, year = 2026}"
 OPTIONS = ("--method", "Mine", "--citation", BIBTEX, "--training-data", "none", "--test-clips-seen", "no")
@@ -218,20 +218,21 @@ def test_what_is_said_of_it_is_checked(changes: dict[str, Any], said: str) -> No
         Submission(**{**vars(SAID), **changes})
 
 
-def test_bibtex() -> None:
-    assert check_bibtex(BIBTEX) == "me2026"
-    assert check_bibtex("@misc{a:b-2, note = {50\\} and \\{}}\n") == "a:b-2"
-    for wrong in (
+@pytest.mark.parametrize(
+    "wrong",
+    [
         "@misc{}",
         "@misc{a}",
         "@misc{a,} @misc{b,}",
         "@misc{a,}}",
         "@misc{a,",
-        "text",
         "@misc{a,} more",
-    ):
-        with pytest.raises(UsageError, match="BibTeX"):
-            check_bibtex(wrong)
+        "@misc{a, note = {50\\} and \\{}}",  # BibTeX counts escaped braces too
+    ],
+)
+def test_what_begins_like_bibtex_is_one_whole_entry(wrong: str) -> None:
+    with pytest.raises(UsageError, match="BibTeX"):
+        Submission(**{**vars(SAID), "citation": wrong})
 
 
 # Runs that mean harm, or are damaged ---------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from runs import make_run
 
 from vpbench.analysis.leaderboard import build
+from vpbench.citation import BibtexEntry, parse_entry
 from vpbench.runs.run import read_run
 from vpbench.tables.bibtex import entries
 
@@ -30,6 +31,35 @@ def cited(tmp_path: Path, *citations: str | None) -> str:
     return entries(build([read_run(folder) for folder in folders]))
 
 
+@pytest.mark.parametrize(
+    ("text", "entry"),
+    [
+        (
+            "@misc{a:b-2, note = {50\\% of \\{x\\}}}\n",
+            BibtexEntry("misc", "a:b-2", {"note": "50\\% of \\{x\\}"}),
+        ),
+        (
+            '@Article(a, Title = "x" # { {y}  z}, year=2017)',
+            BibtexEntry("article", "a", {"title": "x {y} z", "year": "2017"}),
+        ),
+        ("@misc{k, month = FEB,}", BibtexEntry("misc", "k", {"month": "feb"})),
+        ("@misc{k}", None),
+        ("@misc{k, title = {x}} and more", None),
+        ("see @misc{k, title = {x}}", None),
+        ("@misc{k, title = {x}, title = {y}}", None),
+        ("@misc{k, title = undefined}", None),
+        ("@misc{k, title = {x\\} and \\{}}", None),  # BibTeX counts escaped braces too
+        ('@string{feb = "x"}', None),
+        ('@preamble{"x"}', None),
+        ("@comment{k, title = {x}}", None),
+        ("text", None),
+        ("", None),
+    ],
+)
+def test_one_whole_entry_is_read(text: str, entry: BibtexEntry | None) -> None:
+    assert parse_entry(text) == entry
+
+
 def test_the_paper_is_always_cited_and_unknown_citations_are_said(tmp_path: Path) -> None:
     text = cited(tmp_path, None)
     assert text.startswith("% run0: no citation is known\n\n@inproceedings{mathieu2016,")
@@ -40,6 +70,11 @@ def test_entries_are_kept_and_named_once(tmp_path: Path) -> None:
     assert text.count("@inproceedings{liu2017,") == 1
     assert text.count("@inproceedings{liu2017-2,") == 1
     assert 'title = {Video {F}rames of {\\"O}sten}' in text
+
+
+def test_a_field_stands_in_a_line_and_a_month_stays_a_macro(tmp_path: Path) -> None:
+    text = cited(tmp_path, '@misc{me, title = "A" # {  B}, month = JAN, year = 2017}')
+    assert text.endswith("@misc{me,\n  title = {A B},\n  month = jan,\n  year = {2017},\n}")
 
 
 def test_a_text_becomes_a_note(tmp_path: Path) -> None:
@@ -57,6 +92,9 @@ def test_a_text_becomes_a_note(tmp_path: Path) -> None:
         GOOD.replace("Video", "} } @preamble{"),
         GOOD.replace("@InProceedings", "@preamble"),
         GOOD.replace("Video", "% "),
+        GOOD.replace("Video", r"{\}"),  # balanced for BibTeX, not for LaTeX
+        GOOD.replace("title", r"\input"),
+        GOOD.replace("{2017}", r"\input"),
     ],
 )
 def test_a_hostile_entry_becomes_an_escaped_note(tmp_path: Path, hostile: str) -> None:
