@@ -83,31 +83,22 @@ def published() -> str:
 
 def protocols() -> str:
     """The definitions of the built-in protocols, as the TOML that a protocol of one's own is written in."""
+    import tomli_w
+
     from vpbench.scoring.built_in import BUILT_IN
 
     parts = []
     for protocol in BUILT_IN.values():
-        head = f"# {protocol.name}, version {protocol.version}, hash {protocol.hash}\n# {protocol.summary}"
-        parts.append("\n".join([head, *_toml(protocol.definition())]))
+        head = f"# {protocol.name}, version {protocol.version}, hash {protocol.hash}\n# {protocol.summary}\n"
+        body = tomli_w.dumps(_without_empty(protocol.definition())).rstrip()
+        parts.append(head + body.replace("\n\n", "\n"))  # an empty line ends a protocol
     return "\n\n".join(parts)
 
 
-def _toml(table: dict[str, Any], path: str = "") -> list[str]:
-    """Plain data as lines of TOML; fields that are ``None`` or empty are left out."""
-    lines = [f"[{path}]"] if path and any(not isinstance(v, dict) for v in table.values()) else []
-    for key, value in table.items():
-        if value is not None and not isinstance(value, dict):
-            lines.append(f"{key} = {_toml_value(value)}")
-    for key, value in table.items():
-        if isinstance(value, dict) and value:
-            lines += _toml(value, f"{path}.{key}".lstrip("."))
-    return lines
-
-
-def _toml_value(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)  # strings, numbers, booleans and lists are the same in TOML
+def _without_empty(table: dict[str, Any]) -> dict[str, Any]:
+    """A table without what is ``None`` or an empty table, at any depth."""
+    kept = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in kept.items() if value not in (None, {})}
 
 
 def _table(rows: list[list[Any]], headers: list[str], widths: list[int | None]) -> str:

@@ -85,8 +85,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise VpbenchError(f"Cannot read the weights {path}: {error.strerror}.") from error
     try:
         tensors = safetensors.torch.load(data)
-        length = int.from_bytes(data[:8], "little")
-        head = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["vpbench"])
+        with safetensors.safe_open(path, framework="pt") as file:
+            head = json.loads(file.metadata()["vpbench"])
         kind, schema, digest = head["kind"], head["schema"], head["digest"]
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise VpbenchError(

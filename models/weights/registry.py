@@ -8,12 +8,13 @@ writes their entries.
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 import tomllib
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+
+import tomli_w
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import write_atomic
@@ -145,19 +146,12 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     )
     write_atomic(folder / entry.file, weights.read_bytes())
     entries = {**(read_registry(folder) if (folder / REGISTRY).exists() else {}), entry.name: entry}
-    text = _HEAD + "".join(_toml(entries[name]) for name in sorted(entries))
-    write_atomic(folder / REGISTRY, text.encode())
+    table = {name: asdict(entries[name]) for name in sorted(entries)}
+    for values in table.values():
+        del values["name"]  # the table's own
+    write_atomic(folder / REGISTRY, f"{_HEAD}\n{tomli_w.dumps(table)}".encode())
     read_registry.cache_clear()
     return entry
-
-
-def _toml(entry: Shipped) -> str:
-    table = asdict(entry)
-    scores = ", ".join(f"{key} = {value:g}" for key, value in table.pop("scores").items())
-    lines = [
-        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items() if key != "name"
-    ]
-    return "\n".join(["", f"[{entry.name}]", *lines, f"scores = {{ {scores} }}", ""])
 
 
 def _main(arguments: list[str]) -> None:
