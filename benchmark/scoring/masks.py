@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,13 +12,17 @@ from vpbench.video.flow_colour import (
     UNKNOWN_ABOVE,
     check_flow,
     check_max_motion,
-    colour_code,
+    known_flow,
     largest_motion,
     squared_motion,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# Share of the maximum motion from which on a channel's byte is below the threshold: exactly the double 0.8.
+_STILL_BELOW = 1 - COLOUR_THRESHOLD / 255
 
 
 def moving_area(
@@ -61,35 +63,18 @@ def _colour_area(flow: NDArray[np.float32], max_motion: float | Literal["frame"]
     """Where a channel of ``colour_code(flow, max_motion)`` is below the threshold, without the colours.
 
     Every colour of the wheel has a zero channel. Its byte is ⌊255·(1 − r)⌋, the smallest of the three, so the
-    hue plays no part.
+    hue plays no part, and r alone decides: below :data:`_STILL_BELOW` the byte is 51 or more.
     """
     check_max_motion(max_motion)
     scale = largest_motion(flow) if max_motion == "frame" else float(max_motion)
-    if scale >= UNKNOWN_ABOVE:  # beyond it unknown flow, which is black, is not told by its length
-        return _below_threshold(colour_code(flow, max_motion))
-    # `not below` rather than `above`: NaN, which is unknown flow, moves.
-    return np.asarray(~(squared_motion(flow) < _least_moving_square(scale)))
-
-
-@lru_cache(maxsize=64)
-def _least_moving_square(scale: float) -> float:
-    """The smallest double s = u² + v² whose colour, at the maximum motion ``scale``, is below the threshold.
-
-    Rounding is monotonic, so one comparison with this number decides exactly as the bytes do.
-    """
-
-    def moves(square: float) -> bool:
-        return 255 * (1 - float(np.sqrt(square)) / scale) < COLOUR_THRESHOLD
-
-    # Doubles above zero are ordered as the integers with the same bits are.
-    low, high = 0, struct.unpack("<q", struct.pack("<d", np.finfo(np.float64).max))[0]
-    while high - low > 1:
-        middle = (low + high) // 2
-        if moves(struct.unpack("<d", struct.pack("<q", middle))[0]):
-            high = middle
-        else:
-            low = middle
-    return float(struct.unpack("<d", struct.pack("<q", high))[0])
+    radius = squared_motion(flow)
+    np.sqrt(radius, out=radius)
+    radius /= scale
+    # `not below` rather than `at least`: NaN, which is unknown flow, moves.
+    area = np.logical_not(radius < _STILL_BELOW)
+    if scale >= UNKNOWN_ABOVE:  # only then is unknown flow, which is black, not told by its length
+        area |= ~known_flow(flow)
+    return np.asarray(area)
 
 
 def _below_threshold(image: NDArray[np.uint8]) -> NDArray[np.bool_]:

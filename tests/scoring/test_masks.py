@@ -53,6 +53,17 @@ def test_colour_equals_the_bytes_next_to_the_threshold(m):
             assert not area.all()
 
 
+def test_the_first_double_that_moves_is_four_fifths():
+    """A plain comparison with 0.8 decides as the bytes do: 255·(1 − r) falls below 51 there, and not before."""
+    lengths = [0.8]
+    for _ in range(2000):
+        lengths = [np.nextafter(lengths[0], 0), *lengths, np.nextafter(lengths[-1], 1)]
+    field = np.stack([lengths, np.zeros(len(lengths))], axis=1)[None]
+    area = moving_area(FIXED, field, None)
+    np.testing.assert_array_equal(area, by_bytes(field, 1.0))
+    np.testing.assert_array_equal(area[0], np.array(lengths) >= 0.8)
+
+
 @pytest.mark.parametrize("max_motion", [1.0, "frame", 2e9])
 def test_colour_equals_the_bytes_where_flow_is_unknown(max_motion):
     field = random_flow(5)
