@@ -12,16 +12,17 @@ calls for before the file is read, and nothing of it is executed or unpickled.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from PIL.PngImagePlugin import PngImageFile
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor
@@ -35,11 +36,7 @@ _NAME = re.compile(r"pred_([1-9][0-9]{0,5})\.(png|npy)")
 _CLIP = re.compile(r"0|[1-9][0-9]{0,8}")
 _ENTRIES = 2_000_000  # files and folders, before a folder is taken for something else
 _NPY_HEADER = 4096  # bytes; numpy writes 128
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# What is needed to decode a picture. All else is left out before decoding: text, colour profiles, EXIF (which would
-# turn the picture), animation.
-_CHUNKS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
-_COLOUR_TYPES = (0, 2, 3)  # grey, RGB, palette; the others have transparency
+_MODES = ("L", "P", "RGB")  # grey, palette, RGB; the others have transparency or other depths
 
 
 class FramesFolder(Predictor):
@@ -206,51 +203,39 @@ def _read_array(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:
 def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """Read a PNG file of the given (height, width) with 8 bits a channel as uint8 ``(H, W, 3)``, RGB.
 
+    The pixels are taken as they are stored: colour profiles, an orientation in EXIF data and the further frames of
+    an animation play no part.
+
     Raises:
         VpbenchError: it is damaged, too long, or a picture of another kind; names it.
     """
-    from vpbench.video.decoding import decode_picture
-
     height, width = size
     limit = 2 * height * (3 * width + 1) + 2**16  # deflate never doubles
     with open_regular(path) as stream:
         if os.fstat(stream.fileno()).st_size > limit:
             raise VpbenchError(f"{path} is longer than a picture of {width}×{height} pixels can be.")
         data = stream.read(limit)
-    picture = decode_picture(_needed_chunks(data, path, (height, width)), path)
-    assert picture.shape == (height, width, 3)  # noqa: S101 -- the header said so
-    return picture
+    try:
+        picture = PngImageFile(io.BytesIO(data))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise VpbenchError(
+            f"{path} is not a PNG file, or is cut off or damaged: it has no PNG header that can be read ({error})."
+        ) from None
+    _check_header(picture, path, (height, width))
+    try:
+        picture.verify()  # the checksums, which decoding ignores; it spends the object
+        return np.asarray(PngImageFile(io.BytesIO(data)).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise VpbenchError(f"{path} is cut off or damaged: {error}.") from None
 
 
-def _needed_chunks(data: bytes, path: Path, size: tuple[int, int]) -> bytes:
-    """The PNG file with nothing but what decoding needs, after a look at its header."""
-    if not data.startswith(_SIGNATURE):
-        raise VpbenchError(f"{path} is not a PNG file.")
-    kept, position = [_SIGNATURE], len(_SIGNATURE)
-    kinds: list[bytes] = []
-    while position < len(data) and (not kinds or kinds[-1] != b"IEND"):
-        length, kind = struct.unpack(">I4s", data[position : position + 8].ljust(8, b"\0"))
-        end = position + 12 + length
-        if end > len(data):
-            break
-        if not kinds:
-            _check_header(kind, data[position + 8 : end - 4], path, size)
-        if kind in _CHUNKS:
-            kept.append(data[position:end])
-        kinds.append(kind)
-        position = end
-    if not kinds or kinds[-1] != b"IEND":
-        raise VpbenchError(f"{path} is cut off or damaged.")
-    return b"".join(kept)
-
-
-def _check_header(kind: bytes, body: bytes, path: Path, size: tuple[int, int]) -> None:
-    if kind != b"IHDR" or len(body) != 13:
-        raise VpbenchError(f"{path} is damaged: it has no PNG header.")
-    width, height, depth, colour = struct.unpack(">IIBB", body[:10])
-    if (height, width) != size:
-        raise VpbenchError(f"{path} is {width}×{height} pixels; the clip is {size[1]}×{size[0]}.")
-    if depth != 8 or colour not in _COLOUR_TYPES:
+def _check_header(picture: PngImageFile, path: Path, size: tuple[int, int]) -> None:
+    if (picture.height, picture.width) != size:
+        raise VpbenchError(
+            f"{path} is {picture.width}×{picture.height} pixels; the clip is {size[1]}×{size[0]}."
+        )
+    stored_as = picture.tile[0].args  # "RGB;16B" for 16 bits a channel, which the mode does not tell
+    if picture.mode not in _MODES or stored_as != picture.mode:
         raise VpbenchError(
             f"{path} must be RGB with 8 bits a channel (no transparency); for more precision use float32 .npy."
         )
