@@ -1,12 +1,13 @@
 # make demo   install into .venv and print the table of the two baselines on real footage
 # make test   the tests
+# make fast   the tests that take less than a second or two each, and need no browser
 # make check  ruff, and mypy --strict on the installed package
 # make docs   the documentation, in build/docs/index.html; a warning is an error
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test check docs clean
+.PHONY: demo test fast check types docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -15,12 +16,19 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest
 
+fast: $(VENV)/dev.stamp
+	$(BIN)/pytest -m "not slow and not browser"
+
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) types
+
+# On the package as it is installed, whose folders have other names than those of the checkout.
+types: $(VENV)/dev.stamp
 	rm -rf build/installed
 	$(BIN)/pip install --quiet --no-deps --target build/installed .
-	cd build/installed && $(abspath $(BIN))/mypy --config-file ../../pyproject.toml --package vpbench
+	cd build/installed && $(abspath $(BIN))/mypy --cache-dir ../../.mypy_cache --config-file ../../pyproject.toml --package vpbench
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
