@@ -1,4 +1,4 @@
-"""The documentation: its examples run as they stand, its links lead somewhere, and it names every command."""
+"""The documentation: its examples run as they stand, and what it links to and names is there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 
 from vpbench.cli.main import main
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
 # <!-- tested --> before a block: it is run. <!-- tested: FILE --> before one: it is written to FILE.
 # <!-- tested: FILE SOURCE -->: docs/SOURCE is copied to FILE.
 EXAMPLE = re.compile(
@@ -27,7 +28,7 @@ TESTED = [page for page in PAGES if EXAMPLE.search(page.read_text(encoding="utf-
 
 
 def named(page: Path) -> str:
-    return page.relative_to(DOCS).as_posix()
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.mark.parametrize("page", TESTED, ids=named)
@@ -84,3 +85,12 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{named(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_of_the_checkout_that_are_named_are_there(page: Path) -> None:
+    text = re.sub(r"^ *```.*?```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    folders = "benchmark|baselines|models|splits|results|tests|docs"
+    for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
+        if "NAME" not in name:
+            assert (ROOT / name).exists(), f"{named(page)} names {name}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -148,6 +150,16 @@ def test_every_district_has_its_place_in_the_order():
     below = [module.split(".")[1:] for module in sources() if "." in module]
     assert {parts[0] for parts in below if not parts[0].startswith("__")} == set(DISTRICTS)
     assert {parts[1] for parts in below if parts[0] == "models" and len(parts) > 1} == set(MODELS)
+
+
+def test_the_documentation_draws_this_order():
+    pictures = ROOT / "docs" / "pictures"
+    drawn = runpy.run_path(str(pictures / "districts.py"))
+    assert tuple(name for row in (*drawn["ROWS"], drawn["BESIDE"]) for name, _ in row) == DISTRICTS
+    assert tuple(name for name, _ in reversed(drawn["IN_MODELS"])) == MODELS
+    assert (pictures / "districts.svg").read_text(encoding="utf-8") == drawn["drawing"]()
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"\w+", " ".join(table)) == list(DISTRICTS)
 
 
 def test_imports_run_one_way_through_the_districts():
