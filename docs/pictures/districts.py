@@ -8,7 +8,12 @@ from pathlib import Path
 
 # From the foundations up: a district imports from its left and from the rows below it.
 ROWS = (
-    (("errors", "for people"), ("escape", "names made safe to print"), ("files", "whole or not at all")),
+    (
+        ("errors", "for people"),
+        ("escape", "names made safe to print"),
+        ("files", "whole or not at all"),
+        ("citation", "BibTeX"),
+    ),
     (("video", "frames and motion out of files"),),
     (
         ("scoring", "the ruler: protocol, masks, metrics"),
