@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vpbench.errors import unknown_name
-from vpbench.escape import plain
 from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
 from vpbench.scoring.metrics import get_metric
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vpbench.results.published_tables import PublishedRow, PublishedTable
+    from vpbench.runs.manifest import Definition
     from vpbench.runs.run import Run
 
     Printed = list[tuple[PublishedTable, PublishedRow]]
@@ -67,8 +67,7 @@ def by_clip(run: Run) -> ByClip:
     """Arrange a run's scores by clip and frame."""
     scores = run.scores
     order = np.lexsort((scores["frame"], scores["clip"]))
-    frames = int(run.manifest["protocol"]["definition"]["targets"])
-    shaped = {key: values[order].reshape(-1, frames) for key, values in scores.items()}
+    shaped = {key: values[order].reshape(-1, run.targets) for key, values in scores.items()}
     return ByClip(
         clips=shaped["clip"][:, 0],
         counted=shaped["counted"],
@@ -77,17 +76,17 @@ def by_clip(run: Run) -> ByClip:
     )
 
 
-def score_columns(definition: dict[str, Any]) -> tuple[Column, ...]:
+def score_columns(definition: Definition) -> tuple[Column, ...]:
     """The columns of a protocol, headed by their metrics' names where these differ."""
-    metrics = {key: get_metric(use["metric"]) for key, use in definition["metrics"].items()}
+    metrics = {key: get_metric(use.metric) for key, use in definition.metrics.items()}
     # "PSNR (mathieu2016)" is headed "PSNR" unless the protocol has another PSNR; the caption names the protocol
     short = {key: metric.label.split(" (")[0] for key, metric in metrics.items()}
     times = Counter(short.values())
     return tuple(
         Column(
             key=key,
-            label=plain(short[key] if times[short[key]] == 1 else key),
-            unit=plain(metric.unit) if metric.unit else "",
+            label=short[key] if times[short[key]] == 1 else key,
+            unit=metric.unit or "",
             higher_is_better=metric.higher_is_better,
             decimals=2 if metric.unit == "dB" else 3,
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os.path
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from vpbench.errors import UsageError
 from vpbench.escape import plain
 
 if TYPE_CHECKING:
+    from vpbench.runs.manifest import Definition, ProtocolRecord, SplitRecord
     from vpbench.runs.run import Run
 
 
@@ -25,7 +25,7 @@ def clips_scored(run: Run) -> int:
 
 def row_labels(runs: Sequence[Run]) -> list[str]:
     """The runs' labels; where some are equal, with the part of the folder that tells them apart."""
-    labels = [plain(run.manifest["label"]) for run in runs]
+    labels = [run.label for run in runs]
     for label in {label for label, times in Counter(labels).items() if times > 1}:
         same = [n for n, other in enumerate(labels) if other == label]
         for n, part in zip(same, _parts([runs[n].folder.resolve() for n in same]), strict=True):
@@ -73,21 +73,7 @@ def of_common_clips(runs: Sequence[Run], labels: Sequence[str]) -> list[Run]:
                 f"Runs {_name(runs[0], labels[0])} and {_name(run, label)} have no clip in common with each other "
                 "and the runs between them. Make one table for each."
             )
-    return [_restricted(run, clips) for run in runs]
-
-
-def _restricted(run: Run, clips: set[int]) -> Run:
-    kept = np.isin(run.scores["clip"], list(clips))
-    if kept.all():
-        return run
-    prepared = run.manifest["prepared"]
-    names = set(map(str, clips))
-    contents = {key: content for key, content in prepared["clips"].items() if key in names}
-    return replace(
-        run,
-        manifest={**run.manifest, "prepared": {**prepared, "clips": contents}},
-        scores={key: values[kept] for key, values in run.scores.items()},
-    )
+    return [run.of_clips(clips) for run in runs]
 
 
 def _name(run: Run, label: str) -> str:
@@ -96,11 +82,11 @@ def _name(run: Run, label: str) -> str:
 
 def _refuse_incomplete(runs: Sequence[Run], labels: Sequence[str]) -> None:
     for run, label in zip(runs, labels, strict=True):
-        if run.manifest["status"] != "complete":
-            done, all_clips = clips_scored(run), run.manifest["split"].get("scored")
+        if not run.manifest.complete:
             raise UsageError(
-                f"Run {_name(run, label)} is not complete: {done}{f' of {all_clips}' if all_clips else ''} clips "
-                "are scored. Give the `vpbench run` command that started it once more; it goes on where it stopped."
+                f"Run {_name(run, label)} is not complete: {clips_scored(run)} of "
+                f"{run.manifest.split.scored} clips are scored. Give the `vpbench run` command that started it once "
+                "more; it goes on where it stopped."
             )
 
 
@@ -108,34 +94,37 @@ def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
     base, base_label = runs[0], labels[0]
     for run, label in zip(runs[1:], labels[1:], strict=True):
         both = f"Runs {_name(base, base_label)} and {_name(run, label)} cannot stand in one table: "
-        ours, theirs = base.manifest["protocol"], run.manifest["protocol"]
-        if ours["hash"] != theirs["hash"]:
+        one, other = base.manifest, run.manifest
+        if one.protocol.hash != other.protocol.hash:
             raise UsageError(
-                f"{both}their protocols differ, {_identity(ours)} and {_identity(theirs)}"
-                f"{_differing(ours.get('definition', {}), theirs.get('definition', {}))}. Make one table for each."
+                f"{both}their protocols differ, {_protocol(one.protocol)} and {_protocol(other.protocol)}"
+                f"{_differing(one.protocol.definition, other.protocol.definition)}. Make one table for each."
             )
-        ours, theirs = base.manifest["split"], run.manifest["split"]
-        if (ours["name"], ours["hash"]) != (theirs["name"], theirs["hash"]):
+        if (one.split.name, one.split.hash) != (other.split.name, other.split.hash):
             raise UsageError(
-                f"{both}their splits differ, {_identity(ours)} and {_identity(theirs)}. Make one table for each."
+                f"{both}their splits differ, {_split(one.split)} and {_split(other.split)}. Make one table for each."
             )
-        one, other = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
-        if one != other:
+        ours, theirs = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
+        if ours != theirs:
             raise UsageError(
-                f"{both}they scored different clips. {_only(one - other, base_label)}"
-                f"{_only(other - one, label)}Run both on the same clips (the same --data and --limit), or take the "
+                f"{both}they scored different clips. {_only(ours - theirs, base_label)}"
+                f"{_only(theirs - ours, label)}Run both on the same clips (the same --data and --limit), or take the "
                 "clips that all of them have, with --common (in Python: common=True)."
             )
 
 
-def _identity(thing: dict[str, Any]) -> str:
-    version = f" version {thing['version']}" if "version" in thing else ""
-    return f"{plain(thing['name'])}{version} (hash {plain(thing['hash'])})"
+def _protocol(protocol: ProtocolRecord) -> str:
+    return f"{protocol.name} version {protocol.version} (hash {protocol.hash})"
 
 
-def _differing(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
-    keys = [key for key in {**ours, **theirs} if key != "name" and ours.get(key) != theirs.get(key)]
-    return f"; what differs: {', '.join(map(plain, keys))}" if keys else ""
+def _split(split: SplitRecord) -> str:
+    return f"{split.name} (hash {split.hash})"
+
+
+def _differing(ours: Definition, theirs: Definition) -> str:
+    fields = [field for field in ours.__struct_fields__ if field != "name"]
+    keys = [field for field in fields if getattr(ours, field) != getattr(theirs, field)]
+    return f"; what differs: {', '.join(keys)}" if keys else ""
 
 
 def _only(clips: set[int], label: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,13 @@ from vpbench.analysis.columns import ByClip, Column, by_clip, score_columns, sel
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame
-from vpbench.runs.manifest import require_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from vpbench.runs.manifest import ProtocolRecord, SplitRecord
     from vpbench.runs.run import Run
 
 
@@ -79,8 +79,8 @@ class Comparison:
 
     Attributes:
         labels: of A and of B.
-        protocol: name, version, hash and definition.
-        split: name, hash and total.
+        protocol: under which protocol.
+        split: on which split.
         clips: number of clips that both scored.
         level: of the intervals.
         resamples: number of bootstrap resamples.
@@ -92,8 +92,8 @@ class Comparison:
     """
 
     labels: tuple[str, str]
-    protocol: dict[str, Any]
-    split: dict[str, Any]
+    protocol: ProtocolRecord
+    split: SplitRecord
     clips: int
     level: float
     resamples: int
@@ -139,45 +139,43 @@ def compare(
 
     Raises:
         UsageError: the same run twice, or runs that cannot be compared; the message names the difference.
-        VpbenchError: a manifest lacks what a table prints, or a metric is not installed.
+        VpbenchError: a metric is not installed.
     """
     runs = [run_a, run_b]
     if run_a.folder.resolve() == run_b.folder.resolve():
         raise UsageError(f"{run_a.folder} is given twice; name two runs.")
-    require_fields(runs)
     labels = row_labels(runs)
     if common:
         runs = of_common_clips(runs, labels)
     require_comparable(runs, labels, allow_incomplete=False)
-    manifest = runs[0].manifest
-    steps = int(manifest["protocol"]["definition"]["targets"])
+    manifest, steps = runs[0].manifest, runs[0].targets
     frames: tuple[Frame, ...] = tuple(range(1, steps + 1))
     frames = frames if steps <= 2 else ("all", *frames)
-    columns = score_columns(manifest["protocol"]["definition"])
+    columns = score_columns(manifest.protocol.definition)
     shown = select_columns(columns, metrics)
     sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)
     a, b = map(by_clip, runs)
     times = draw(clips_scored(runs[0]))
     return Comparison(
         labels=(labels[0], labels[1]),
-        protocol=manifest["protocol"],
-        split=manifest["split"],
+        protocol=manifest.protocol,
+        split=manifest.split,
         clips=len(a.clips),
         level=level,
         resamples=RESAMPLES,
         seed=SEED,
         differences=tuple(_difference(a, b, c, frame, times, level) for c in shown for frame in frames),
         by=sorted_by,
-        clips_apart=_apart(a, b, *sorted_by, most, sources(manifest["split"])),
+        clips_apart=_apart(a, b, *sorted_by, most, sources(manifest.split)),
     )
 
 
-def sources(split: dict[str, Any]) -> dict[int, str]:
+def sources(split: SplitRecord) -> dict[int, str]:
     """The clips' source names if the split comes with vpbench and is the same version; else nothing."""
     from vpbench.splits import BUILT_IN, get_split
 
-    known = get_split(split["name"]) if split["name"] in BUILT_IN else None
-    if known is None or known.hash != split["hash"]:
+    known = get_split(split.name) if split.name in BUILT_IN else None
+    if known is None or known.hash != split.hash:
         return {}
     return {
         clip.index: clip.source + (f" from frame {clip.first_frame}" if clip.first_frame else "")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
-from vpbench.escape import plain
-from vpbench.runs.manifest import contaminated
-
 if TYPE_CHECKING:
+    from vpbench.runs.manifest import PreparedRecord
     from vpbench.runs.run import Run
 
 
@@ -40,48 +38,46 @@ class Footnotes:
 
 def run_marks(run: Run, prepared: str | None, footnotes: Footnotes) -> list[str]:
     """The footnote marks of a run; ``prepared`` says how its clips differ from the other rows', if they do."""
-    said = run.manifest["predictor"].get("description") or {}
-    texts = [plain(text) for text in said.get("marks") or ()]
-    if contaminated(run):
+    texts = run.marks
+    if run.contaminated:
         texts.append("trained on clips of this test set (contaminated)")
-    if run.manifest["status"] != "complete":
+    if not run.manifest.complete:
         texts.append("run not complete")
     return [footnotes.add(text) for text in [*texts, *([prepared] if prepared else [])]]
 
 
 def preparations(runs: Sequence[Run]) -> list[str | None]:
     """For each run whose prepared clips are not those of most runs, how they differ."""
-    prepared = [run.manifest["prepared"] for run in runs]
-    base_hash = Counter(one["hash"] for one in prepared).most_common(1)[0][0]
-    base = next(one for one in prepared if one["hash"] == base_hash)
+    prepared = [run.manifest.prepared for run in runs]
+    base_hash = Counter(one.hash for one in prepared).most_common(1)[0][0]
+    base = next(one for one in prepared if one.hash == base_hash)
     return [
-        None if one["hash"] == base_hash or _content(one) == _content(base) else _preparation(one, base)
+        None if one.hash == base_hash or _content(one) == _content(base) else _preparation(one, base)
         for one in prepared
     ]
 
 
-def _content(prepared: dict[str, Any]) -> Any:
+def _content(prepared: PreparedRecord) -> Any:
     """What of the prepared clips is in a table, which may be fewer than the hash is over."""
-    return [prepared.get(key) for key in ("clips", "decoder", "flow")]
+    return prepared.clips, prepared.decoder, prepared.flow
 
 
-def _preparation(one: dict[str, Any], base: dict[str, Any]) -> str:
-    ours, theirs = one.get("clips") or {}, base.get("clips") or {}
-    clips = sum(ours.get(key) != theirs.get(key) for key in {**ours, **theirs})
+def _preparation(one: PreparedRecord, base: PreparedRecord) -> str:
+    clips = sum(1 for _ in _changes(one.clips, base.clips))
     made = [
-        f"{what} {plain(key)} {plain(value)} instead of {plain(other)}"
-        for what in ("decoder", "flow")
-        for key, value, other in _changes(one.get(what) or {}, base.get(what) or {})
+        f"{what} {key} {value} instead of {other}"
+        for what, ours, theirs in (("decoder", one.decoder, base.decoder), ("flow", one.flow, base.flow))
+        for key, value, other in _changes(ours, theirs)
     ]
     return (
-        f"scored on clips that were prepared differently from the other rows' (hash {plain(one['hash'])} instead of "
-        f"{plain(base['hash'])}{f', {clips} clips differ' if clips else ''}): "
+        f"scored on clips that were prepared differently from the other rows' (hash {one.hash} instead of "
+        f"{base.hash}{f', {clips} clips differ' if clips else ''}): "
         f"{'; '.join(made) if made else 'same decoder and flow, other source files'}. Small differences between "
         "these rows may come from that"
     )
 
 
-def _changes(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _changes(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> Iterator[tuple[str, Any, Any]]:
     for key in {**ours, **theirs}:
         if ours.get(key) != theirs.get(key):
             yield key, ours.get(key, "none"), theirs.get(key, "none")

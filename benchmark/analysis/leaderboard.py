@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -20,7 +20,6 @@ from vpbench.analysis.footnotes import Footnotes, preparations, run_marks
 from vpbench.analysis.rows import as_frame, group_by_seed, intervals, measured_row, pooled, published_row
 from vpbench.analysis.selection import in_order, select_rows
 from vpbench.errors import UsageError
-from vpbench.escape import plain
 from vpbench.results.published_tables import (
     UNVERIFIED,
     UNVERIFIED_MARK,
@@ -30,13 +29,13 @@ from vpbench.results.published_tables import (
     for_runs,
     read_published,
 )
-from vpbench.runs.manifest import best_of_samples, contaminated, method_name, require_fields
 from vpbench.scoring.wording import mask_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from vpbench.runs.manifest import ProtocolRecord, SplitRecord
     from vpbench.runs.run import Run
 
 
@@ -71,8 +70,8 @@ class Leaderboard:
     """Runs that may be compared, and their means.
 
     Attributes:
-        protocol: ``name``, ``version``, ``hash`` and ``definition``, from the manifests.
-        split: ``name``, ``hash`` and ``total``, from the manifests.
+        protocol: under which protocol.
+        split: on which split.
         clips: number of clips that every run scored.
         flow: name of the flow that the scored clips have.
         versions: the vpbench versions that made the runs.
@@ -90,8 +89,8 @@ class Leaderboard:
         notes: further remarks.
     """
 
-    protocol: dict[str, Any]
-    split: dict[str, Any]
+    protocol: ProtocolRecord
+    split: SplitRecord
     clips: int
     flow: str
     versions: tuple[str, ...]
@@ -117,16 +116,16 @@ class Leaderboard:
     @property
     def steps(self) -> int:
         """Number of frames that the protocol predicts."""
-        return int(self.protocol["definition"]["targets"])
+        return self.protocol.definition.targets
 
     @property
     def caption(self) -> str:
         """What was scored, on what, and how, in a sentence or two."""
-        definition = self.protocol["definition"]
+        protocol, definition = self.protocol, self.protocol.definition
         return (
-            f"Split {plain(self.split['name'])}, {self.clips} of {self.split['total']} clips; "
-            f"protocol {plain(self.protocol['name'])}, version {self.protocol['version']} "
-            f"({plain(self.protocol['hash'])}): {definition['inputs']} frames in, {self.steps} out; "
+            f"Split {self.split.name}, {self.clips} of {self.split.total} clips; "
+            f"protocol {protocol.name}, version {protocol.version} "
+            f"({protocol.hash}): {definition.inputs} frames in, {self.steps} out; "
             f"{mask_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
         )
 
@@ -162,16 +161,15 @@ def build(
     Raises:
         UsageError: no runs, or runs that cannot stand in one table: another protocol, split or set of clips,
             or not complete; or nothing that is to be selected. The message names the runs and the difference.
-        VpbenchError: a manifest lacks what a table prints, or a metric is not installed.
+        VpbenchError: a metric is not installed.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
     if not runs:
         raise UsageError("A leaderboard needs at least one run; name the folders of runs.")
-    require_fields(runs)
     first = runs[0].manifest
     tables = for_runs(
-        first["protocol"]["name"],
-        first["split"]["name"],
+        first.protocol.name,
+        first.split.name,
         tuple(read_published() if published is None else published),
     )
     runs, labels, printed = select_rows(
@@ -182,7 +180,7 @@ def build(
         runs = of_common_clips(runs, labels)
     require_comparable(runs, labels, allow_incomplete=allow_incomplete)
     first, clips = runs[0].manifest, clips_scored(runs[0])
-    columns, steps = score_columns(first["protocol"]["definition"]), _steps(first)
+    columns, steps = score_columns(first.protocol.definition), runs[0].targets
     every: tuple[Frame, ...] = tuple(range(1, steps + 1))
     every = every if steps <= 2 else (*every, "all")
     ranked = split_score_name(rank_by or f"{columns[0].key}_1", columns, every)
@@ -198,7 +196,7 @@ def build(
     ):  # many small products, for which threads cost more than they give
         ranges = [intervals([scores[n] for n in those], shown, every, times, level) for those in members]
         pairs = _compare(members, scores, *ranked, times, level)
-    unfair = [contaminated(run) or best_of_samples(run) for run in runs]
+    unfair = [run.contaminated or run.best_of_samples for run in runs]
     seen = np.array([any(unfair[n] for n in those) for those in members])
     rows, marks = [], []
     for number, those in enumerate(members):
@@ -229,11 +227,11 @@ def build(
     for facts, own in zip(rows, marks, strict=True):
         facts["footnotes"] = "; ".join(footnotes.texts[mark] for mark in own)
     return Leaderboard(
-        protocol=first["protocol"],
-        split=first["split"],
+        protocol=first.protocol,
+        split=first.split,
         clips=clips,
         flow=" or ".join(sorted({_flow(run) for run in runs})),
-        versions=tuple(sorted({plain(run.manifest["environment"]["vpbench"]) for run in runs})),
+        versions=tuple(sorted({run.manifest.environment.vpbench for run in runs})),
         columns=shown,
         frames=every if steps <= 2 else ("all", 1, steps),
         rows=as_frame(rows),
@@ -241,31 +239,23 @@ def build(
         published=tuple(printed),
         marks=tuple(tuple(row_marks) for row_marks in marks),
         footnotes=footnotes.texts,
-        notes=tuple(_notes([table for table, _ in printed], clips, first["split"]["total"], scored, common)),
+        notes=tuple(_notes([table for table, _ in printed], clips, first.split.total, scored, common)),
     )
-
-
-def _steps(manifest: dict[str, Any]) -> int:
-    return int(manifest["protocol"]["definition"]["targets"])
 
 
 def _flow(run: Run) -> str:
-    flow = run.manifest["prepared"].get("flow")
-    return plain(
-        (flow.get("name") if isinstance(flow, dict) else None)
-        or run.manifest["protocol"]["definition"]["flow"]
-    )
+    return str(run.manifest.prepared.flow.get("name") or run.manifest.protocol.definition.flow)
 
 
 def _group_label(runs: Sequence[Run], labels: Sequence[str], those: Sequence[int]) -> str:
     """The method's name, with the number of seeds where another row has that name."""
-    name = method_name(runs[those[0]])
+    name = runs[those[0]].method
     taken = {label for n, label in enumerate(labels) if n not in those}
     return f"{name} ({len(those)} seeds)" if name in taken else name
 
 
 def _seeds(runs: Sequence[Run]) -> str:
-    seeds = [plain(run.manifest["predictor"]["description"]["seed"]) for run in runs]
+    seeds = [str(run.seed) for run in runs]
     return (
         f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(seeds)}); n is the smallest; an "
         "interval is that of the mean, over clips and not over seeds"

@@ -11,7 +11,6 @@ import pandas as pd
 
 from vpbench.analysis.bootstrap import enough, percentile_interval, ratios
 from vpbench.analysis.comparable import clips_scored
-from vpbench.escape import plain
 from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from vpbench.runs.run import Run
 from vpbench.analysis.columns import ByClip, Column
-from vpbench.runs.manifest import _said, _samples, _training_data, best_of_samples, contaminated, method_name
 
 # Options of predictors that tell the trainings of one method apart, not the methods.
 _OF_TRAINING = ("weights", "checkpoint", "seed")
@@ -33,18 +31,17 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
     number of parameters and what is scored of how many samples are equal.
     """
     members: dict[Any, list[int]] = defaultdict(list)
-    seeds = [_said(run).get("seed") for run in runs]
+    seeds = [run.seed for run in runs]
     for n, (run, seed) in enumerate(zip(runs, seeds, strict=True)):
-        predictor = run.manifest["predictor"]
-        options = dict(predictor.get("options") or {})
+        options, samples = run.manifest.predictor.options, run.manifest.samples
         key: Any = (
-            method_name(run),
+            run.method,
             str(sorted((k, v) for k, v in options.items() if k not in _OF_TRAINING)),
-            _training_data(run),
-            (run.manifest.get("cost") or {}).get("parameters"),
-            str([_samples(run).get(what) for what in ("count", "scored")]),
+            run.training_data,
+            run.parameters,
+            samples and (samples.count, samples.scored),
         )
-        members[key if isinstance(seed, int | str) else n].append(n)
+        members[n if seed is None else key].append(n)
     groups: list[list[int]] = []
     for those in members.values():
         alike = len({str(seeds[n]) for n in those}) < len(those)
@@ -167,25 +164,23 @@ def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    manifest = run.manifest
-    cost = manifest.get("cost") or {}
-    citation = (manifest.get("submission") or {}).get("citation")
+    manifest, cost = run.manifest, run.manifest.cost
     return {
-        "parameters": cost.get("parameters"),
-        "ms_per_frame": cost.get("ms_per_frame"),
-        "peak_memory_mib": cost.get("peak_memory_mib"),
-        "training_data": _training_data(run),
-        "contaminated": contaminated(run),
-        "best_of_samples": best_of_samples(run),
-        "method": method_name(run),
-        "citation": None if citation is None else plain(citation),
-        "predictor": plain(manifest["predictor"]["name"]),
-        "protocol": plain(manifest["protocol"]["name"]),
-        "protocol_version": manifest["protocol"]["version"],
-        "protocol_hash": plain(manifest["protocol"]["hash"]),
-        "split": plain(manifest["split"]["name"]),
+        "parameters": run.parameters,
+        "ms_per_frame": cost and cost.ms_per_frame,
+        "peak_memory_mib": cost and cost.peak_memory_mib,
+        "training_data": run.training_data,
+        "contaminated": run.contaminated,
+        "best_of_samples": run.best_of_samples,
+        "method": run.method,
+        "citation": manifest.submission and manifest.submission.citation,
+        "predictor": manifest.predictor.name,
+        "protocol": manifest.protocol.name,
+        "protocol_version": manifest.protocol.version,
+        "protocol_hash": manifest.protocol.hash,
+        "split": manifest.split.name,
         "clips_scored": clips_scored(run),
-        "clips_total": manifest["split"]["total"],
-        "prepared_hash": plain(manifest["prepared"]["hash"]),
-        "vpbench": plain(manifest["environment"]["vpbench"]),
+        "clips_total": manifest.split.total,
+        "prepared_hash": manifest.prepared.hash,
+        "vpbench": manifest.environment.vpbench,
     }

@@ -97,7 +97,7 @@ _protocol_option = click.option(
 
 def labels_of(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     """The runs' labels, which are names of folders."""
-    from vpbench.runs.run import LABEL
+    from vpbench.runs.manifest import LABEL
 
     if labels and len(labels) != len(specs):
         raise UsageError(

@@ -34,4 +34,4 @@ def prepare(
     scheduler = dask_scheduler(executor_name, scheduler)
     with opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler, out) as opened:
         clips = opened.clips
-        click.echo(f"{len(clips.contents)} clips of split '{clips.split['name']}' are prepared in {out}.")
+        click.echo(f"{len(clips.contents)} clips of split '{clips.split.name}' are prepared in {out}.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vpbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vpbench.runs.run import Run
 
 # option: (question on a terminal, what it is)
 _ASKED = {
@@ -55,28 +58,29 @@ def submit(
 
     read = read_untrusted(run)
     check_run(read, partial=partial)
-    split = read.manifest["split"]
-    told = _ask({key: given[key] for key in _ASKED}, read.manifest["predictor"]["description"])
+    split = read.manifest.split
+    told = _ask({key: given[key] for key in _ASKED}, read)
     submission = Submission(
         method=told["method"],
         citation=_citation(told["citation"]),
         training_data=told["training_data"],
         test_clips_seen=told["test_clips_seen"] == "yes",
         code_url=code_url,
-        partial=split["scored"] < split["total"],
+        partial=split.scored < split.total,
         submitted=datetime.now(UTC).date().isoformat(),
     )
     folder = put(read, submission, root, force=force)
     click.echo(f"{folder} is written. Next: vpbench standings {root}")
 
 
-def _ask(given: dict[str, str | None], described: dict[str, Any]) -> dict[str, str]:
+def _ask(given: dict[str, str | None], run: Run) -> dict[str, str]:
     """What was given, and the answers to questions about the rest.
 
     Raises:
         UsageError: something is missing and there is no terminal; names the options.
     """
     known = {key: value for key, value in given.items() if value is not None}
+    described = run.recorded.predictor.description
     if isinstance(described.get("training_data"), str):
         known.setdefault("training_data", described["training_data"])
     if described.get("contaminated") is True:

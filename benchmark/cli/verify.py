@@ -56,7 +56,7 @@ def verify(
     read = read_untrusted(run)
     context = click.get_current_context()
     if context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT:
-        data = data if read.manifest["split"]["name"] == "ucf101-every10th" else None
+        data = data if read.manifest.split.name == "ucf101-every10th" else None
     found = evaluate_again(
         read,
         model=model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -79,9 +79,7 @@ def open_clips(
     if data is not None and data.is_dir() and out is None and (is_prepared(data) or is_archive(data)):
         clips = _open(data, split)
         clips.check_serves(protocol)
-        _say_missing(
-            clips.split["name"], clips.split["total"], clips.split["missing"], data, require_all, warn
-        )
+        _say_missing(clips.split.name, clips.split.total, clips.split.missing, data, require_all, warn)
         if only is not None:
             clips = clips.only(_all_of(only, clips.contents, f"{data}"))
         wanted = min(len(clips.contents), limit or len(clips.contents))
@@ -94,7 +92,7 @@ def open_clips(
     found.check_length(protocol.frames, protocol.name)
     sources = find_sources(found, data)
     if only is None:
-        _say_missing(found.name, len(found.clips), list(sources.missing), data, require_all, warn)
+        _say_missing(found.name, len(found.clips), sources.missing, data, require_all, warn)
     selected = [clip.index for clip in found.clips if clip.index in sources.found][:limit]
     if only is not None:
         only = _all_of(only, selected, f"split '{found.name}'" + (f" in {data}" if data else ""))
@@ -136,8 +134,8 @@ def _open(data: Path, split: str | Split | None) -> PreparedClips:
         known = _split(split or "ucf101-every10th")
         return open_archive(data, known.name, known.hash, (clip.index for clip in known.clips))
     clips = open_prepared(data)
-    if split is not None and (wanted := _split(split)).hash != clips.split["hash"]:
-        raise UsageError(f"{data} holds clips of split '{clips.split['name']}', not '{wanted.name}'.")
+    if split is not None and (wanted := _split(split)).hash != clips.split.hash:
+        raise UsageError(f"{data} holds clips of split '{clips.split.name}', not '{wanted.name}'.")
     return clips
 
 
@@ -152,7 +150,7 @@ def _all_of(only: Collection[int], there: Collection[int], where: str) -> list[i
 def _say_missing(
     name: str,
     total: int,
-    missing: list[str],
+    missing: Sequence[str],
     data: Path | None,
     require_all: bool,
     warn: Callable[[str], None],

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, ValidationError, convert
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
@@ -45,13 +46,29 @@ def flow_image_names(inputs: int, targets: int) -> list[str]:
     return [f"pred_{inputs}_flow.png", *(f"target_{k}_flow.png" for k in range(1, targets))]
 
 
+class PreparedSplit(Struct, frozen=True, kw_only=True):
+    """The split that clips were prepared of.
+
+    Attributes:
+        name: the split's.
+        hash: the split's.
+        total: number of clips in the split.
+        missing: names of the sources that were not found.
+    """
+
+    name: str
+    hash: str
+    total: int
+    missing: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class PreparedClips:
     """A folder of prepared clips, opened.
 
     Attributes:
         folder: where it is.
-        split: ``name``, ``hash``, ``total`` (clips in the split), ``missing`` (sources not found).
+        split: of which split.
         geometry: see :func:`geometry`.
         flow: estimator, parameters and version that made the flow.
         decoder: what decoded the videos.
@@ -59,7 +76,7 @@ class PreparedClips:
     """
 
     folder: Path
-    split: dict[str, Any]
+    split: PreparedSplit
     geometry: dict[str, Any]
     flow: dict[str, Any]
     decoder: dict[str, Any]
@@ -125,9 +142,14 @@ def open_prepared(folder: Path) -> PreparedClips:
     try:
         contents = {int(index): str(content) for index, content in manifest["clips"].items()}
         return PreparedClips(
-            folder, manifest["split"], manifest["geometry"], manifest["flow"], manifest["decoder"], contents
+            folder,
+            convert(manifest["split"], PreparedSplit),
+            manifest["geometry"],
+            manifest["flow"],
+            manifest["decoder"],
+            contents,
         )
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
         raise VpbenchError(f"{path} is damaged: {error!r}. Prepare the clips again.") from None
 
 
@@ -173,12 +195,9 @@ def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int
         contents[index] = digest.hexdigest()
     return PreparedClips(
         folder=folder,
-        split={
-            "name": name,
-            "hash": split_hash,
-            "total": total,
-            "missing": [str(i) for i in sorted(known - set(found))],
-        },
+        split=PreparedSplit(
+            name=name, hash=split_hash, total=total, missing=tuple(map(str, sorted(known - set(found))))
+        ),
         geometry={"inputs": 4, "targets": targets, "first_frame": 0, "size": None},
         flow=ARCHIVE_FLOW,
         decoder={"name": "archive"},

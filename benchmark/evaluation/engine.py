@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 from vpbench.clips.prepared import PreparedClips, load_clip
 from vpbench.errors import UsageError
+from vpbench.evaluation.manifests import new_manifests, now
 from vpbench.evaluation.prediction import Asked, predict_clips, predictor_here, runs_in_parent
 from vpbench.files import lock_folder, make_folder, write_atomic
 from vpbench.parallel.processes import limit_threads, map_in_order, result, submit
 from vpbench.predictors.predictor import Predictor, check_fits
 from vpbench.predictors.samples import Samples, Tally
 from vpbench.predictors.spec import PredictorSpec
-from vpbench.runs.manifest import _manifests, _now
-from vpbench.runs.run import LABEL, Run, read_run
+from vpbench.runs.manifest import LABEL, Cost
+from vpbench.runs.run import Run, read_run
 from vpbench.runs.writer import RunWriter
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import Scores, check_metrics, is_counted, score_clip
@@ -234,14 +235,14 @@ def evaluate_clips(
         raise UsageError(f"Predictor '{spec.name}' is deterministic; there are no samples to draw.")
     if predictor.stochastic:
         samples = samples or Samples()
-    manifests = _manifests(predictor, spec, label, clips, protocol, samples)
+    manifests = new_manifests(predictor, spec, label, clips, protocol, samples)
     for manifest in manifests:
-        if not LABEL.fullmatch(manifest["label"]):
+        if not LABEL.fullmatch(manifest.label):
             raise UsageError(
-                f"'{manifest['label']}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - "
+                f"'{manifest.label}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - "
                 "only, at most 100."
             )
-    folders = [out / clips.split["name"] / protocol.name / manifest["label"] for manifest in manifests]
+    folders = [out / clips.split.name / protocol.name / manifest.label for manifest in manifests]
     kept = protocol.targets if save_predictions else 0
     with ExitStack() as locks:
         for folder in folders:
@@ -279,15 +280,15 @@ def evaluate_clips(
                 peak = max(peak, _peak_mib() if in_parent else outcome.peak_mib)
                 if progress:
                     progress()
-            cost = {
-                "ms_per_frame": round(statistics.median(seconds) / protocol.targets * 1e3, 3)
+            cost = Cost(
+                ms_per_frame=round(statistics.median(seconds) / protocol.targets * 1e3, 3)
                 if seconds and predictor.timed
                 else None,
-                "frames_timed": len(seconds) * job.draws * protocol.targets if predictor.timed else 0,
-                "peak_memory_mib": round(peak, 1),
-                "parameters": manifests[0]["predictor"]["description"].get("parameters"),
-            }
+                frames_timed=len(seconds) * job.draws * protocol.targets if predictor.timed else 0,
+                peak_memory_mib=round(peak, 1),
+                parameters=manifests[0].predictor.description.get("parameters"),
+            )
             for writer in writers:
                 if not writer.complete:
-                    writer.finish({"finished": _now(), "cost": cost})
+                    writer.finish(now(), cost)
         return tuple(read_run(folder) for folder in folders)

@@ -24,7 +24,6 @@ from vpbench.parallel.processes import SerialExecutor
 from vpbench.predictors.frames_folder import FramesFolder
 from vpbench.predictors.predictor import check_fits, check_predictions
 from vpbench.predictors.spec import PredictorSpec, predictor_names
-from vpbench.runs.manifest import protocol_of, split_of
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import Sources, find_sources
@@ -55,7 +54,7 @@ class RunFrames:
         self, run: Run, *, again: bool = True, models: Sequence[PredictorSpec] = (), device: str = "cpu"
     ) -> None:
         self.run = run
-        self.protocol = protocol_of(run.manifest)
+        self.protocol = run.protocol()
         self._again, self._models, self._device = again, models, device
         self._predictor: Predictor | VpbenchError | None = None
 
@@ -74,7 +73,7 @@ class RunFrames:
         if isinstance(self._predictor, VpbenchError):
             raise self._predictor
         saved = isinstance(self._predictor, FramesFolder)
-        name = plain(self.run.manifest["label"])
+        name = self.run.label
         inputs = clip.inputs.astype(np.float32) / np.float32(255)
         try:
             made = next(iter(self._predictor.predict_clips([clip.index], [inputs], self.protocol.targets)))
@@ -118,27 +117,27 @@ class RunFrames:
         Raises:
             VpbenchError: it cannot be, and why.
         """
-        said = self.run.manifest["predictor"]
-        name, options = str(said.get("name")), said.get("options")
+        said = self.run.recorded.predictor
+        name = said.name
         if not self._again:
             raise VpbenchError("the run saved no frames, and the predictor is not to be run again")
         spec = next((one for one in self._models if one.identity()["name"] == name), None)
-        if spec is None and name in predictor_names() and isinstance(options, dict):
+        if spec is None and name in predictor_names():
             spec = PredictorSpec(
-                name, tuple(sorted((str(key), str(value)) for key, value in options.items()))
+                name, tuple(sorted((str(key), str(value)) for key, value in said.options.items()))
             )
         if spec is None:
             raise VpbenchError(
                 f"the run saved no frames, and its predictor '{plain(name)}' is not installed here; "
                 "name it with --model, or run it with --save-predictions"
             )
-        different = _difference(spec.identity(), said)
+        different = _difference(spec.identity(), said.identity())
         predictor = None if different else spec.create(self._device)
         if predictor is not None:
             check_fits(predictor, name, self.protocol.inputs, self.protocol.targets, self.protocol.name)
             if predictor.stochastic:
                 raise VpbenchError("the run saved no frames, and its predictor draws other ones each time")
-            different = _difference(predictor.describe(), said.get("description") or {})
+            different = _difference(predictor.describe(), said.description)
         if predictor is None or different:
             raise VpbenchError(
                 f"the run saved no frames, and predictor '{plain(name)}' as it is here is another: {different}"
@@ -166,13 +165,13 @@ class ClipFinder:
     split: str | None = None
     data: Path | None = None
 
-    def find(self, manifest: dict[str, Any], indices: Iterable[int]) -> tuple[dict[int, Clip], list[int]]:
+    def find(self, run: Run, indices: Iterable[int]) -> tuple[dict[int, Clip], list[int]]:
         """Load clips that a run scored, with their targets and flow.
 
         Where the cache lacks some of them and their sources are found, these are prepared there.
 
         Args:
-            manifest: the run's.
+            run: the run.
             indices: which clips.
 
         Returns:
@@ -183,10 +182,9 @@ class ClipFinder:
             UsageError: the split or its sources are not found, or are not those of the run.
             VpbenchError: clips are damaged.
         """
-        protocol = protocol_of(manifest)
+        protocol = run.protocol()
         wanted = sorted(set(indices))
-        prepared = self._open(manifest, protocol, wanted)
-        scored = manifest["prepared"]["clips"]
+        prepared = self._open(run, protocol, wanted)
         missing = [index for index in wanted if index not in prepared.contents]
         if missing:
             raise UsageError(
@@ -199,20 +197,19 @@ class ClipFinder:
             )
             for index in wanted
         }
-        return clips, [index for index in wanted if scored.get(str(index)) != prepared.contents[index]]
+        return clips, [index for index in wanted if run.clips.get(index) != prepared.contents[index]]
 
-    def _open(self, manifest: dict[str, Any], protocol: Protocol, wanted: list[int]) -> PreparedClips:
+    def _open(self, run: Run, protocol: Protocol, wanted: list[int]) -> PreparedClips:
         data = self.data
         if data is not None and data.is_dir() and is_prepared(data):
             clips = open_prepared(data)
-            if clips.split["hash"] != manifest["split"]["hash"]:
-                scored = plain(manifest["split"]["name"])
+            if clips.split.hash != run.recorded.split.hash:
                 raise UsageError(
-                    f"{data} holds clips of split '{clips.split['name']}'; the run scored '{scored}'."
+                    f"{data} holds clips of split '{clips.split.name}'; the run scored '{run.manifest.split.name}'."
                 )
             clips.check_serves(protocol)
             return clips
-        split = split_of(manifest, self.split)
+        split = run.split(self.split)
         if data is not None and data.is_dir() and is_archive(data):
             clips = open_archive(data, split.name, split.hash, (clip.index for clip in split.clips))
             clips.check_serves(protocol)

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vpbench.clips.opening import Progress, no_progress, open_clips
 from vpbench.errors import UsageError, VpbenchError
@@ -19,7 +18,7 @@ from vpbench.escape import plain
 from vpbench.evaluation.engine import evaluate_clips
 from vpbench.predictors.samples import SCORED, Samples
 from vpbench.predictors.spec import FRAMES, PredictorSpec, predictor_names
-from vpbench.runs.manifest import split_of
+from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.untrusted import check_run
 from vpbench.scoring.built_in import BUILT_IN, get_protocol
@@ -86,17 +85,17 @@ def verify(
         VpbenchError: the run is damaged, or evaluating fails.
     """
     rules = _protocol(check_run(run, partial=True, complete=False), protocol)
-    known = split_of(run.manifest, split)
+    known = run.split(split)
     spec, source = _predictor(run, model)
     predictor = spec.create(device)
-    weights = run.manifest["predictor"]["description"].get("weights")
+    weights = run.recorded.predictor.description.get("weights")
     if not spec.name.startswith(FRAMES) and predictor.describe().get("weights") != weights:
         raise UsageError(f"Predictor '{spec.name}' has other weights than the run (hash {plain(weights)}).")
     samples = _samples(run) if predictor.stochastic else None
-    if ("samples" in run.manifest) != predictor.stochastic and not spec.name.startswith(FRAMES):
+    if (run.manifest.samples is not None) != predictor.stochastic and not spec.name.startswith(FRAMES):
         raise UsageError(f"Predictor '{spec.name}' and the run do not agree on whether it is stochastic.")
-    clips = [int(index) for index in run.manifest["prepared"]["clips"]]
-    if run.manifest["status"] != "complete":
+    clips = list(run.clips)
+    if not run.manifest.complete:
         clips = sorted(set(run.scores["clip"].tolist()))
         warn(f"The run is not complete; the {len(clips)} clips that it scored are verified.")
     if not clips:
@@ -104,7 +103,7 @@ def verify(
     with (
         open_clips(known, data, rules, only=clips, workers=workers, warn=warn, progress=progress) as opened,
         tempfile.TemporaryDirectory(prefix="vpbench-") as folder,
-        progress(f"Verifying {run.manifest['label']}", len(clips)) as step,
+        progress(f"Verifying {run.label}", len(clips)) as step,
     ):
         made = evaluate_clips(
             predictor,
@@ -118,8 +117,8 @@ def verify(
             samples=samples,
             progress=step,
         )
-    kind = run.manifest.get("samples", {}).get("scored", "best")
-    again = made[SCORED.index(kind)] if len(made) > 1 else made[0]
+    drawn = run.manifest.samples
+    again = made[SCORED.index(drawn.scored)] if drawn and len(made) > 1 else made[0]
     return _compare(run, again, source, tolerance)
 
 
@@ -144,31 +143,30 @@ def _predictor(run: Run, model: str | None) -> tuple[PredictorSpec, str]:
         raise VpbenchError(f"{saved} is a symbolic link, which is not followed.")
     if model is None and saved.is_dir():
         return PredictorSpec(f"{FRAMES}{saved}"), "its saved predictions"
-    said = run.manifest["predictor"]
-    name = plain(said["name"])
+    said, name = run.recorded.predictor, run.manifest.predictor.name
     if model is not None:
         spec = PredictorSpec.parse(model)
-    elif said["name"] in predictor_names():
-        options = ((str(key), str(value)) for key, value in said["options"].items())
-        spec = PredictorSpec(said["name"], tuple(sorted(options)))
+    elif said.name in predictor_names():
+        options = ((str(key), str(value)) for key, value in said.options.items())
+        spec = PredictorSpec(said.name, tuple(sorted(options)))
     else:
         raise UsageError(
             f"{run.folder} has no saved predictions, and its predictor '{name}' is not installed here. "
             "Name it with --model, or run it with --save-predictions."
         )
-    here = spec.identity()
+    here, there = spec.identity(), said.identity()
     for key in ("sha256", "class", "options"):
-        if here.get(key) != said.get(key):
+        if here.get(key) != there.get(key):
             raise UsageError(
-                f"The run is of predictor '{name}' with {key} {plain(said.get(key))}; '{spec.name}' has "
+                f"The run is of predictor '{name}' with {key} {plain(there.get(key))}; '{spec.name}' has "
                 f"{plain(here.get(key))}."
             )
     return spec, f"predictor '{plain(spec.name)}'"
 
 
 def _samples(run: Run) -> Samples | None:
-    drawn = run.manifest.get("samples")
-    return None if drawn is None else Samples(drawn["count"], drawn["seed"])
+    drawn = run.manifest.samples
+    return None if drawn is None else Samples(drawn.count, drawn.seed)
 
 
 def _compare(run: Run, again: Run, source: str, tolerance: float) -> Verification:
@@ -195,21 +193,22 @@ def _compare(run: Run, again: Run, source: str, tolerance: float) -> Verificatio
     return Verification(frames, tuple(run.metrics), source, changed, largest, first, allowed)
 
 
-def _changes(then: dict[str, Any], now: dict[str, Any]) -> tuple[str, ...]:
+def _changes(then: Manifest, now: Manifest) -> tuple[str, ...]:
     """What differs of that on which the last bits of scores depend, in words."""
-    saved = now["predictor"]["name"].startswith(FRAMES)  # by which torch and the device do not matter
+    saved = now.predictor.name.startswith(FRAMES)  # by which torch and the device do not matter
     changes = []
-    old, new = then["predictor"].get("distribution"), now["predictor"].get("distribution")
+    old, new = then.predictor.distribution, now.predictor.distribution
     if old != new and not saved:
         changes.append(f"predictor of {plain(old)}, now {plain(new)}")
     for key in _VERSIONS:
-        old, new = then["environment"].get(key), now["environment"].get(key)
+        old, new = getattr(then.environment, key), getattr(now.environment, key)
         if old != new and not (saved and key in ("torch", "device")):
             changes.append(f"{key} {plain(old)}, now {plain(new)}")
-    old, new = then["prepared"]["clips"], now["prepared"]["clips"]
-    differing = [index for index in new if old.get(index) != new[index]]
+    clips = now.prepared.clips
+    differing = [index for index in clips if then.prepared.clips.get(index) != clips[index]]
     if differing:
         changes.append(
-            f"{len(differing)} of {len(new)} prepared clips differ in pixels or flow, clip {differing[0]} is the first"
+            f"{len(differing)} of {len(clips)} prepared clips differ in pixels or flow, clip {differing[0]} is the "
+            "first"
         )
     return tuple(changes)

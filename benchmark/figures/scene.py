@@ -10,10 +10,8 @@ import numpy as np
 
 from vpbench.analysis.leaderboard import build
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.escape import plain
 from vpbench.evaluation.replay import ClipFinder, RunFrames
 from vpbench.figures.choose import check_clips, choose_clips
-from vpbench.runs.manifest import protocol_of
 from vpbench.scoring.masks import moving_area
 
 if TYPE_CHECKING:
@@ -104,8 +102,8 @@ def gather(
             differs or [index for index, why in chosen.items() if why[0].startswith("median")] or [*chosen]
         )[0]
     check_clips([clip], runs)
-    protocol = protocol_of(runs[0].manifest)
-    found = finder.find(runs[0].manifest, [clip])[0][clip]
+    protocol = runs[0].protocol()
+    found = finder.find(runs[0], [clip])[0][clip]
     rows = []
     for run, label in zip(runs, labels, strict=True):
         try:
@@ -124,7 +122,7 @@ def gather(
         for k in range(protocol.targets)
     )
     caption = (
-        f"Clip {clip} of split {plain(board.split['name'])}; protocol {protocol.name}, version {protocol.version} "
+        f"Clip {clip} of split {board.split.name}; protocol {protocol.name}, version {protocol.version} "
         f"({protocol.hash})"
     )
     return Scene(found, protocol, tuple(rows), masks, caption)

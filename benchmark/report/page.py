@@ -20,7 +20,6 @@ from vpbench.figures.choose import check_clips, choose_clips
 from vpbench.figures.labels import parts
 from vpbench.report import table
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
-from vpbench.runs.manifest import protocol_of
 from vpbench.tables import notes as reading
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
     runs = list({run.folder.resolve(): run for run in runs}.values())
     board = build(runs, group=False)  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
-    protocol = protocol_of(runs[0].manifest)
+    protocol = runs[0].protocol()
     frames = wishes.frames or tuple(sorted({1, protocol.targets}))
     for frame in frames:
         if not 1 <= frame <= protocol.targets:
@@ -97,7 +96,7 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
     level = LEVELS[0]
     clips: dict[int, Clip] = {}
     try:
-        clips, other = wishes.finder.find(runs[0].manifest, chosen)
+        clips, other = wishes.finder.find(runs[0], chosen)
     except VpbenchError as error:
         remarks.append(f"No frames are shown: {error}")
     else:
@@ -169,7 +168,7 @@ def _render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(text("page.html")).render(
-        title=plain(wishes.title or f"{board.split['name']}, {board.protocol['name']}"),
+        title=plain(wishes.title or f"{board.split.name}, {board.protocol.name}"),
         # Only this style and this script may act in the page, whatever a name might smuggle in.
         policy=(
             f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -199,9 +198,9 @@ def _digest(text: str) -> str:
 def _facts(board: Leaderboard, runs: Sequence[Run]) -> list[tuple[str, str]]:
     protocol, split = board.protocol, board.split
     return [
-        (f"Protocol {plain(protocol['name'])}", plain(protocol["hash"])),
-        (f"Split {plain(split['name'])}", plain(split["hash"])),
-        ("Prepared clips", ", ".join(sorted({plain(run.manifest["prepared"]["hash"]) for run in runs}))),
+        (f"Protocol {protocol.name}", protocol.hash),
+        (f"Split {split.name}", split.hash),
+        ("Prepared clips", ", ".join(sorted({run.manifest.prepared.hash for run in runs}))),
     ]
 
 

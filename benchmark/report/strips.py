@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vpbench.figures import pictures
-from vpbench.runs.manifest import protocol_of
 from vpbench.scoring.masks import moving_area
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ def _strip(
 ) -> Strip:
     target = clip.targets[frame - 1]
     mask = moving_area(
-        protocol_of(runs[0].manifest).mask,
+        runs[0].protocol().mask,
         None if clip.flows is None else clip.flows[frame - 1],
         None if clip.flow_images is None else clip.flow_images[frame - 1],
     )

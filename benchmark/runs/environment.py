@@ -7,10 +7,11 @@ import subprocess
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from vpbench.runs.manifest import Environment
 
 
-def environment(device: str, torch: bool) -> dict[str, Any]:
+def environment(device: str, torch: bool) -> Environment:
     """Versions, platform and device, for a run's manifest.
 
     Args:
@@ -20,20 +21,21 @@ def environment(device: str, torch: bool) -> dict[str, Any]:
     import cv2
     import numpy as np
 
-    facts: dict[str, Any] = {
-        "vpbench": version("vpbench"),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "scipy": version("scipy"),
-        "platform": platform.platform(),
-        "device": device,
-    }
+    with_torch = None
     if torch:
         with suppress(PackageNotFoundError):  # predictors in the parent process need not be made with torch
-            facts["torch"] = version("torch")
-    return facts
+            with_torch = version("torch")
+    return Environment(
+        vpbench=version("vpbench"),
+        commit=_commit(),
+        python=platform.python_version(),
+        numpy=np.__version__,
+        opencv=cv2.__version__,
+        scipy=version("scipy"),
+        platform=platform.platform(),
+        device=device,
+        torch=with_torch,
+    )
 
 
 def _commit() -> str | None:

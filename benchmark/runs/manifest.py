@@ -1,241 +1,359 @@
-"""The protocol and the split that a run's manifest names. It may come from a stranger, and is checked."""
+"""The manifest of a run: what was run, on what, where and at what cost. It may come from a stranger.
+
+It is read and checked here, once, into frozen objects. Of each manifest there are two: one as the file has it, for
+what must compare equal (:attr:`vpbench.runs.run.Run.recorded`), and one whose texts are harmless wherever they are
+shown (:attr:`vpbench.runs.run.Run.manifest`), from :func:`harmless`.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from typing import Annotated, Any, Literal
 
-from vpbench.clips.prepared import PreparedClips
-from vpbench.errors import UsageError, VpbenchError, with_place
+import msgspec
+from msgspec import Meta, Struct
+
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.predictors.predictor import Predictor
-from vpbench.predictors.samples import SCORED, Samples, Scored
-from vpbench.predictors.spec import PredictorSpec
-from vpbench.runs.run import KIND, SCHEMA, Run
-from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.predictors.samples import SCORED, Scored
 from vpbench.scoring.protocol import Protocol
-from vpbench.splits import BUILT_IN as SPLITS
-from vpbench.splits import Split, get_split
 
-if TYPE_CHECKING:
-    from vpbench.runs.run import Run
+KIND = "vpbench-run"
+SCHEMA = 1
+# What may be a label, which names a folder.
+LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Measure = Annotated[float, Meta(ge=0)] | Count
 
 
-def split_of(manifest: dict[str, Any], given: str | None = None) -> Split:
-    """The split that a run was scored on.
+class PredictorRecord(Struct, frozen=True, kw_only=True):
+    """Which predictor predicted.
 
-    Args:
-        manifest: the run's. Its name opens a list that comes with vpbench, never a path.
-        given: name, folder or CSV file of the split, which must be the run's; needed where it is none of vpbench's.
-
-    Raises:
-        UsageError: the split is not found, or is not the run's.
+    Attributes:
+        name: as for ``--model``, without the options; ``frames:FOLDER`` for predictions that were read.
+        options: its options.
+        sha256: of its file, source or frames, where it is no installed predictor.
+        class_: where an installed predictor's class is, ``module:Class``.
+        distribution: name and version of the package that brings it.
+        description: what it says of itself (:meth:`vpbench.Predictor.describe`), JSON data.
     """
-    name, split_hash = manifest["split"]["name"], manifest["split"]["hash"]
-    if given is None and name not in SPLITS:
-        raise UsageError(
-            f"The run's split '{plain(name)}' is not one of vpbench's; give its folder or CSV file as --split."
-        )
-    split = get_split(given or name)
-    if split.hash != split_hash:
-        raise UsageError(
-            f"The run's split '{plain(name)}' (hash {plain(split_hash)}) is not this '{split.name}' "
-            f"(hash {split.hash}); give the list that was scored as --split."
-        )
-    return split
 
+    name: str
+    options: dict[str, Any] = {}
+    sha256: str | None = None
+    class_: str | None = msgspec.field(name="class", default=None)
+    distribution: str | None = None
+    description: dict[str, Any] = {}
 
-def protocol_of(manifest: dict[str, Any]) -> Protocol:
-    """The protocol that a run was made under, from its manifest.
+    def __post_init__(self) -> None:
+        if not isinstance(self.description.get("marks") or [], list):
+            raise ValueError("'marks' must be a list of texts")
 
-    Raises:
-        VpbenchError: the definition is damaged, or does not have the hash that the manifest states.
-    """
-    said = manifest["protocol"]
-    known = BUILT_IN.get(said["name"])
-    if known is not None and known.hash == said["hash"]:
-        return known
-    where = f"The protocol in the manifest of run '{plain(manifest['label'])}' is damaged"
-    try:
-        protocol = from_definition(said["definition"], where)
-    except UsageError as error:
-        raise VpbenchError(str(error)) from None
-    if protocol.hash != said["hash"]:
-        raise VpbenchError(
-            f"The manifest of run '{plain(manifest['label'])}' is damaged: its protocol's definition has the hash "
-            f"{protocol.hash}, not {plain(said['hash'])}."
-        )
-    return protocol
-
-
-def method_name(run: Run) -> str:
-    """The method that a run is of: as its predictor or its submission says, else the predictor's name."""
-    said = _said(run).get("method") or (run.manifest.get("submission") or {}).get("method")
-    return plain(said or run.manifest["predictor"]["name"])
-
-
-def contaminated(run: Run) -> bool:
-    """Whether the predictor, or who submitted the run, says that test clips were trained on."""
-    seen = (run.manifest.get("submission") or {}).get("test_clips_seen", False)
-    return bool(_said(run).get("contaminated", False)) or bool(seen)
-
-
-def best_of_samples(run: Run) -> bool:
-    """Whether its scores are those of the best of several samples, which only the truth can tell."""
-    return _samples(run).get("scored") == "best" and _samples(run).get("count") != 1
-
-
-def _samples(run: Run) -> dict[str, Any]:
-    return run.manifest.get("samples") or {}
-
-
-def _said(run: Run) -> dict[str, Any]:
-    said = run.manifest["predictor"].get("description")
-    return said if isinstance(said, dict) else {}
-
-
-def _training_data(run: Run) -> str | None:
-    training = (run.manifest.get("submission") or {}).get("training_data") or _said(run).get("training_data")
-    return None if training is None else plain(training)
-
-
-def require_fields(runs: Sequence[Run]) -> None:
-    """Check that the manifests have what a table prints.
-
-    Raises:
-        VpbenchError: fields are missing or of the wrong type; names the file.
-    """
-    for run in runs:
-        if not _has_fields(run):
-            raise VpbenchError(
-                f"{run.folder / 'manifest.json'} is damaged: fields that a table prints are missing or of the "
-                "wrong type."
-            )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 2**63
-
-
-def _number_or_none(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63)
-
-
-def _has_fields(run: Run) -> bool:
-    """Whether the manifest has what a table prints."""
-    manifest = run.manifest
-    try:
-        definition = manifest["protocol"]["definition"]
-        return (
-            _is_count(manifest["protocol"]["version"])
-            and _is_count(manifest["split"]["total"])
-            and all(isinstance(definition[key], int) for key in ("inputs", "targets"))
-            and all(isinstance(use["masking"], str) for use in definition["metrics"].values())
-            and all(isinstance(text, str) for text in (definition["mask"]["kind"], definition["flow"]))
-            and all(
-                isinstance(text, str)
-                for text in (
-                    manifest["prepared"]["hash"],
-                    manifest["predictor"]["name"],
-                    manifest["environment"]["vpbench"],
-                )
-            )
-            and isinstance(manifest["predictor"].get("description", {}).get("marks", []), list)
-            and all(isinstance(manifest.get(key) or {}, dict) for key in ("cost", "submission", "samples"))
-            and isinstance(manifest["predictor"].get("options") or {}, dict)
-            and all(
-                _number_or_none((manifest.get("cost") or {}).get(key))
-                for key in ("ms_per_frame", "peak_memory_mib")
-            )
-            and _is_count((manifest.get("cost") or {}).get("parameters") or 0)
-        )
-    except (KeyError, TypeError, AttributeError, OverflowError):
-        return False
-
-
-def _now() -> str:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _description(predictor: Predictor, name: str) -> dict[str, Any]:
-    """What the predictor says of itself, as it will be read back from the manifest."""
-    try:
-        description: dict[str, Any] = json.loads(json.dumps(predictor.describe(), allow_nan=False))
-    except VpbenchError:
-        raise
-    except Exception as error:
-        raise VpbenchError(
-            f"Predictor '{name}': describe() must return JSON data, but: {with_place(error)}."
-        ) from error
-    return description
-
-
-def _manifests(
-    predictor: Predictor,
-    spec: PredictorSpec,
-    label: str,
-    clips: PreparedClips,
-    protocol: Protocol,
-    samples: Samples | None,
-) -> list[dict[str, Any]]:
-    """The manifests of the runs that will be made: one, or for several samples one for each way to score them."""
-    manifest = _manifest(predictor, spec, label, clips, protocol)
-    if samples is None:
-        return [manifest]
-
-    def of(scored: Scored) -> dict[str, Any]:
-        said = manifest["predictor"]["description"]
-        marks = [*(said.get("marks") or ()), samples.mark(scored, protocol)]
-        return {
-            **manifest,
-            "label": samples.run_label(label, scored),
-            "predictor": {**manifest["predictor"], "description": {**said, "marks": marks}},
-            "samples": {"count": samples.count, "seed": samples.seed, "scored": scored},
+    def identity(self) -> dict[str, Any]:
+        """Where the predictor's code comes from, as :meth:`vpbench.predictors.spec.PredictorSpec.identity` has it."""
+        facts = {
+            "name": self.name,
+            "options": self.options,
+            "sha256": self.sha256,
+            "class": self.class_,
+            "distribution": self.distribution,
         }
+        return {key: fact for key, fact in facts.items() if fact is not None}
 
-    return [of(scored) for scored in SCORED[: 1 if samples.count == 1 else None]]
+
+class MetricRecord(Struct, frozen=True, kw_only=True):
+    """A column of scores; see :class:`vpbench.MetricUse`."""
+
+    metric: str
+    masking: str
+    parameters: dict[str, Any] = {}
 
 
-def _manifest(
-    predictor: Predictor,
-    spec: PredictorSpec,
-    label: str,
-    clips: PreparedClips,
-    protocol: Protocol,
-) -> dict[str, Any]:
-    from vpbench.runs.environment import environment
+class MaskRecord(Struct, frozen=True, kw_only=True):
+    """How the moving area is found; see :class:`vpbench.MaskRule`."""
 
-    split = clips.split
-    return {
-        "kind": KIND,
-        "schema": SCHEMA,
-        "label": label,
-        "predictor": {**spec.identity(), "description": _description(predictor, spec.name)},
-        "protocol": {
-            "name": protocol.name,
-            "version": protocol.version,
-            "hash": protocol.hash,
-            "definition": protocol.definition(),
-        },
-        "split": {
-            "name": split["name"],
-            "hash": split["hash"],
-            "total": split["total"],
-            "found": split["total"] - len(split["missing"]),
-            "scored": len(clips.contents),
-        },
-        "prepared": {
-            "hash": clips.hash,
-            "flow": clips.flow,
-            "decoder": clips.decoder,
-            "clips": {str(index): content for index, content in clips.contents.items()},
-        },
-        "environment": environment(predictor.device, torch=predictor.runs_in == "parent"),
-        "started": _now(),
-        "finished": None,
-        "cost": None,
-    }
+    kind: str
+    max_motion: float | int | str | None = None
+    tau: float | int | None = None
+
+
+class ExclusionRecord(Struct, frozen=True, kw_only=True):
+    """Which frames are not counted; see :class:`vpbench.Exclusion`."""
+
+    column: str
+    at_least: float | int
+
+
+class Definition(Struct, frozen=True, kw_only=True):
+    """The definition of a protocol, which may be of another version of vpbench; see :class:`vpbench.Protocol`."""
+
+    name: str
+    version: int
+    metrics: dict[str, MetricRecord]
+    inputs: int
+    targets: Annotated[int, Meta(ge=1)]
+    first_frame: int = 0
+    size: Any = None
+    flow: str
+    mask: MaskRecord
+    exclude: ExclusionRecord | None = None
+    skip_empty: bool = False
+
+    def __post_init__(self) -> None:
+        for column in self.metrics:
+            if plain(column) != column:
+                raise ValueError(f"'metrics': '{plain(column)[:50]}' cannot be a column's name")
+
+
+class ProtocolRecord(Struct, frozen=True, kw_only=True):
+    """Under which protocol.
+
+    Attributes:
+        name: the protocol's.
+        version: the protocol's.
+        hash: its identity, 16 hex digits.
+        definition: all that fixes a score.
+    """
+
+    name: str
+    version: Count
+    hash: str
+    definition: Definition
+
+
+class SplitRecord(Struct, frozen=True, kw_only=True):
+    """On which split.
+
+    Attributes:
+        name: the split's.
+        hash: its identity, 16 hex digits.
+        total: number of its clips.
+        found: number of its clips whose sources were there.
+        scored: number of clips that the run scores.
+    """
+
+    name: str
+    hash: str
+    total: Count
+    found: Count
+    scored: Count
+
+
+class PreparedRecord(Struct, frozen=True, kw_only=True):
+    """On which prepared clips.
+
+    Attributes:
+        hash: identity of them all, 16 hex digits.
+        flow: estimator, parameters and version of their flow.
+        decoder: what decoded the videos.
+        clips: clip index → hash of its pixels and flow.
+    """
+
+    hash: str
+    flow: dict[str, Any] = {}
+    decoder: dict[str, Any] = {}
+    clips: dict[int, str]
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """Where: versions, platform and device; ``None`` where the run does not say."""
+
+    vpbench: str
+    commit: str | None = None
+    python: str | None = None
+    numpy: str | None = None
+    opencv: str | None = None
+    scipy: str | None = None
+    platform: str | None = None
+    device: str | None = None
+    torch: str | None = None
+
+
+class Cost(Struct, frozen=True, kw_only=True):
+    """At what cost.
+
+    Attributes:
+        ms_per_frame: milliseconds to predict a frame, the median; ``None`` where it was not measured.
+        frames_timed: over how many frames.
+        peak_memory_mib: the largest resident set of a process, MiB.
+        parameters: number of learnt parameters.
+    """
+
+    ms_per_frame: Measure | None = None
+    frames_timed: Count = 0
+    peak_memory_mib: Measure | None = None
+    parameters: Count | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("ms_per_frame", "peak_memory_mib"):
+            if not math.isfinite(getattr(self, key) or 0):
+                raise ValueError(f"'{key}' must be a finite number")
+
+
+class SamplesRecord(Struct, frozen=True, kw_only=True):
+    """What was drawn from a stochastic predictor: how many samples, from which seed, and how they were scored."""
+
+    count: int
+    seed: int
+    scored: Scored
+
+
+class SubmissionRecord(Struct, frozen=True, kw_only=True):
+    """What the one who submitted the run says about it; see :class:`vpbench.submission.submit.Submission`."""
+
+    method: str | None = None
+    citation: str | None = None
+    training_data: str | None = None
+    test_clips_seen: bool = False
+    code_url: str | None = None
+    partial: bool = False
+    submitted: str = ""
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What a run is of.
+
+    Attributes:
+        kind: ``vpbench-run``.
+        schema: version of this format.
+        label: the run's label, which names its folder.
+        predictor: which predictor predicted.
+        protocol: under which protocol.
+        split: on which split.
+        prepared: on which prepared clips.
+        environment: with which versions and where.
+        started: when, ISO 8601.
+        finished: when; ``None`` if the run has not finished.
+        cost: at what cost; ``None`` if the run has not finished.
+        samples: what was drawn from a stochastic predictor; ``None`` for another.
+        status: ``running`` or ``complete``.
+        submission: what was said when it was submitted; ``None`` if it was not.
+    """
+
+    kind: str
+    schema: int
+    label: str
+    predictor: PredictorRecord
+    protocol: ProtocolRecord
+    split: SplitRecord
+    prepared: PreparedRecord
+    environment: Environment
+    started: str
+    finished: str | None = None
+    cost: Cost | None = None
+    samples: SamplesRecord | None = None
+    status: Literal["running", "complete"]
+    submission: SubmissionRecord | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has finished."""
+        return self.status == "complete"
+
+
+def check_manifest(data: dict[str, Any], where: str) -> Manifest:
+    """The manifest in JSON data, with its texts as they stand there. What it says besides is ignored.
+
+    Raises:
+        VpbenchError: a field is missing or of the wrong type; names ``where`` and the field.
+    """
+    if data.get("schema") != SCHEMA:
+        raise VpbenchError(
+            f"{where} has schema {data.get('schema')}; this vpbench reads {SCHEMA}. "
+            "Install the vpbench that wrote it, or run again."
+        )
+    try:
+        manifest = msgspec.convert(data, Manifest, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise VpbenchError(f"{where} is damaged: {_in_words(str(error))}.") from None
+    except RecursionError:
+        raise VpbenchError(f"{where} is damaged: it is nested too deeply.") from None
+    if [*map(str, manifest.prepared.clips)] != [*data["prepared"]["clips"]]:
+        raise VpbenchError(f"{where} is damaged: prepared, 'clips': an index is not a plain number.")
+    return manifest
+
+
+def definition_of(protocol: Protocol) -> Definition:
+    """A protocol's definition, for the manifest of a run under it.
+
+    Raises:
+        UsageError: a column has a name that could not be shown as it is.
+    """
+    try:
+        return msgspec.convert(protocol.definition(), Definition)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"Protocol '{protocol.name}': {_in_words(str(error))}.") from None
+
+
+def manifest_data(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as JSON data, in the order of its fields; what only some runs have is left out of others."""
+    data: dict[str, Any] = msgspec.to_builtins(manifest, str_keys=True)
+    for table, keys in (
+        (data, ("samples", "submission")),
+        (data["predictor"], ("sha256", "class", "distribution")),
+        (data["environment"], ("torch",)),
+    ):
+        for key in keys:
+            if table[key] is None:
+                del table[key]
+    return data
+
+
+def harmless(manifest: Manifest) -> Manifest:
+    """The manifest with each text on one line of visible characters (:func:`vpbench.escape.plain`), fit to be shown."""
+    data = msgspec.to_builtins(manifest)
+    clips = data["prepared"].pop("clips")
+    if not "".join(clips.values()).isalnum():
+        clips = _harmless(clips)
+    shown: dict[str, Any] = _harmless(data)
+    shown["label"] = plain(manifest.label)
+    shown["prepared"]["clips"] = clips
+    return msgspec.convert(shown, Manifest)
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain(value) if value else value
+    if isinstance(value, dict):
+        return {_harmless(key): _harmless(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_harmless(inner) for inner in value]
+    return value
+
+
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "a table",
+    "array": "a list",
+    "null": "nothing",
+}
+
+
+def _in_words(error: str) -> str:
+    """What msgspec finds wrong with a field, after the tables that the field is in: ``split: 'total' …``."""
+    what, _, path = error.partition(" - at `")
+    *tables, field = re.findall(r"\w+", path.partition("$")[2]) or [""]
+    if "samples" in (*tables, field)[:1]:
+        return f"'samples' must have count, seed and scored ({' or '.join(SCORED)})"
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", what):
+        tables, field, what = [*tables, field], missing[1], "is missing"
+    elif path.startswith("key"):
+        what = "has a key of the wrong form"
+    what = re.sub(r"`([a-z |]+)`", lambda m: " or ".join(_TYPES.get(t, t) for t in m[1].split(" | ")), what)
+    what = (
+        what.replace("Expected", "must be")
+        .replace(", got", ", not")
+        .replace("Invalid enum value", "cannot be")
+    )
+    if what.startswith("'"):  # one of our own, which names the field
+        tables, field, what = [*tables, field], "", what
+    return (
+        ", ".join(filter(None, tables))
+        + (": " if any(tables) else "")
+        + f"'{field}' {what}".removeprefix("'' ")
+    )

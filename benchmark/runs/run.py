@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import read_json
-from vpbench.runs.scores import _FIXED, _read_lines
-
-KIND = "vpbench-run"
-
-
-SCHEMA = 1
-
-
-# What may be a label, which names a folder.
-LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
+from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
+from vpbench.runs.scores import FIXED, read_lines
+from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.scoring.protocol import Protocol
+from vpbench.splits import BUILT_IN as SPLITS
+from vpbench.splits import Split, get_split
 
 
 @dataclass(frozen=True)
@@ -29,19 +26,144 @@ class Run:
 
     Attributes:
         folder: where it is.
-        manifest: the manifest, as it stands in the file.
+        manifest: what it is of; each text is harmless wherever it is shown.
         scores: columns of equal length: ``clip`` and ``frame`` (int64, frame 1-based), one float64 column for
             each metric (NaN where undefined), ``moving`` (float64, fraction) and ``counted`` (bool).
+        recorded: the manifest with its texts as the file has them: to be compared, and never to be shown.
+        data: the JSON data of the file.
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     scores: dict[str, Any]
+    recorded: Manifest = field(repr=False)
+    data: dict[str, Any] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.manifest.label
 
     @property
     def metrics(self) -> list[str]:
         """Names of the metric columns, in the protocol's order."""
-        return list(self.manifest["protocol"]["definition"]["metrics"])
+        return list(self.manifest.protocol.definition.metrics)
+
+    @property
+    def targets(self) -> int:
+        """Number of frames that are predicted of each clip."""
+        return self.manifest.protocol.definition.targets
+
+    @property
+    def clips(self) -> dict[int, str]:
+        """The prepared clips that it scores, each with the hash of its pixels and flow."""
+        return self.manifest.prepared.clips
+
+    @property
+    def method(self) -> str:
+        """The method that it is of: as its predictor or its submission says, else the predictor's name."""
+        given = self._described("method") or (self.manifest.submission and self.manifest.submission.method)
+        return str(given or self.manifest.predictor.name)
+
+    @property
+    def training_data(self) -> str | None:
+        """What was trained on, as its submission or its predictor says."""
+        submission = self.manifest.submission
+        given = (submission and submission.training_data) or self._described("training_data")
+        return None if given is None else str(given)
+
+    @property
+    def contaminated(self) -> bool:
+        """Whether the predictor, or who submitted the run, says that test clips were trained on."""
+        submission = self.manifest.submission
+        return bool(self._described("contaminated")) or (
+            submission is not None and submission.test_clips_seen
+        )
+
+    @property
+    def best_of_samples(self) -> bool:
+        """Whether its scores are those of the best of several samples, which only the truth can tell."""
+        samples = self.manifest.samples
+        return samples is not None and samples.scored == "best" and samples.count != 1
+
+    @property
+    def seed(self) -> int | str | None:
+        """The seed of the training, as the predictor says."""
+        given = self._described("seed")
+        return given if isinstance(given, int | str) else None
+
+    @property
+    def marks(self) -> list[str]:
+        """What the predictor says that each table must say of it."""
+        return [str(mark) for mark in self._described("marks") or ()]
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of learnt parameters."""
+        return self.manifest.cost.parameters if self.manifest.cost else None
+
+    def _described(self, key: str) -> Any:
+        return self.manifest.predictor.description.get(key)
+
+    def protocol(self) -> Protocol:
+        """The protocol that it was made under.
+
+        Raises:
+            VpbenchError: the definition is damaged, or does not have the hash that the manifest states.
+        """
+        recorded = self.recorded.protocol
+        known = BUILT_IN.get(recorded.name)
+        if known is not None and known.hash == recorded.hash:
+            return known
+        where = f"The protocol in the manifest of run '{self.label}' is damaged"
+        try:
+            protocol = from_definition(self.data["protocol"]["definition"], where)
+        except UsageError as error:
+            raise VpbenchError(str(error)) from None
+        if protocol.hash != recorded.hash:
+            raise VpbenchError(
+                f"The manifest of run '{self.label}' is damaged: its protocol's definition has the hash "
+                f"{protocol.hash}, not {self.manifest.protocol.hash}."
+            )
+        return protocol
+
+    def split(self, given: str | None = None) -> Split:
+        """The split that it was scored on. Its name opens a list that comes with vpbench, never a path.
+
+        Args:
+            given: name, folder or CSV file of the split, which must be the run's; needed where it is none of
+                vpbench's.
+
+        Raises:
+            UsageError: the split is not found, or is not the run's.
+        """
+        shown, recorded = self.manifest.split, self.recorded.split
+        if given is None and recorded.name not in SPLITS:
+            raise UsageError(
+                f"The run's split '{shown.name}' is not one of vpbench's; give its folder or CSV file as --split."
+            )
+        split = get_split(given or recorded.name)
+        if split.hash != recorded.hash:
+            raise UsageError(
+                f"The run's split '{shown.name}' (hash {shown.hash}) is not this '{split.name}' "
+                f"(hash {split.hash}); give the list that was scored as --split."
+            )
+        return split
+
+    def of_clips(self, clips: Collection[int]) -> Run:
+        """The run as if it had scored and prepared these of its clips only."""
+        import numpy as np
+
+        kept = np.isin(self.scores["clip"], list(clips))
+        if kept.all():
+            return self
+        contents = {index: content for index, content in self.clips.items() if index in clips}
+        prepared = msgspec.structs.replace(self.manifest.prepared, clips=contents)
+        return replace(
+            self,
+            manifest=msgspec.structs.replace(self.manifest, prepared=prepared),
+            scores={key: values[kept] for key, values in self.scores.items()},
+        )
 
 
 def read_run(folder: Path) -> Run:
@@ -49,26 +171,26 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         VpbenchError: no run is there, or it is of a later version, damaged, or has a clip twice; names the
-            file and the line.
+            file, and the field or the line.
     """
     import numpy as np
 
     path = folder / "manifest.json"
     if not path.is_file():
         raise VpbenchError(f"{folder} is not a run: it has no manifest.json.")
-    manifest = read_json(path, KIND)
-    _check_manifest(manifest, path)
-    metrics = list(manifest["protocol"]["definition"]["metrics"])
-    lines, torn = _read_lines(folder / "scores.jsonl", metrics, manifest["protocol"]["definition"]["targets"])
-    if manifest["status"] == "complete":
+    data = read_json(path, KIND)
+    recorded = check_manifest(data, f"{path}")
+    definition = recorded.protocol.definition
+    lines, torn = read_lines(folder / "scores.jsonl", list(definition.metrics), definition.targets)
+    if recorded.complete:
         if torn:
             raise VpbenchError(f"{folder / 'scores.jsonl'}, line {len(lines) + 1}: the file is cut off.")
-        _check_complete(manifest, lines, folder)
-    columns: dict[str, Any] = {key: np.array([line[key] for line in lines], np.int64) for key in _FIXED[:2]}
-    for key in (*metrics, "moving"):
+        _check_complete(recorded, lines, folder)
+    columns: dict[str, Any] = {key: np.array([line[key] for line in lines], np.int64) for key in FIXED[:2]}
+    for key in (*definition.metrics, "moving"):
         columns[key] = np.array([math.nan if line[key] is None else line[key] for line in lines], np.float64)
     columns["counted"] = np.array([line["counted"] for line in lines], np.bool_)
-    return Run(folder, manifest, columns)
+    return Run(folder, harmless(recorded), columns, recorded, data)
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -87,32 +209,8 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
-def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
-    if manifest.get("schema") != SCHEMA:
-        raise VpbenchError(
-            f"{path} has schema {manifest.get('schema')}; this vpbench reads {SCHEMA}. "
-            "Install the vpbench that wrote it, or run again."
-        )
-    try:
-        definition = manifest["protocol"]["definition"]
-        whole = (
-            isinstance(manifest["label"], str)
-            and manifest["status"] in ("running", "complete")
-            and isinstance(definition["metrics"], dict)
-            and type(definition["targets"]) is int
-            and definition["targets"] >= 1
-            and all(isinstance(manifest["protocol"][key], str) for key in ("name", "hash"))
-            and all(isinstance(manifest["split"][key], str) for key in ("name", "hash"))
-            and isinstance(manifest["prepared"]["clips"], dict)
-        )
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise VpbenchError(f"{path} is damaged: fields are missing or of the wrong type.")
-
-
-def _check_complete(manifest: dict[str, Any], lines: list[dict[str, Any]], folder: Path) -> None:
-    wanted, there = set(manifest["prepared"]["clips"]), {str(line["clip"]) for line in lines}
+def _check_complete(manifest: Manifest, lines: list[dict[str, Any]], folder: Path) -> None:
+    wanted, there = set(manifest.prepared.clips), {line["clip"] for line in lines}
     if wanted != there:
         raise VpbenchError(
             f"{folder / 'scores.jsonl'} has scores of {len(there & wanted)} of the {len(wanted)} clips that "

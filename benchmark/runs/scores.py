@@ -9,13 +9,13 @@ from typing import Any
 
 from vpbench.errors import VpbenchError
 
-_FIXED = ("clip", "frame", "moving", "counted")
+FIXED = ("clip", "frame", "moving", "counted")
 
 
 _LARGEST = 2**31  # above any clip
 
 
-def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict[str, Any]], bool]:
+def read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict[str, Any]], bool]:
     """The lines of whole clips, and whether a torn tail follows them.
 
     Raises:
@@ -39,7 +39,7 @@ def _read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict
 
 def _read_at_once(whole: list[bytes], metrics: list[str], targets: int) -> list[dict[str, Any]] | None:
     """The lines if nothing is wrong with any: the checks of :func:`_read_one_by_one`, by column and far quicker."""
-    keys, text = (*_FIXED, *metrics), b"\n".join(whole)
+    keys, text = (*FIXED, *metrics), b"\n".join(whole)
     # One object a line and no key twice: values are no objects and no texts, so that braces stand at a line's ends
     # only, and there are as many colons as keys.
     if not (
@@ -94,7 +94,7 @@ def _read_one_by_one(
 ) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     seen: set[int] = set()
-    keys = {*_FIXED, *metrics}
+    keys = {*FIXED, *metrics}
     for number, text in enumerate(whole, start=1):
         try:
             line = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
@@ -142,5 +142,6 @@ def _is_number(value: object) -> bool:
     return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
 
 
-def _encode(line: dict[str, Any]) -> bytes:
+def encode(line: dict[str, Any]) -> bytes:
+    """A line of the file."""
     return (json.dumps(line, allow_nan=False) + "\n").encode()

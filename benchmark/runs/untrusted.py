@@ -15,8 +15,8 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.predictors.samples import SCORED
-from vpbench.runs.run import LABEL, Run, read_run, score_lines
+from vpbench.runs.manifest import LABEL
+from vpbench.runs.run import Run, read_run, score_lines
 from vpbench.scoring.built_in import BUILT_IN, from_definition
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Protocol
@@ -64,13 +64,12 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
             when it is printed or used as a path; the message names the file, and the line or the field.
     """
     path = run.folder / "manifest.json"
-    manifest = run.manifest
-    check_texts(manifest, f"{path}")
-    _check_fields(manifest, f"{path}")
+    check_texts(run.data, f"{path}")
+    _check_fields(run.data, f"{path}")
     where = f"{path}, protocol"
-    protocol = from_definition(manifest["protocol"]["definition"], where)
-    said = manifest["protocol"]
-    if (protocol.name, protocol.version, protocol.hash) != (said["name"], said["version"], said["hash"]):
+    protocol = from_definition(run.data["protocol"]["definition"], where)
+    said = run.recorded.protocol
+    if (protocol.name, protocol.version, protocol.hash) != (said.name, said.version, said.hash):
         raise VpbenchError(f"{where}: name, version and hash are not those of the definition.")
     known = BUILT_IN.get(protocol.name)
     if known is not None and known.hash != protocol.hash:
@@ -80,14 +79,14 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
         )
     _check_split(run, path)
     _check_scores(run, protocol)
-    if complete and manifest["status"] != "complete":
+    if complete and not run.manifest.complete:
         raise UsageError(
             f"{run.folder} is not complete. Give the `vpbench run` command that started it again."
         )
-    split = manifest["split"]
-    if split["scored"] < split["total"] and not partial:
+    split = run.manifest.split
+    if split.scored < split.total and not partial:
         raise UsageError(
-            f"{run.folder} scored {split['scored']} of the {split['total']} clips of split '{split['name']}'. "
+            f"{run.folder} scored {split.scored} of the {split.total} clips of split '{split.name}'. "
             "Run all of them, or say that it is a part: --partial."
         )
     return protocol
@@ -129,55 +128,27 @@ def _check_fields(manifest: dict[str, Any], where: str) -> None:
     if unknown:
         raise VpbenchError(f"{where}: there is no field '{unknown[0]}' in a run.")
     _require(where, "label", manifest, str, LABEL)
-    tables = ["predictor", "protocol", "split", "prepared", "environment"]
-    texts = ["started"]
     if manifest["status"] == "complete":
-        tables.append("cost")
-        texts.append("finished")
-    for key in tables:
-        _require(where, key, manifest, dict)
-    for key in texts:
-        _require(where, key, manifest, str)
+        _require(where, "finished", manifest, str)
+        _require(where, "cost", manifest, dict)
+    if "samples" in manifest:
+        _require(where, "samples", manifest, dict)
     predictor = manifest["predictor"]
-    _require(f"{where}, predictor", "name", predictor, str)
     _require(f"{where}, predictor", "options", predictor, dict)
     _require(f"{where}, predictor", "description", predictor, dict)
-    marks = predictor["description"].get("marks", [])
-    if not (isinstance(marks, list) and all(isinstance(mark, str) for mark in marks)):
+    if not all(isinstance(mark, str) for mark in predictor["description"].get("marks") or ()):
         raise VpbenchError(f"{where}, predictor, description: 'marks' must be a list of texts.")
-    for key, pattern in (("name", None), ("hash", _HASH)):
-        _require(f"{where}, protocol", key, manifest["protocol"], str, pattern)
-    _require(f"{where}, protocol", "version", manifest["protocol"], int)
-    _require(f"{where}, protocol", "definition", manifest["protocol"], dict)
+    _require(f"{where}, protocol", "hash", manifest["protocol"], str, _HASH)
     for key, pattern in (("name", _SPLIT), ("hash", _HASH)):
         _require(f"{where}, split", key, manifest["split"], str, pattern)
-    for key in ("total", "found", "scored"):
-        _require(f"{where}, split", key, manifest["split"], int)
     _require(f"{where}, prepared", "hash", manifest["prepared"], str, _HASH)
-    for key in ("flow", "decoder", "clips"):
+    for key in ("flow", "decoder"):
         _require(f"{where}, prepared", key, manifest["prepared"], dict)
     for clip, content in manifest["prepared"]["clips"].items():
-        if not (clip.isascii() and clip.isdigit() and isinstance(content, str) and _HASH.fullmatch(content)):
+        if not _HASH.fullmatch(content):
             raise VpbenchError(f"{where}, prepared, clips: '{plain(clip)[:50]}' is no clip with its hash.")
     for key in ("vpbench", "python", "numpy", "opencv"):
         _require(f"{where}, environment", key, manifest["environment"], str)
-    cost = manifest["cost"] or {}
-    for key in ("ms_per_frame", "peak_memory_mib", "parameters"):
-        value = cost.get(key)
-        if value is not None and (type(value) not in (int, float) or value < 0):
-            raise VpbenchError(f"{where}, cost: '{key}' must be a number of at least 0.")
-    if "samples" in manifest:
-        samples = manifest["samples"]
-        if not (
-            isinstance(samples, dict)
-            and samples.keys() == {"count", "seed", "scored"}
-            and type(samples["count"]) is int
-            and type(samples["seed"]) is int
-            and samples["scored"] in SCORED
-        ):
-            raise VpbenchError(
-                f"{where}: 'samples' must have count, seed and scored ({' or '.join(SCORED)})."
-            )
 
 
 def _require(
@@ -191,29 +162,28 @@ def _require(
 
 
 def _check_split(run: Run, path: Path) -> None:
-    split, clips = run.manifest["split"], run.manifest["prepared"]["clips"]
+    split, clips = run.recorded.split, run.recorded.prepared.clips
     known: Collection[int] | None = None
-    if split["name"] in SPLITS:
-        built_in = get_split(split["name"])
+    if split.name in SPLITS:
+        built_in = get_split(split.name)
         known = {clip.index for clip in built_in.clips}
-        if (split["hash"], split["total"]) != (built_in.hash, len(built_in.clips)):
-            raise VpbenchError(f"{path}, split: it is not the split '{split['name']}' of this vpbench.")
-    if not split["scored"] == len(clips) <= split["found"] <= split["total"]:
+        if (split.hash, split.total) != (built_in.hash, len(built_in.clips)):
+            raise VpbenchError(f"{path}, split: it is not the split '{split.name}' of this vpbench.")
+    if not split.scored == len(clips) <= split.found <= split.total:
         raise VpbenchError(
             f"{path}, split: scored, found and total contradict each other or the list of clips."
         )
-    strange = sorted(int(clip) for clip in clips if known is not None and int(clip) not in known)
+    strange = sorted(clip for clip in clips if known is not None and clip not in known)
     if strange:
-        raise VpbenchError(f"{path}, prepared: split '{split['name']}' has no clip {strange[0]}.")
+        raise VpbenchError(f"{path}, prepared: split '{split.name}' has no clip {strange[0]}.")
 
 
 def _check_scores(run: Run, protocol: Protocol) -> None:
     """Check that every score can be what it says, and that what is counted follows the protocol."""
     path = run.folder / "scores.jsonl"
-    clips = {int(clip) for clip in run.manifest["prepared"]["clips"]}
     metrics = {column: get_metric(use.metric) for column, use in protocol.metrics.items()}
     for number, line in enumerate(score_lines(run), start=1):
-        if line["clip"] not in clips:
+        if line["clip"] not in run.clips:
             raise VpbenchError(f"{path}, line {number}: clip {line['clip']} is not in the manifest.")
         for column, metric in metrics.items():
             score = line[column]

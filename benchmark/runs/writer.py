@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import os_error, read_json, write_json
-from vpbench.runs.run import KIND
-from vpbench.runs.scores import _encode, _read_lines
+from vpbench.runs.manifest import KIND, Cost, Manifest, manifest_data
+from vpbench.runs.scores import encode, read_lines
 
 # Libraries on which a score's last bits depend, and the device.
 _ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")
@@ -36,13 +38,13 @@ class RunWriter:
     """
 
     def __init__(
-        self, folder: Path, manifest: dict[str, Any], predictions: int, force: bool, anew: bool = False
+        self, folder: Path, manifest: Manifest, predictions: int, force: bool, anew: bool = False
     ) -> None:
         self.folder = folder
         self.manifest = manifest
         self._scores = folder / "scores.jsonl"
-        self._targets = int(manifest["protocol"]["definition"]["targets"])
-        self._metrics = list(manifest["protocol"]["definition"]["metrics"])
+        self._targets = manifest.protocol.definition.targets
+        self._metrics = list(manifest.protocol.definition.metrics)
         path = folder / "manifest.json"
         lines: list[dict[str, Any]] = []
         self._refuse_links()
@@ -56,11 +58,11 @@ class RunWriter:
                 )
             else:
                 self._refuse_other(read_json(path, KIND))
-                lines, _ = _read_lines(self._scores, self._metrics, self._targets)
+                lines, _ = read_lines(self._scores, self._metrics, self._targets)
         elif any(p.name[0] != "." for p in folder.iterdir()):  # the lock, and what a killed run left
             raise UsageError(f"{folder} holds other things than a run; choose another --out or --as.")
         scored = {line["clip"] for line in lines}
-        if not scored <= {int(index) for index in manifest["prepared"]["clips"]}:
+        if not scored <= manifest.prepared.clips.keys():
             raise UsageError(
                 f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
                 "--out, leave out --limit, or give the old run up with --force."
@@ -69,13 +71,13 @@ class RunWriter:
         self.done = {line["clip"] for line in done}
         self.complete = (
             path.exists()
-            and len(self.done) == len(manifest["prepared"]["clips"])
+            and len(self.done) == len(manifest.prepared.clips)
             and read_json(path, KIND).get("status") == "complete"
         )
         for leftover in folder.glob(".*.tmp"):  # of a run that was killed as it wrote
             leftover.unlink(missing_ok=True)
         if not self.complete:
-            write_json(path, {**manifest, "status": "running"})
+            write_json(path, manifest_data(manifest))
         self._rewrite(done)
 
     def _refuse_links(self) -> None:
@@ -93,10 +95,10 @@ class RunWriter:
     def _differs(self, path: Path) -> bool:
         try:
             self._refuse_other(read_json(path, KIND))
-            lines, _ = _read_lines(self._scores, self._metrics, self._targets)
+            lines, _ = read_lines(self._scores, self._metrics, self._targets)
         except VpbenchError:
             return True
-        return not {line["clip"] for line in lines} <= {int(i) for i in self.manifest["prepared"]["clips"]}
+        return not {line["clip"] for line in lines} <= self.manifest.prepared.clips.keys()
 
     def _clear(self) -> None:
         try:
@@ -110,8 +112,9 @@ class RunWriter:
 
     def _refuse_other(self, old: dict[str, Any]) -> None:
         """Refuse to go on with a run of something else."""
-        differences = _differences(_identity(old), _identity(self.manifest))
-        new_clips = self.manifest["prepared"]["clips"]
+        new = manifest_data(self.manifest)
+        differences = _differences(_identity(old), _identity(new))
+        new_clips = new["prepared"]["clips"]
         for index, content in dict(old.get("prepared", {}).get("clips", {})).items():
             if new_clips.get(index, content) != content:
                 differences.append(f"the prepared clip {index} is another")
@@ -130,7 +133,7 @@ class RunWriter:
         """Cut a torn tail, and lines of clips that have to be done again."""
         from vpbench.files import write_atomic
 
-        data = b"".join(_encode(line) for line in lines)
+        data = b"".join(encode(line) for line in lines)
         if not self._scores.exists() or self._scores.stat().st_size != len(data):
             write_atomic(self._scores, data)
 
@@ -140,7 +143,7 @@ class RunWriter:
         Raises:
             VpbenchError: the disk is full or read-only; names the file.
         """
-        data = b"".join(_encode(line) for line in lines)
+        data = b"".join(encode(line) for line in lines)
         try:
             descriptor = os.open(self._scores, os.O_WRONLY | os.O_APPEND)
             try:
@@ -153,9 +156,10 @@ class RunWriter:
             raise VpbenchError(f"Cannot write {self._scores}: the disk is full. Make room and run it again.")
         self.done.add(lines[0]["clip"])
 
-    def finish(self, changes: dict[str, Any]) -> None:
-        """Write the manifest of the finished run, with ``changes``."""
-        write_json(self.folder / "manifest.json", {**self.manifest, **changes, "status": "complete"})
+    def finish(self, when: str, cost: Cost) -> None:
+        """Write the manifest of the run, which has finished: ``when`` (ISO 8601), and at what cost."""
+        finished = msgspec.structs.replace(self.manifest, finished=when, cost=cost, status="complete")
+        write_json(self.folder / "manifest.json", manifest_data(finished))
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+import typing
+from collections.abc import Mapping
 
-from vpbench.escape import plain
 from vpbench.scoring.protocol import COLOUR_THRESHOLD
 
 
-def mask_in_words(definition: dict[str, Any], flow: str | None = None) -> str:
-    """The moving area of a protocol's definition, and what each metric does with it, in words.
+class _Use(typing.Protocol):
+    @property
+    def masking(self) -> str: ...
+
+
+class _Mask(typing.Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def max_motion(self) -> float | str | None: ...
+    @property
+    def tau(self) -> float | None: ...
+
+
+class _Rules(typing.Protocol):
+    """What a protocol says of masks, which a run's manifest says too."""
+
+    @property
+    def flow(self) -> str: ...
+    @property
+    def mask(self) -> _Mask: ...
+    @property
+    def metrics(self) -> Mapping[str, _Use]: ...
+
+
+def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:
+    """The moving area of a protocol, and what each metric does with it, in words.
 
     Args:
-        definition: of the protocol.
+        protocol: the protocol, or its definition in a manifest.
         flow: the flow that the clips really have (``exact`` for synthetic ones); by default the protocol's.
     """
-    mask, uses = definition["mask"], definition["metrics"]
+    mask, uses = protocol.mask, protocol.metrics
     saturated = 1 - COLOUR_THRESHOLD / 255
-    motion = mask.get("max_motion")
-    if mask["kind"] == "none" or all(use["masking"] == "none" for use in uses.values()):
+    motion = mask.max_motion
+    if mask.kind == "none" or all(use.masking == "none" for use in uses.values()):
         return "whole frames"
     limit = (
         f"{saturated:g} of the frame's largest"
         if motion == "frame"
         else f"{saturated * float(motion or 1):g} px"
     )
-    flow = plain(flow or definition["flow"])
+    flow = flow or protocol.flow
     area = {
         "colour": f"moving area where the {flow} flow exceeds {limit}",
         "as-printed": f"area where the {flow} flow does not exceed {limit} (the paper's footnote 2 "
         "taken literally)",
-        "magnitude": f"moving area where the {flow} flow exceeds {plain(mask.get('tau'))} px",
+        "magnitude": f"moving area where the {flow} flow exceeds {mask.tau} px",
         "archive": "moving area from the flow images that came with the clips",
-    }.get(mask["kind"], f"mask {plain(mask['kind'])}")
+    }.get(mask.kind, f"mask {mask.kind}")
     keys = {
-        way: [key for key, use in uses.items() if use["masking"] == way]
-        for way in ("inside", "black", "none")
+        way: [key for key, use in uses.items() if use.masking == way] for way in ("inside", "black", "none")
     }
-    named = {way: " and ".join(map(plain, those)) for way, those in keys.items() if those}
+    named = {way: " and ".join(those) for way, those in keys.items() if those}
     if len(named) == 1:
         return f"{area}, {'all else set to black' if 'black' in named else 'scores averaged inside it'}"
     ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}

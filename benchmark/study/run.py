@@ -139,8 +139,8 @@ def run_study(
             if is_base:
                 flow = str(opened.clips.flow["name"])
                 split = {
-                    "name": opened.clips.split["name"],
-                    "total": opened.clips.split["total"],
+                    "name": opened.clips.split.name,
+                    "total": opened.clips.split.total,
                     "scored": opened.count,
                 }
             for model in able:

@@ -95,7 +95,7 @@ def caption(study: Study) -> str:
     base = study.settings[0].protocol
     return (
         f"Split {plain(study.split['name'])}, {study.split['scored']} of {study.split['total']} clips. Base: "
-        f"{base.name} ({mask_in_words(base.definition(), study.flow)})."
+        f"{base.name} ({mask_in_words(base, study.flow)})."
     )
 
 

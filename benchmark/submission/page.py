@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from vpbench.analysis.leaderboard import build
-from vpbench.escape import markdown, plain
+from vpbench.escape import markdown
 from vpbench.results.published_tables import read_published
 from vpbench.runs.run import Run
 from vpbench.submission.submit import check_committed
@@ -70,25 +70,23 @@ def page(root: Path) -> str:
 
 def _submitted(run: Run) -> str:
     """What was said of a run when it was submitted, as an item of a list."""
-    said = run.manifest["submission"]
-    training = said["training_data"].strip()
+    submission = run.manifest.submission
+    assert submission is not None  # noqa: S101 -- check_committed has asked for it
+    training = str(submission.training_data)
     parts = [
-        said["method"],
+        str(submission.method),
         "not trained" if training.lower() == "none" else f"trained on {training}",
-        "test clips were seen" if said["test_clips_seen"] else "test clips were not seen",
-        *([said["code_url"]] if said["code_url"] else []),
+        "test clips were seen" if submission.test_clips_seen else "test clips were not seen",
+        *([submission.code_url] if submission.code_url else []),
     ]
-    return (
-        f"- {markdown(plain(run.manifest['label']))}: {'; '.join(markdown(plain(part)) for part in parts)}."
-    )
+    return f"- {markdown(run.label)}: {'; '.join(map(markdown, parts))}."
 
 
 def _table(run: Run) -> tuple[str, str, str, int, list[str]]:
     """What runs of one table share; runs of a part of the split stand in tables of their own, after the whole."""
-    split, protocol = run.manifest["split"], run.manifest["protocol"]
-    clips = sorted(run.manifest["prepared"]["clips"])
-    return split["name"], protocol["name"], protocol["hash"], -len(clips), clips
+    split, protocol = run.manifest.split, run.manifest.protocol
+    return split.name, protocol.name, protocol.hash, -len(run.clips), sorted(map(str, run.clips))
 
 
 def _place(run: Run) -> tuple[object, ...]:
-    return *_table(run), run.manifest["label"]
+    return *_table(run), run.label

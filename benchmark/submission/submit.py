@@ -67,7 +67,7 @@ def check_committed(folder: Path, root: Path) -> Run:
     """
     run = read_untrusted(folder)
     path = folder / "manifest.json"
-    table = run.manifest.get("submission")
+    table = run.data.get("submission")
     try:
         submission = Submission(**table)  # type: ignore[arg-type]  # its own checks follow
     except TypeError:
@@ -75,10 +75,10 @@ def check_committed(folder: Path, root: Path) -> Run:
     except UsageError as error:
         raise VpbenchError(f"{path}, {error}") from None
     check_run(run, partial=submission.partial)
-    split = run.manifest["split"]
-    if submission.partial != (split["scored"] < split["total"]):
+    split = run.manifest.split
+    if submission.partial != (split.scored < split.total):
         raise VpbenchError(f"{path}, submission: 'partial' contradicts the number of clips scored.")
-    place = root / split["name"] / run.manifest["protocol"]["name"] / run.manifest["label"]
+    place = root / split.name / run.manifest.protocol.name / run.label
     if place != folder:
         raise VpbenchError(f"{folder} must stand in {place}.")
     strange = sorted(p.name for p in folder.iterdir() if p.name not in MOST)
@@ -104,8 +104,8 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         VpbenchError: something in the run is wrong, or the disk refuses.
     """
     check_run(run, partial=submission.partial)
-    split, protocol = run.manifest["split"]["name"], run.manifest["protocol"]["name"]
-    target: Path = root / split / protocol / run.manifest["label"]
+    split, protocol = run.manifest.split.name, run.manifest.protocol.name
+    target = root / split / protocol / run.label
     for folder in (root / split, root / split / protocol, target):
         if folder.is_symlink():
             raise VpbenchError(
@@ -115,7 +115,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         raise UsageError(
             f"{target} is there already. Replace it with --force, or run with another label (--as)."
         )
-    manifest = {key: run.manifest[key] for key in KEYS if key in run.manifest}
+    manifest = {key: run.data[key] for key in KEYS if key in run.data}
     manifest["submission"] = asdict(submission)
     make_folder(target.parent)
     temporary = target.parent / f".{target.name}.tmp"

@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from vpbench.analysis.bootstrap import LEAST_CLIPS
 from vpbench.escape import plain
 from vpbench.tables.cells import as_frame, frame_in_words, number, slug
@@ -43,8 +45,8 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         "schema": 1,
         "a": comparison.labels[0],
         "b": comparison.labels[1],
-        "protocol": comparison.protocol,
-        "split": comparison.split,
+        "protocol": to_builtins(comparison.protocol),
+        "split": to_builtins(comparison.split),
         "clips": comparison.clips,
         "level": comparison.level,
         "resamples": comparison.resamples,
@@ -59,7 +61,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _differences(comparison: Comparison, precision: int | None) -> Sheet:
-    steps = int(comparison.protocol["definition"]["targets"])
+    steps = comparison.protocol.definition.targets
     frames = list(dict.fromkeys(d.frame for d in comparison.differences))
     shown = sorted(comparison.differences, key=lambda d: frames.index(d.frame))
     digits = [_digits(d, precision) for d in shown]
@@ -81,11 +83,11 @@ def _differences(comparison: Comparison, precision: int | None) -> Sheet:
     }
     per_frame = len(shown) // len(frames)
     return Sheet(
-        name=slug(comparison.protocol["name"], comparison.split["name"], "comparison"),
+        name=slug(comparison.protocol.name, comparison.split.name, "comparison"),
         caption=(
-            f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {plain(comparison.split['name'])}, "
-            f"{comparison.clips} clips; protocol {plain(comparison.protocol['name'])} "
-            f"({plain(comparison.protocol['hash'])}). Means over the n clips that both runs count, so not those of a "
+            f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, "
+            f"{comparison.clips} clips; protocol {comparison.protocol.name} "
+            f"({comparison.protocol.hash}). Means over the n clips that both runs count, so not those of a "
             f"leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
             f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
             "signed-rank test on the clips, two-sided. w/l/t: clips on which A wins, loses, ties."
@@ -119,9 +121,9 @@ def _clips(comparison: Comparison, precision: int | None) -> Sheet:
     headings = {0: "A is better"} if any(wins) else {}
     if not all(wins):
         headings[wins.index(False)] = "B is better"
-    name = f"{column.label} of {frame_in_words(frame, int(comparison.protocol['definition']['targets']))}"
+    name = f"{column.label} of {frame_in_words(frame, comparison.protocol.definition.targets)}"
     return Sheet(
-        name=slug(comparison.protocol["name"], comparison.split["name"], "clips"),
+        name=slug(comparison.protocol.name, comparison.split.name, "clips"),
         caption=f"The clips that differ most in {name.replace('of ', 'of the ').replace('the all', 'all')}.",
         cells=cells,
         places=cells.map(lambda _: 0),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
+from msgspec import to_builtins
 
 from vpbench.analysis.footnotes import Footnotes
 from vpbench.analysis.leaderboard import Column, Leaderboard
@@ -123,7 +124,7 @@ def leaderboard_sheets(board: Leaderboard, look: Look = Look()) -> list[Sheet]:
         add(group, "n", "", [integer(value) for value in values_of(rows, f"frames_counted_{frame}")])
     moving = [number(100 * value, 1) for value in values_of(rows, "moving_fraction")]
     same = sorted(set(moving[: len(board.measured)]))
-    masked = board.protocol["definition"]["mask"]["kind"] != "none"
+    masked = board.protocol.definition.mask.kind != "none"
     if masked and (look.facts or len(same) > 1):
         add("facts" if look.facts else "", "moving", "%", moving)
     marks, footnotes = board.marks, board.footnotes
@@ -142,7 +143,7 @@ def leaderboard_sheets(board: Leaderboard, look: Look = Look()) -> list[Sheet]:
         explained.append("Param.: learnt parameters. Time: to predict a frame, on the machine of the run.")
     measured = len(board.measured)
     summary = Sheet(
-        name=slug(board.protocol["name"], board.split["name"]),
+        name=slug(board.protocol.name, board.split.name),
         caption=" ".join([board.caption, *reading.statistics(board, look.intervals)]),
         cells=as_frame([(key, cells) for key, cells, _ in shown]),
         places=as_frame([(key, places) for key, _, places in shown]),
@@ -166,8 +167,8 @@ def board_data(board: Leaderboard) -> dict[str, Any]:
         "kind": "vpbench-leaderboard",
         "schema": 1,
         "caption": " ".join([board.caption, *reading.statistics(board, True)]),
-        "protocol": board.protocol,
-        "split": board.split,
+        "protocol": to_builtins(board.protocol),
+        "split": to_builtins(board.split),
         "clips": board.clips,
         "flow": board.flow,
         "columns": [asdict(column) for column in board.columns],
@@ -294,7 +295,7 @@ def _steps(board: Leaderboard, column: Column, look: Look) -> Sheet:
     places = [(key, [flags[n] for _, flags in by_frame]) for n, key in enumerate(keys)]
     unit = _unit(column)
     return Sheet(
-        name=slug(board.protocol["name"], board.split["name"], column.key),
+        name=slug(board.protocol.name, board.split.name, column.key),
         caption=f"{column.label}{f' ({unit})' if unit else ''} of each predicted frame.",
         cells=as_frame(cells),
         places=as_frame(places),

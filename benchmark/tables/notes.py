@@ -48,11 +48,11 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     )
     total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
     yield f"Means over the n frames that are counted, of {total}; {arrows}."
-    if rule := board.protocol["definition"].get("exclude"):
-        column = next((column for column in board.columns if column.key == rule["column"]), None)
-        limit = f"{rule['at_least']:g}{f' {column.unit}' if column and column.unit else ''}"
+    if rule := board.protocol.definition.exclude:
+        column = next((column for column in board.columns if column.key == rule.column), None)
+        limit = f"{rule.at_least:g}{f' {column.unit}' if column and column.unit else ''}"
         yield (
-            f"A frame whose {column.label if column else rule['column']} is {limit} or more counts in no mean "
+            f"A frame whose {column.label if column else rule.column} is {limit} or more counts in no mean "
             "(excluded)."
         )
     yield from _dropped(board)

@@ -67,18 +67,18 @@ def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | N
         protocol = check_run(run, partial=True)
         if not (folder / "predictions").is_dir():
             raise UsageError(f"{folder} has no saved predictions: run it again with --save-predictions.")
-        name = run.manifest["split"]["name"]
-        clips = sorted(int(index) for index in run.manifest["prepared"]["clips"])
+        name = run.manifest.split.name
+        clips = sorted(run.clips)
         where = None if from_environment and name != "ucf101-every10th" else data
         with (
             open_clips(
                 split or name, where, protocol, only=clips, workers=1, progress=progress_bar
             ) as opened,
-            progress_bar(f"FVD of {run.manifest['label']}", len(clips)) as step,
+            progress_bar(f"FVD of {run.label}", len(clips)) as step,
         ):
             value, features = video_distance(detector, _pairs(run, protocol, opened, step))
         frames = protocol.inputs + protocol.targets
-        lines.append((run.manifest["label"], value, len(clips), frames, features))
+        lines.append((run.label, value, len(clips), frames, features))
     width = max(len(label) for label, *_ in lines)
     click.echo(f"{'':<{width}}       FVD ↓  clips  frames")
     for label, value, count, frames, _ in lines:
@@ -103,9 +103,8 @@ def _pairs(
     from vpbench.predictors.frames_folder import FramesFolder
 
     predictor = FramesFolder(run.folder / "predictions")
-    recorded = run.manifest["prepared"]["clips"]
     for index, content in opened.clips.contents.items():
-        if recorded[str(index)] != content:
+        if run.clips[index] != content:
             raise VpbenchError(f"Clip {index} is not the one that {run.folder} was scored on.")
         clip = load_clip(opened.clips.folder, index, protocol, None if opened.clips.is_archive else content)
         inputs, targets = (

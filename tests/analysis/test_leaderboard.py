@@ -271,7 +271,7 @@ def test_caption_names_the_flow_that_the_clips_have(tmp_path: Path) -> None:
     ],
 )
 def test_masks_in_words(name: str, words: str) -> None:
-    assert words in mask_in_words(BUILT_IN[name].definition())
+    assert words in mask_in_words(BUILT_IN[name])
 
 
 # Intervals, ranks, seeds, selection
