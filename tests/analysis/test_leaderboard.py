@@ -117,10 +117,8 @@ def test_an_incomplete_run_is_refused_with_the_way_to_finish_it(tmp_path: Path) 
 
 
 def test_a_manifest_that_lacks_facts_is_refused_by_file(tmp_path: Path) -> None:
-    run = read_run(make_run(tmp_path / "a"))
-    del run.manifest["environment"]["vpbench"]
     with pytest.raises(VpbenchError, match=r"manifest\.json is damaged"):
-        build([run])
+        board(with_facts(make_run(tmp_path / "a"), environment={"python": "3.12"}))
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_without_a_folder_nothing_is_kept_but_the_scores_are_there(clips: SmallC
     run = vpbench.evaluate(repeat, data=clips.prepared)
     assert not run.folder.exists()
     assert len(run.scores["psnr"]) == 6
-    assert run.manifest["label"] == "repeat"
-    assert run.manifest["predictor"]["name"] == "python:repeat"
+    assert run.manifest.label == "repeat"
+    assert run.manifest.predictor.name == "python:repeat"
     assert "repeat" in render(build([run, vpbench.evaluate(repeat, data=clips.prepared, label="other")]))
 
 
@@ -77,7 +77,7 @@ def test_protocol_split_and_limit(clips: SmallClips) -> None:
     prepared = vpbench.evaluate(repeat, data=clips.prepared, protocol=protocol, limit=2)
     assert set(prepared.scores["clip"]) == {1, 2}
     videos = vpbench.evaluate(repeat, vpbench.get_split(str(clips.videos)), "full-frame", limit=2)
-    assert videos.manifest["protocol"]["name"] == "full-frame"
+    assert videos.manifest.protocol.name == "full-frame"
     assert videos.scores["psnr"].tolist() == prepared.scores["psnr"].tolist()
 
 
@@ -87,7 +87,7 @@ def test_the_default_split_is_demo() -> None:
     except metadata.PackageNotFoundError:
         pytest.skip("needs the extra `demo`")
     run = vpbench.evaluate(repeat, limit=1)
-    assert run.manifest["split"]["name"] == "demo"
+    assert run.manifest.split.name == "demo"
 
 
 def test_samples_give_two_runs(clips: SmallClips) -> None:
@@ -95,7 +95,7 @@ def test_samples_give_two_runs(clips: SmallClips) -> None:
         return np.roll(repeat(inputs, targets), seed % 5, axis=2)
 
     best, mean = vpbench.evaluate_samples(shifted, 3, data=clips.prepared, seed=1)
-    assert (best.manifest["label"], mean.manifest["label"]) == ("shifted.best-of-3", "shifted.mean-of-3")
+    assert (best.manifest.label, mean.manifest.label) == ("shifted.best-of-3", "shifted.mean-of-3")
     assert (best.scores["psnr"] >= mean.scores["psnr"]).all()
     with pytest.raises(UsageError, match="at least 2"):
         vpbench.evaluate_samples(shifted, 1, data=clips.prepared)
@@ -142,7 +142,7 @@ def test_a_partial_copy_is_a_warning(clips: SmallClips, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("video\nclip_0.avi\ngone.avi\n")
     with pytest.warns(UserWarning, match=r"found 1 of the 2 clips.*gone\.avi"):
         run = vpbench.evaluate(repeat, str(tmp_path / "list.csv"), data=clips.videos)
-    assert run.manifest["split"]["scored"] == 1
+    assert run.manifest.split.scored == 1
 
 
 def test_the_users_thread_counts_are_given_back(clips: SmallClips) -> None:

@@ -182,7 +182,7 @@ def test_kill_9_at_random_moments_of_a_run(place: Path, tmp_path: Path):
     code, _, err = ended(start(place, tmp_path, "--workers", 1, "--save-predictions"))
     assert code == 0, err
     run = read_run(tmp_path / NAME)
-    assert run.manifest["status"] == "complete"
+    assert run.manifest.status == "complete"
     assert (tmp_path / NAME / "scores.jsonl").read_bytes() == whole
     assert len(list((tmp_path / NAME / "predictions").glob("*/pred_[56].npy"))) == 2 * CLIPS
     assert not list((tmp_path / NAME).glob(".*.tmp"))

@@ -66,9 +66,9 @@ def test_arrays_score_as_the_predictor_that_wrote_them(
     folder = out / "small" / "mathieu2016"
     assert score_lines(folder / "last_frame") == score_lines(folder / "mine.frames")
     run = vpbench.read_run(folder / "mine.frames")
-    assert run.manifest["predictor"]["name"] == "frames:mine"
-    assert run.manifest["predictor"]["sha256"] == content_hash(frames)
-    assert run.manifest["cost"]["ms_per_frame"] is None, "reading files says nothing about a method's speed"
+    assert run.manifest.predictor.name == "frames:mine"
+    assert run.manifest.predictor.sha256 == content_hash(frames)
+    assert run.manifest.cost.ms_per_frame is None, "reading files says nothing about a method's speed"
 
 
 def test_predictions_saved_by_a_run_are_such_a_folder(
@@ -85,7 +85,7 @@ def test_png_is_read_as_it_is_and_marked(clips: SmallClips, tmp_path: Path) -> N
     folder = write_frames(clips, tmp_path / "mine", "png")
     assert np.array_equal(read(folder, clips), clips.inputs(1)[[-1, -1]])
     run = vpbench.evaluate(f"frames:{folder}", data=clips.prepared)
-    assert run.manifest["predictor"]["description"]["marks"] == [QUANTISED]
+    assert run.manifest.predictor.description["marks"] == [QUANTISED]
 
 
 def test_the_mark_stands_in_the_table(cli: Callable[..., Result], clips: SmallClips, tmp_path: Path) -> None:

@@ -312,17 +312,17 @@ def test_the_runs_manifest_says_where_the_code_comes_from(cli, clips: Path, tmp_
 
     assert run(cli, clips, tmp_path, f"{own}:Talks", "--as", "talks").exit_code == 0
     manifest = read_run(tmp_path / "videos" / "mathieu2016" / "talks").manifest
-    assert manifest["predictor"]["name"] == "own.py:Talks"
-    assert manifest["predictor"]["sha256"] == hashlib.sha256(own.read_bytes()).hexdigest()
-    assert manifest["predictor"]["description"] == {"parameters": 7, "where": ["a", "tuple"]}
-    assert manifest["cost"]["parameters"] == 7
+    assert manifest.predictor.name == "own.py:Talks"
+    assert manifest.predictor.sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
+    assert manifest.predictor.description == {"parameters": 7, "where": ["a", "tuple"]}
+    assert manifest.cost.parameters == 7
     assert (
         run(cli, clips, tmp_path, f"{own}:Talks", "--as", "talks").exit_code == 0
     )  # the tuple is no difference
     assert run(cli, clips, tmp_path, "last_frame").exit_code == 0
     manifest = read_run(tmp_path / "videos" / "mathieu2016" / "last_frame").manifest
-    assert manifest["predictor"]["class"] == "vpbench.baselines.last_frame:LastFrame"
-    assert manifest["predictor"]["distribution"].startswith("vpbench ")
+    assert manifest.predictor.class_ == "vpbench.baselines.last_frame:LastFrame"
+    assert manifest.predictor.distribution.startswith("vpbench ")
 
 
 def test_a_description_that_is_no_json(cli, clips: Path, tmp_path: Path, own: Path):

@@ -20,6 +20,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.samples import Samples, Tally, check_samples
 from vpbench.report.table import rows
+from vpbench.runs.manifest import SamplesRecord
 from vpbench.runs.run import find_runs
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.score import score_clip
@@ -131,7 +132,7 @@ def test_manifest_and_table_say_what_was_done(
     assert "mean score of 2 samples (seed 5)" in shown
     for kind in ("best", "mean"):
         run = vpbench.read_run(tmp_path / "small" / "mathieu2016" / f"noise.Noise.{kind}-of-2")
-        assert run.manifest["samples"] == {"count": 2, "seed": 5, "scored": kind}
+        assert run.manifest.samples == SamplesRecord(count=2, seed=5, scored=kind)
 
 
 def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
@@ -161,8 +162,8 @@ def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
 def test_without_the_option_one_sample_is_drawn(run: Callable[..., Path]) -> None:
     folder = run("runs", "--workers", "1")
     manifest = vpbench.read_run(folder / "n").manifest
-    assert manifest["samples"] == {"count": 1, "seed": 0, "scored": "best"}
-    assert manifest["predictor"]["description"]["marks"] == ["stochastic: one sample a clip (seed 0)"]
+    assert manifest.samples == SamplesRecord(count=1, seed=0, scored="best")
+    assert manifest.predictor.description["marks"] == ["stochastic: one sample a clip (seed 0)"]
 
 
 def test_the_first_samples_of_many_are_those_of_few() -> None:

@@ -101,8 +101,8 @@ def test_a_package_with_an_entry_point(examples: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "synthetic" / "mathieu2016"
     assert score_lines(folder / "example_mean,frames=1") == score_lines(folder / "last_frame")
     manifest = vpbench.read_run(folder / "example_mean,frames=1").manifest
-    assert manifest["predictor"]["distribution"] == "vpbench-example 1.0"
-    assert manifest["predictor"]["class"] == "vpbench_example:Mean"
+    assert manifest.predictor.distribution == "vpbench-example 1.0"
+    assert manifest.predictor.class_ == "vpbench_example:Mean"
 
 
 def test_the_readme_names_every_example() -> None:

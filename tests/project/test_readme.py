@@ -29,4 +29,4 @@ def test_the_table_has_the_scores_of_the_committed_runs(label: str) -> None:
         for metric, digits in (("psnr", 2), ("ssim", 3), ("sharpness", 2))
     ]
     assert printed == measured
-    assert f"({run.manifest['protocol']['hash']})" in (ROOT / "README.md").read_text()
+    assert f"({run.manifest.protocol.hash})" in (ROOT / "README.md").read_text()

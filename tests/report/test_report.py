@@ -24,7 +24,6 @@ from vpbench.figures import pictures
 from vpbench.figures.choose import Box, choose_clips, parse_box, zoom_boxes
 from vpbench.figures.labels import parts, wrapped
 from vpbench.report.page import Wishes, make_page
-from vpbench.runs.manifest import protocol_of
 from vpbench.runs.run import Run, read_run
 from vpbench.scoring.clip import Clip
 
@@ -72,7 +71,7 @@ def test_pictures_are_lossless_where_they_fit(synthetic_runs: Path, tmp_path: Pa
     assert cli("report", synthetic_runs, "--out", tmp_path, "--clips", "2", "--frame", "1").exit_code == 0
     html = (tmp_path / "index.html").read_text()
     run = read_run(synthetic_runs / "last_frame")
-    clip = ClipFinder().find(run.manifest, [2])[0][2]
+    clip = ClipFinder().find(run, [2])[0][2]
     shown = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in images_of(html)]
     assert np.array_equal(shown[3], clip.inputs[3])
     assert np.array_equal(shown[4], clip.targets[0])
@@ -177,7 +176,7 @@ def test_a_manifest_cannot_bring_a_predictor(copied: Path, tmp_path: Path) -> No
     for name in (f"{code}:Evil", f"frames:{tmp_path}", "no_such", "../x"):
         edit_manifest(copied / "optical_flow", predictor={"name": name, "options": {}})
         run = read_run(copied / "optical_flow")
-        clip = ClipFinder().find(run.manifest, [1])[0][1]
+        clip = ClipFinder().find(run, [1])[0][1]
         with pytest.raises(VpbenchError, match="not installed here"):
             RunFrames(run).get(clip)
 
@@ -204,7 +203,7 @@ def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthe
 def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
     edit_manifest(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
     run = read_run(copied / "optical_flow")
-    clip = ClipFinder().find(run.manifest, [1])[0][1]
+    clip = ClipFinder().find(run, [1])[0][1]
     with pytest.raises(
         VpbenchError, match=r"as it is here is another: distribution is .* the run has vpbench 99"
     ):
@@ -212,14 +211,15 @@ def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
 
 
 def test_a_protocol_that_does_not_have_its_hash_is_refused(copied: Path) -> None:
-    run = read_run(copied / "optical_flow")
-    said = run.manifest["protocol"]
-    assert protocol_of(run.manifest).name == "mathieu2016"
-    own = {**said, "name": "mine", "definition": {**said["definition"], "name": "mine"}}
+    run = copied / "optical_flow"
+    assert read_run(run).protocol().name == "mathieu2016"
+    definition = read_run(run).data["protocol"]["definition"] | {"name": "mine"}
+    edit_manifest(run, protocol={"name": "mine", "definition": definition})
     with pytest.raises(VpbenchError, match="the hash"):
-        protocol_of({**run.manifest, "protocol": own})
+        read_run(run).protocol()
+    edit_manifest(run, protocol={"definition": {**definition, "mask": {"kind": "none", "tau": 3}}})
     with pytest.raises(VpbenchError, match="damaged"):
-        protocol_of({**run.manifest, "protocol": {**own, "definition": {**own["definition"], "mask": 3}}})
+        read_run(run).protocol()
 
 
 @pytest.mark.parametrize(

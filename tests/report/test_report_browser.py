@@ -265,7 +265,7 @@ def test_hostile_names_run_nothing(
 class _AnyClip(ClipFinder):
     """Gives a synthetic clip for any index."""
 
-    def find(self, manifest: dict[str, Any], indices: Any) -> tuple[dict[int, Clip], list[int]]:
+    def find(self, run: object, indices: Any) -> tuple[dict[int, Clip], list[int]]:
         clips = {}
         for n, index in enumerate(sorted(indices)):
             frames, flows = render(n % 12 + 1, 6)
@@ -277,7 +277,7 @@ def make_many_runs(folder: Path, runs: int, clips: int, shown: tuple[int, ...]) 
     """Runs of made-up scores, with noisy (so hardly compressible) frames of the clips that are shown."""
     rng = np.random.default_rng(0)
     protocol = get_protocol("mathieu2016")
-    found = _AnyClip().find({}, shown)[0]
+    found = _AnyClip().find(None, shown)[0]
     folders = []
     for n in range(runs):
         scores = {

@@ -111,9 +111,9 @@ def test_a_partial_copy_is_scored_with_a_warning_and_its_count(
     from vpbench.runs.run import read_run
 
     run = read_run(tmp_path / "runs" / "mine" / "small" / "last_frame")
-    assert run.manifest["split"]["total"] == 3
-    assert run.manifest["split"]["found"] == 2
-    assert run.manifest["split"]["scored"] == 2
+    assert run.manifest.split.total == 3
+    assert run.manifest.split.found == 2
+    assert run.manifest.split.scored == 2
     assert [line["clip"] for line in score_lines(run.folder)] == [1, 3]
 
     result = cli(*common, "--require-all", "--force")

@@ -87,15 +87,15 @@ def test_manifest_and_scores_are_copied_and_nothing_else(
         "code_url": "https://example.org/code",
         "partial": False,
     }
-    assert check_committed(target, root).manifest["label"] == "last_frame"
+    assert check_committed(target, root).label == "last_frame"
 
 
 def test_a_bibtex_file_is_read(cli: Callable[..., Result], run: Path, root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.bib").write_text(BIBTEX.replace(", ", ",\n  ") + "\n")
     options = (*OPTIONS[:3], tmp_path / "mine.bib", *OPTIONS[4:])
     assert cli("submit", run, *options, "--to", root).exit_code == 0
-    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest["submission"]
-    assert table["citation"].startswith("@inproceedings{me2026,\n")
+    table = read_run(root / "mine" / "mathieu2016" / "last_frame").recorded.submission
+    assert table.citation.startswith("@inproceedings{me2026,\n")
 
 
 def test_without_a_terminal_what_is_missing_is_named(
@@ -113,8 +113,8 @@ def test_on_a_terminal_it_asks(run: Path, root: Path, monkeypatch: pytest.Monkey
     answers = "\n".join(["Mine", "Me, 2026", "UCF101 train", "perhaps", "yes"]) + "\n"
     done = CliRunner().invoke(main, ["submit", str(run), "--to", str(root)], input=answers)
     assert done.exit_code == 0, done.output
-    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest["submission"]
-    assert (table["citation"], table["training_data"], table["test_clips_seen"]) == (
+    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest.submission
+    assert (table.citation, table.training_data, table.test_clips_seen) == (
         "Me, 2026",
         "UCF101 train",
         True,
@@ -136,8 +136,8 @@ def test_what_the_predictor_says_of_its_training_is_not_asked_again(
     )
     options = ("--method", "Mine", "--citation", "Me")
     assert cli("submit", run, *options, "--to", root).exit_code == 0
-    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest["submission"]
-    assert (table["training_data"], table["test_clips_seen"]) == ("UCF101, all of it", True)
+    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest.submission
+    assert (table.training_data, table.test_clips_seen) == ("UCF101, all of it", True)
     denied = cli("submit", run, *options, "--test-clips-seen", "no", "--to", root, "--force")
     assert denied.exit_code == 2
     assert "the run's manifest says" in denied.output
@@ -154,7 +154,7 @@ def test_an_entry_that_is_there_stays_without_force(
     assert "--force" in again.output
     assert (target / "manifest.json").read_bytes() == before
     assert cli("submit", run, "--method", "Other", *OPTIONS[2:], "--to", root, "--force").exit_code == 0
-    assert read_run(target).manifest["submission"]["method"] == "Other"
+    assert read_run(target).manifest.submission.method == "Other"
     assert [p.name for p in target.parent.iterdir()] == ["last_frame"], "nothing is left beside it"
 
 
@@ -193,8 +193,8 @@ def test_runs_of_a_part_are_refused_unless_that_is_said(
     assert "3 of the 5 clips" in done.output
     assert "--partial" in done.output
     assert cli("submit", run, *OPTIONS, "--partial", "--to", root).exit_code == 0
-    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest["submission"]
-    assert table["partial"] is True
+    table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest.submission
+    assert table.partial is True
 
 
 @pytest.mark.parametrize(
