@@ -4,7 +4,7 @@
 
 with the means and covariances of a video network's features over all true and all predicted sequences. It is a
 distance of two *sets*: it has no value for a frame or a clip, so it cannot be a metric of a protocol and stands in
-no row of ``scores.jsonl``. The network is the user's TorchScript file of I3D; torchmetrics computes the distance.
+no row of ``scores.jsonl``. The network is the user's TorchScript file of I3D.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.learned_metrics.lpips_dists import _import_torchvision
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 Video = NDArray[np.float32]
@@ -48,17 +47,17 @@ def load_detector(path: Path, device: str = "cpu") -> Callable[[Tensor], Tensor]
             load: Any = torch.jit.load
             network = load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
-        said = str(error).strip().split("\n")[0]
-        raise VpbenchError(f"{path} is not a TorchScript program: {said}") from error
+        reason = str(error).strip().split("\n")[0]
+        raise VpbenchError(f"{path} is not a TorchScript program: {reason}") from error
 
     def features(videos: Tensor) -> Tensor:
         try:
             with torch.inference_mode():
                 found: Tensor = network(videos.to(device), rescale=True, resize=True, return_features=True)
         except Exception as error:  # TorchScript raises what its program does
-            said = str(error).strip().split("\n")[-1]
+            reason = str(error).strip().split("\n")[-1]
             raise VpbenchError(
-                f"The video network {path} fails on sequences of {videos.shape[2]} frames: {said}. I3D needs about "
+                f"The video network {path} fails on sequences of {videos.shape[2]} frames: {reason}. I3D needs about "
                 "10 frames or more; a protocol such as ucf101-8to8 has 16."
             ) from error
         if found.ndim != 2 or len(found) != len(videos):
@@ -87,30 +86,24 @@ def video_distance(
     """
     import torch
 
-    _import_torchvision("fvd")
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    distance: Any = None
-    count = features = 0
+    features: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
     for pair in pairs:
-        for real, video in zip((True, False), pair, strict=True):
-            found = (
-                detector(torch.from_numpy(video.transpose(3, 0, 1, 2) * np.float32(255))[None]).cpu().double()
-            )
-            if distance is None:
-                features = found.shape[1]
-                distance = FrechetInceptionDistance(feature=_passed_on(features))
-            distance.update(found, real=real)
-        count += 1
-    if count < 2:
-        raise VpbenchError(f"FVD needs at least two clips; there are {count}.")
-    return float(distance.compute()), features
+        for video, found in zip(pair, features, strict=True):
+            tensor = torch.from_numpy(video.transpose(3, 0, 1, 2) * np.float32(255))[None]
+            found.append(detector(tensor).cpu().double().numpy()[0])
+    if len(features[0]) < 2:
+        raise VpbenchError(f"FVD needs at least two clips; there are {len(features[0])}.")
+    true, predicted = (np.stack(found) for found in features)
+    return frechet_distance(true, predicted), true.shape[1]
 
 
-def _passed_on(count: int) -> nn.Module:
-    """A feature network for torchmetrics whose input already is the features."""
-    import torch
-
-    network = torch.nn.Identity()
-    network.num_features = torch.tensor(count)
-    return network
+def frechet_distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The distance between the normal distributions fitted to two sets of features ``(N, F)``; 0 or more."""
+    offset = one.mean(0) - other.mean(0)
+    # Factors of the covariances, Σ = RᵀR: the trace of (Σ Σ̂)^½ is the sum of the singular values of R R̂ᵀ.
+    r, s = (
+        np.linalg.qr(features - features.mean(0), mode="r") / np.sqrt(len(features) - 1)
+        for features in (one, other)
+    )
+    trace = (r**2).sum() + (s**2).sum() - 2 * np.linalg.norm(r @ s.T, "nuc")
+    return max(0.0, float(offset @ offset + trace))

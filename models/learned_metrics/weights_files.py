@@ -73,8 +73,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file provokes
-        said = str(error).strip().split("\n")[0]
-        raise VpbenchError(f"{path} cannot be read as weights: {said}") from error
+        reason = str(error).strip().split("\n")[0]
+        raise VpbenchError(f"{path} cannot be read as weights: {reason}") from error
     if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
         raise VpbenchError(f"{path} does not hold named tensors (a state_dict).")
     return dict(tensors)
