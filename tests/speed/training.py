@@ -64,7 +64,7 @@ def ours(width: float) -> Callable[[], None]:
     batch = Batch(torch.rand(BATCH, 15, PATCH, PATCH) * 2 - 1, None)
 
     def step() -> None:
-        _step(state, fabric, phase, 0, [batch], 0, False, Path())
+        _step(state, fabric, phase, 0, [batch], False, Path())
 
     return step
 
