@@ -6,10 +6,10 @@ import vpbench
 
 
 class Linear(vpbench.Predictor):
-    """Goes on as the last two frames went, pixel by pixel.
+    """Continues the change between the last two frames, pixel by pixel.
 
     Args:
-        strength: 0 repeats the last frame, 1 goes on at full speed.
+        strength: 0 repeats the last frame, 1 continues at full speed.
     """
 
     min_inputs = 2
@@ -18,9 +18,9 @@ class Linear(vpbench.Predictor):
         self.strength = strength
 
     def predict_next(self, inputs):
-        """Predict one frame; vpbench asks again, with that frame as the last input, for the next one."""
+        """Predict one frame; vpbench calls this again, with that frame as the last input, for the next one."""
         return np.clip(inputs[-1] + self.strength * (inputs[-1] - inputs[-2]), 0, 1)
 
     def describe(self):
-        """What the run's manifest shall say."""
+        """What the run's manifest records."""
         return {"parameters": 0}
