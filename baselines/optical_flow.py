@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from vpbench.predictors.predictor import Predictor
 from vpbench.video import flow
+from vpbench.video.flow_source import EstimatedFlow, flow_source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,38 +26,50 @@ class OpticalFlow(Predictor):
     that the flow of the inputs is propagated; the details above are this benchmark's.
 
     Args:
-        estimator: name of the flow estimator (see :data:`vpbench.video.flow.ESTIMATORS`).
+        estimator: name of the flow estimator (see :data:`vpbench.video.flow.ESTIMATORS`), or ``files:DIR`` for flows
+            made elsewhere (see :mod:`vpbench.video.flow_files`).
 
     Raises:
-        UsageError: there is no such estimator.
+        UsageError: there is no such estimator or folder.
     """
 
     min_inputs: ClassVar[int] = 2
 
     def __init__(self, estimator: str = flow.DEFAULT) -> None:
-        self._description = {"flow": flow.describe(estimator)}
-        self.estimator = estimator
+        self.flow = flow_source(estimator)
+        self.timed = isinstance(self.flow, EstimatedFlow)  # reading files says nothing about the method
 
     def predict(self, inputs: NDArray[np.float32], targets: int) -> NDArray[np.float32]:
-        """Predict ``targets`` frames, float32 ``(targets, H, W, 3)`` in [0, 1]."""
-        sampler = BilinearSampler(self.displacement(np.rint(inputs * 255).astype(np.uint8)))
+        """Predict ``targets`` frames, float32 ``(targets, H, W, 3)`` in [0, 1]; not with flows from files."""
+        return self._predict(inputs, targets, None)
+
+    def predict_clips(
+        self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int
+    ) -> Sequence[NDArray[np.float32]]:
+        """Predict for clips of a split, by whose index flows from files are found."""
+        return [self._predict(clip, targets, index) for index, clip in zip(indices, inputs, strict=True)]
+
+    def _predict(self, inputs: NDArray[np.float32], targets: int, clip: int | None) -> NDArray[np.float32]:
+        sampler = BilinearSampler(self.displacement(np.rint(inputs * 255).astype(np.uint8), clip))
         frames = np.empty((targets, *inputs.shape[1:]), dtype=np.float32)
         frame = inputs[-1]
         for target in range(targets):
             frame = frames[target] = sampler(frame)
         return frames
 
-    def displacement(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def displacement(self, inputs: NDArray[np.uint8], clip: int | None) -> NDArray[np.float32]:
         """Where the next frame samples the last input: −f, ``(H, W, 2)``, pixels.
 
         Args:
             inputs: uint8 ``(T, H, W, 3)``.
+            clip: the clip's index, where it has one.
         """
-        return -flow.estimate(self.estimator, inputs[-2], inputs[-1])
+        last = len(inputs) - 1
+        return -self.flow.between(inputs, last - 1, last, clip)
 
     def describe(self) -> dict[str, Any]:
-        """The flow estimator with its parameters, for the run's manifest."""
-        return dict(self._description)
+        """What fixes the flow, for the run's manifest: the estimator with its parameters, or the files' hash."""
+        return {"flow": self.flow.describe()}
 
 
 class BilinearSampler:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
-from vpbench.video import flow
 from vpbench.video.repeats import distinct_frames
 
 if TYPE_CHECKING:
@@ -29,19 +28,20 @@ class OpticalFlowRefined(OpticalFlow):
     repeated.
 
     Args:
-        estimator: name of the flow estimator (see :data:`vpbench.video.flow.ESTIMATORS`).
+        estimator: name of the flow estimator (see :data:`vpbench.video.flow.ESTIMATORS`), or ``files:DIR`` for flows
+            made elsewhere (see :mod:`vpbench.video.flow_files`): those from the last input back to an earlier one.
 
     Raises:
-        UsageError: there is no such estimator.
+        UsageError: there is no such estimator or folder.
     """
 
     def __init__(self, estimator: str = "dis-fine") -> None:
         super().__init__(estimator)
 
-    def displacement(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def displacement(self, inputs: NDArray[np.uint8], clip: int | None) -> NDArray[np.float32]:
         """d, ``(H, W, 2)``, pixels."""
         last, *before = distinct_frames(inputs)
         if not before:
             return np.zeros((*inputs.shape[1:3], 2), np.float32)
-        back = flow.estimate(self.estimator, inputs[last], inputs[before[0]])
+        back = self.flow.between(inputs, last, before[0], clip)
         return BilinearSampler(back)(back)

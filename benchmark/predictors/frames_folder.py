@@ -19,7 +19,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
@@ -50,7 +50,7 @@ class FramesFolder(Predictor):
         VpbenchError: there is a symbolic link in it.
     """
 
-    timed: ClassVar[bool] = False
+    timed = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -45,7 +45,7 @@ class Predictor:
     runs_in: ClassVar[Literal["worker", "parent"]] = "worker"
     trained: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
-    timed: ClassVar[bool] = True
+    timed: bool = True
     device: str = "cpu"
 
     def predict_next(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

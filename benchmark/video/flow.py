@@ -59,7 +59,7 @@ def estimate(name: str, before: Frame, after: Frame) -> Flow:
         UsageError: the estimator is unknown, or the frames are not such frames or have a side below 16.
         VpbenchError: OpenCV failed on these frames.
     """
-    estimator = _get(name)
+    estimator = find_estimator(name)
     for frame in (before, after):
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or frame.shape != before.shape:
             raise UsageError(
@@ -93,7 +93,7 @@ def describe(name: str) -> dict[str, Any]:
     Raises:
         UsageError: the estimator is unknown.
     """
-    return {"name": name, "parameters": dict(_get(name).parameters), "opencv": _cv2().__version__}
+    return {"name": name, "parameters": dict(find_estimator(name).parameters), "opencv": _cv2().__version__}
 
 
 def _cv2() -> Any:
@@ -101,7 +101,12 @@ def _cv2() -> Any:
     return importlib.import_module("cv2")
 
 
-def _get(name: str) -> Estimator:
+def find_estimator(name: str) -> Estimator:
+    """Return an estimator by name.
+
+    Raises:
+        UsageError: there is no such estimator.
+    """
     if name not in ESTIMATORS:
         raise unknown_name("flow estimator", name, list(ESTIMATORS))
     return ESTIMATORS[name]

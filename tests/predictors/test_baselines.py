@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from flows import write_flow
 
 from vpbench.baselines.last_frame import LastFrame
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
 from vpbench.baselines.optical_flow_refined import OpticalFlowRefined
-from vpbench.errors import UsageError
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import check_predictions
 from vpbench.predictors.spec import PredictorSpec
 from vpbench.splits import synthetic
@@ -184,3 +185,30 @@ def test_optical_flow_options():
     assert refined.describe() == {"flow": flow.describe("dis-fine")}
     with pytest.raises(UsageError, match="flow estimator 'farnbak'"):
         PredictorSpec.parse("optical_flow,estimator=farnbak").create()
+
+
+def test_optical_flow_from_files_is_that_flow(tmp_path):
+    inputs, _ = inputs_of(1)
+    inputs = inputs[:4, 100:140, 100:150]
+    frames = np.rint(inputs * 255).astype(np.uint8)
+    write_flow(tmp_path, 7, 3, 4, flow.estimate("farneback", frames[2], frames[3]))
+    predictor = PredictorSpec.parse(f"optical_flow,estimator=files:{tmp_path}").create()
+    (found,) = predictor.predict_clips([7], [inputs], 2)
+    np.testing.assert_array_equal(found, OpticalFlow("farneback").predict(inputs, 2))
+    assert predictor.describe()["flow"]["name"] == "files"
+    assert len(predictor.describe()["flow"]["sha256"]) == 64
+    assert not predictor.timed
+    assert OpticalFlow().timed
+    with pytest.raises(VpbenchError, match=r"8/3_4\.flo \(or \.npy\) is missing"):
+        predictor.predict_clips([8], [inputs], 2)
+    with pytest.raises(UsageError, match="found by a clip's index"):
+        predictor.predict(inputs, 2)
+
+
+def test_refined_flow_from_files_looks_back(tmp_path):
+    inputs, _ = inputs_of(1)
+    inputs = inputs[[0, 1, 2, 2], 100:140, 100:150]
+    frames = np.rint(inputs * 255).astype(np.uint8)
+    write_flow(tmp_path, 7, 4, 2, flow.estimate("dis-fine", frames[3], frames[1]))
+    (found,) = OpticalFlowRefined(f"files:{tmp_path}").predict_clips([7], [inputs], 2)
+    np.testing.assert_array_equal(found, OpticalFlowRefined().predict(inputs, 2))
