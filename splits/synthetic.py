@@ -150,7 +150,7 @@ def cover(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.float64
     """How much of each pixel a layer covers: float64 ``(H, W)`` in [0, 1], with an edge one pixel wide."""
     if layer.cut is None:
         return np.ones(size)
-    x, y = _in_photo(layer, frame, size) - np.array(layer.anchor)[:, None, None]
+    x, y = in_photo(layer, frame, size) - np.array(layer.anchor)[:, None, None]
     c, s = _turned(-layer.tilt)
     p, q = (c * x - s * y) / layer.cut[0], (s * x + c * y) / layer.cut[1]
     level = np.sqrt(p**2 + q**2)
@@ -172,7 +172,7 @@ def _sample(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.float
     """The layer's photograph as seen in a frame: float64 ``(H, W, 3)``, about [0, 255]."""
     from scipy.ndimage import map_coordinates
 
-    x, y = _in_photo(layer, frame, size)
+    x, y = in_photo(layer, frame, size)
     return np.stack(
         [
             map_coordinates(channel, (y, x), order=3, mode="mirror", prefilter=False)
@@ -191,8 +191,8 @@ def _layer_flow(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.f
     return np.asarray(np.moveaxis(_mapped(growth @ matrix, size), 0, 2) + np.array(layer.velocity))
 
 
-def _in_photo(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Where in the photograph each pixel of a frame lies: ``(2, H, W)``, x and y."""
+def in_photo(layer: Layer, frame: int, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Where in the photograph each pixel of a frame is: float64 ``(2, H, W)``, x and y in pixels."""
     return _mapped(np.linalg.inv(layer.pose(frame)), size)
 
 
@@ -212,7 +212,7 @@ def _splines(photo: str, scale: float) -> tuple[NDArray[np.float32], ...]:
     """Cubic spline coefficients of a photograph's channels R, G, B, smoothed for sampling every ``scale`` pixels."""
     from scipy.ndimage import gaussian_filter, spline_filter
 
-    image = _read_photo(photo).astype(np.float64)
+    image = read_photo(photo).astype(np.float64)
     return tuple(
         spline_filter(
             gaussian_filter(image[..., channel], 0.5 * scale, mode="mirror"),
@@ -224,10 +224,13 @@ def _splines(photo: str, scale: float) -> tuple[NDArray[np.float32], ...]:
     )
 
 
-def _read_photo(photo: str) -> NDArray[np.uint8]:
-    """Read a photograph of scikit-image's wheel as uint8 ``(H, W, 3)`` RGB."""
-    # A dependency of scikit-image; OpenCV prints warnings about the colour profile of one of these files.
-    from PIL import Image
+def read_photo(photo: str) -> NDArray[np.uint8]:
+    """Read a photograph of scikit-image's wheel as uint8 ``(H, W, 3)`` RGB.
+
+    Raises:
+        VpbenchError: it is missing or damaged, or scikit-image is not installed.
+    """
+    from PIL import Image  # OpenCV prints warnings about the colour profile of one of these files
 
     try:
         path = Path(str(distribution("scikit-image").locate_file(f"skimage/data/{photo}")))

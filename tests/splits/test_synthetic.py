@@ -70,9 +70,9 @@ def test_an_estimator_finds_about_that_flow(index):
 @pytest.mark.parametrize("index", INDICES, ids=NAMES)
 def test_no_photograph_ends_within_the_first_sixteen_frames(index):
     clip = CLIPS[index - 1]
-    height, width = synthetic._read_photo(clip.background.photo).shape[:2]
+    height, width = synthetic.read_photo(clip.background.photo).shape[:2]
     for frame in range(MOST_FRAMES):
-        x, y = synthetic._in_photo(clip.background, frame, clip.size)
+        x, y = synthetic.in_photo(clip.background, frame, clip.size)
         assert min(x.min(), y.min()) >= 0
         assert x.max() <= width - 1
         assert y.max() <= height - 1
@@ -81,10 +81,10 @@ def test_no_photograph_ends_within_the_first_sixteen_frames(index):
 @pytest.mark.parametrize("index", [i for i in INDICES if CLIPS[i - 1].sprite])
 def test_cut_photographs_end_beyond_the_cut_and_stay_in_view(index):
     clip = CLIPS[index - 1]
-    height, width = synthetic._read_photo(clip.sprite.photo).shape[:2]
+    height, width = synthetic.read_photo(clip.sprite.photo).shape[:2]
     for frame in range(MOST_FRAMES):
         seen = synthetic.cover(clip.sprite, frame, clip.size) > 0
-        x, y = synthetic._in_photo(clip.sprite, frame, clip.size)
+        x, y = synthetic.in_photo(clip.sprite, frame, clip.size)
         assert seen.sum() > 2000
         assert min(x[seen].min(), y[seen].min()) >= 0
         assert x[seen].max() <= width - 1
@@ -145,4 +145,4 @@ def test_what_is_not_there_is_refused(index, frames):
 
 def test_a_missing_photograph_is_named():
     with pytest.raises(VpbenchError, match=r"no_such_photo\.png is missing or damaged"):
-        synthetic._read_photo("no_such_photo.png")
+        synthetic.read_photo("no_such_photo.png")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -114,10 +116,36 @@ def test_views_are_as_good_as_copies():
     )
 
 
-def test_edgeaware_keeps_within_the_interpolators_limit_of_matches():
-    parameters = dict(flow.ESTIMATORS["edgeaware"].parameters["matches"], grid_step=1, most_matches=500)
-    grey = cv2.cvtColor(crop(synthetic.render(DRIFT, 1)[0])[0], cv2.COLOR_RGB2GRAY)
-    starts, ends = flow._matches(grey, grey, parameters)
+def recording(monkeypatch, module, name):
+    """Note the calls of the algorithm that OpenCV's function ``name`` makes: method to its last arguments."""
+    calls = {}
+    make = getattr(module, name)
+
+    class Recorder:
+        def __init__(self, algorithm):
+            self.algorithm = algorithm
+
+        def __getattr__(self, method):
+            def call(*arguments):
+                calls[method] = arguments
+                return getattr(self.algorithm, method)(*arguments)
+
+            return call
+
+    monkeypatch.setattr(module, name, lambda *arguments: Recorder(make(*arguments)))
+    return calls
+
+
+def test_edgeaware_keeps_within_the_interpolators_limit_of_matches(monkeypatch):
+    calls = recording(monkeypatch, cv2.ximgproc, "createEdgeAwareInterpolator")
+    known = flow.ESTIMATORS["edgeaware"]
+    matches = {**known.parameters["matches"], "grid_step": 1, "most_matches": 500}
+    monkeypatch.setitem(
+        flow.ESTIMATORS, "edgeaware", replace(known, parameters={**known.parameters, "matches": matches})
+    )
+    frame = crop(synthetic.render(DRIFT, 1)[0])[0]
+    flow.estimate("edgeaware", frame, frame)
+    _, starts, _, ends = calls["interpolate"]
     assert 100 < len(starts) <= 500
     np.testing.assert_allclose(starts, ends, atol=0.01)
 
@@ -133,12 +161,14 @@ def test_description_states_what_fixes_the_result(name):
     assert bool(description["parameters"]) == (name != "deepflow")
 
 
-def test_dis_parameters_are_the_medium_preset():
+def test_dis_parameters_are_the_medium_preset(monkeypatch):
     preset = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    stated = dict(flow.ESTIMATORS["dis"].parameters)
-    del stated["full_resolution_below"]
-    for name, value in stated.items():
-        assert getattr(preset, "get" + flow._camel(name))() == pytest.approx(value)
+    calls = recording(monkeypatch, cv2, "DISOpticalFlow_create")
+    flow.estimate("dis", *synthetic.render(DRIFT, 2)[0])
+    given = {name.removeprefix("set"): value for name, (value, *_) in calls.items() if name != "calc"}
+    assert len(given) == len(flow.ESTIMATORS["dis"].parameters) - 1  # full_resolution_below is not OpenCV's
+    for name, value in given.items():
+        assert getattr(preset, f"get{name}")() == pytest.approx(value)
 
 
 def test_the_fine_estimator_differs_in_scale_and_refinement_only():
@@ -150,16 +180,18 @@ def test_the_fine_estimator_differs_in_scale_and_refinement_only():
     assert coarse.keys() == fine.keys()
 
 
-def test_every_setter_is_called():
-    class Recorder:
-        def __init__(self):
-            self.calls = {}
-
-        def __getattr__(self, name):
-            return lambda value: self.calls.update({name: value})
-
-    recorder = flow._configure(Recorder(), {"patch_size": 8, "fgs_lambda": 5.0, "lambda": 1})
-    assert recorder.calls == {"setPatchSize": 8, "setFGSLambda": 5.0, "setLambda": 1}
+def test_every_parameter_of_the_interpolator_is_set(monkeypatch):
+    calls = recording(monkeypatch, cv2.ximgproc, "createEdgeAwareInterpolator")
+    flow.estimate("edgeaware", *crop(synthetic.render(DRIFT, 2)[0]))
+    del calls["interpolate"]
+    assert calls == {
+        "setK": (128,),
+        "setSigma": (0.05,),
+        "setLambda": (999.0,),
+        "setUsePostProcessing": (True,),
+        "setFGSLambda": (500.0,),
+        "setFGSSigma": (1.5,),
+    }
 
 
 def test_unknown_names_get_a_suggestion():
