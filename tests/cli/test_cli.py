@@ -127,15 +127,16 @@ def test_predictors_are_listed_with_options_and_inputs(cli):
     assert "estimator: str = dis" in line
 
 
-def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(cli, monkeypatch: pytest.MonkeyPatch):
-    from importlib.metadata import EntryPoint
-
-    from vpbench.predictors import spec
-
-    broken = EntryPoint("broken", "no_such_package:Class", "vpbench.predictors")
-    monkeypatch.setattr(spec, "_entries", lambda: {"broken": broken})
-    result = cli("list", "predictors")
-    assert result.exit_code == 0
+def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(
+    command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    package = tmp_path / "broken-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[vpbench.predictors]\nbroken = no_such_package:Class\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    result = command("list", "predictors")
+    assert result.returncode == 0
     assert "broken" in result.stdout
     assert "no_such_package" in " ".join(result.stdout.split())
 
