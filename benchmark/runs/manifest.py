@@ -24,6 +24,9 @@ SCHEMA = 1
 # What may be a label, which names a folder.
 LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 
+# The columns of a score file that are no metric's.
+FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
+
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Measure = Annotated[float, Meta(ge=0)] | Count
 
@@ -93,7 +96,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     version: int
     metrics: dict[str, MetricRecord]
     inputs: int
-    targets: Annotated[int, Meta(ge=1)]
+    targets: Annotated[int, Meta(ge=1, lt=2**31)]
     first_frame: int = 0
     size: Any = None
     flow: str
@@ -103,7 +106,7 @@ class Definition(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for column in self.metrics:
-            if plain(column) != column:
+            if plain(column) != column or {*column} & {'"', "\\"} or column in FIXED_COLUMNS:
                 raise ValueError(f"'metrics': '{plain(column)[:50]}' cannot be a column's name")
 
 

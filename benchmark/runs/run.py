@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import read_json
 from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
-from vpbench.runs.scores import FIXED, read_lines
+from vpbench.runs.scores import read_scores
 from vpbench.scoring.built_in import BUILT_IN, from_definition
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import BUILT_IN as SPLITS
@@ -152,8 +153,6 @@ class Run:
 
     def of_clips(self, clips: Collection[int]) -> Run:
         """The run as if it had scored and prepared these of its clips only."""
-        import numpy as np
-
         kept = np.isin(self.scores["clip"], list(clips))
         if kept.all():
             return self
@@ -173,24 +172,20 @@ def read_run(folder: Path) -> Run:
         VpbenchError: no run is there, or it is of a later version, damaged, or has a clip twice; names the
             file, and the field or the line.
     """
-    import numpy as np
-
     path = folder / "manifest.json"
     if not path.is_file():
         raise VpbenchError(f"{folder} is not a run: it has no manifest.json.")
     data = read_json(path, KIND)
     recorded = check_manifest(data, f"{path}")
     definition = recorded.protocol.definition
-    lines, torn = read_lines(folder / "scores.jsonl", list(definition.metrics), definition.targets)
+    scores = read_scores(folder / "scores.jsonl", list(definition.metrics), definition.targets)
     if recorded.complete:
-        if torn:
-            raise VpbenchError(f"{folder / 'scores.jsonl'}, line {len(lines) + 1}: the file is cut off.")
-        _check_complete(recorded, lines, folder)
-    columns: dict[str, Any] = {key: np.array([line[key] for line in lines], np.int64) for key in FIXED[:2]}
-    for key in (*definition.metrics, "moving"):
-        columns[key] = np.array([math.nan if line[key] is None else line[key] for line in lines], np.float64)
-    columns["counted"] = np.array([line["counted"] for line in lines], np.bool_)
-    return Run(folder, harmless(recorded), columns, recorded, data)
+        if scores.torn:
+            raise VpbenchError(
+                f"{folder / 'scores.jsonl'}, line {len(scores.lines) + 1}: the file is cut off."
+            )
+        _check_complete(recorded, set(scores.columns["clip"].tolist()), folder)
+    return Run(folder, harmless(recorded), scores.columns, recorded, data)
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -209,8 +204,8 @@ def find_runs(path: Path) -> list[Path]:
     return found
 
 
-def _check_complete(manifest: Manifest, lines: list[dict[str, Any]], folder: Path) -> None:
-    wanted, there = set(manifest.prepared.clips), {line["clip"] for line in lines}
+def _check_complete(manifest: Manifest, there: set[int], folder: Path) -> None:
+    wanted = set(manifest.prepared.clips)
     if wanted != there:
         raise VpbenchError(
             f"{folder / 'scores.jsonl'} has scores of {len(there & wanted)} of the {len(wanted)} clips that "

@@ -3,145 +3,162 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
 
 from vpbench.errors import VpbenchError
+from vpbench.runs.manifest import FIXED_COLUMNS
 
-FIXED = ("clip", "frame", "moving", "counted")
+_Clip = Annotated[int, Meta(ge=0, lt=2**31)]
+_Score = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | float | None
+_Fraction = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
 
 
-_LARGEST = 2**31  # above any clip
+@dataclass(frozen=True)
+class ScoreFile:
+    """What a ``scores.jsonl`` holds of whole clips.
+
+    Attributes:
+        columns: of equal length: ``clip`` and ``frame`` (int64, frame 1-based), one float64 column for each
+            metric (NaN where undefined), ``moving`` (float64, fraction) and ``counted`` (bool).
+        lines: the lines that these were read from, without their newlines.
+        torn: whether a part of a clip follows.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    lines: list[bytes]
+    torn: bool
 
 
-def read_lines(path: Path, metrics: list[str], targets: int) -> tuple[list[dict[str, Any]], bool]:
-    """The lines of whole clips, and whether a torn tail follows them.
+def read_scores(path: Path, metrics: Sequence[str], targets: int) -> ScoreFile:
+    """Read the scores of a run, finished or not; none if there is no such file.
+
+    Args:
+        path: ``scores.jsonl``.
+        metrics: names of the metric columns.
+        targets: lines of a clip.
 
     Raises:
-        VpbenchError: a line before the tail is no score line, or a clip is there twice; names the line.
+        VpbenchError: a line that is no score line, a clip that is there twice, or frames out of order; names the
+            file and the line.
     """
     try:
         if path.exists() and not path.is_file():
             raise VpbenchError(f"{path} is not an ordinary file.")
         data = path.read_bytes()
     except FileNotFoundError:
-        return [], False
+        data = b""
     except OSError as error:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
     *whole, tail = data.split(b"\n")
-    lines = _read_at_once(whole, metrics, targets)
-    if lines is None:
-        lines = _read_one_by_one(path, whole, metrics, targets)
-    cut = len(lines) - len(lines) % targets
-    return lines[:cut], bool(tail) or cut < len(lines)
-
-
-def _read_at_once(whole: list[bytes], metrics: list[str], targets: int) -> list[dict[str, Any]] | None:
-    """The lines if nothing is wrong with any: the checks of :func:`_read_one_by_one`, by column and far quicker."""
-    keys, text = (*FIXED, *metrics), b"\n".join(whole)
-    # One object a line and no key twice: values are no objects and no texts, so that braces stand at a line's ends
-    # only, and there are as many colons as keys.
-    if not (
-        text[:1] == b"{"
-        and text[-1:] == b"}"
-        and text.count(b"{") == text.count(b"}") == text.count(b"}\n{") + 1 == len(whole)
-        and text.count(b":") == len(keys) * len(whole)
-    ):
-        return None
-    try:
-        lines: list[dict[str, Any]] = json.loads(b"[%b]" % text.replace(b"\n", b","), parse_constant=_refuse)
-        columns = {key: [line[key] for line in lines] for key in keys}
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    clips = columns["clip"]
-    firsts = clips[::targets]
-    whole_clips, rest = divmod(len(lines), targets)
-    valid = (
-        len(lines) == len(whole)
-        and {*map(len, lines)} <= {len(keys)}
-        and {*map(type, clips)} <= {int}
-        and {*map(type, columns["counted"])} <= {bool}
-        and {*map(type, columns["frame"])} <= {int}
-        and columns["frame"] == [*range(1, targets + 1)] * whole_clips + [*range(1, rest + 1)]
-        and len({*firsts}) == len(firsts)
-        and clips == [clip for clip in firsts for _ in range(targets)][: len(lines)]
-        and max(clips, default=0) < _LARGEST
-        and min(clips, default=0) >= 0
-        and _are_numbers(columns["moving"])
-        and 0 <= min(columns["moving"], default=0) <= max(columns["moving"], default=0) <= 1
-        and all(_are_scores(columns[key], columns["counted"]) for key in metrics)
+    columns = _columns(_decode(path, whole, metrics), metrics)
+    if (undefined := _counted_undefined(columns, metrics)).any():
+        raise _no_score_line(path, int(undefined.argmax()), whole)
+    _check_order(path, columns, targets)
+    cut = len(whole) - len(whole) % targets
+    return ScoreFile(
+        columns={key: values[:cut] for key, values in columns.items()},
+        lines=whole[:cut],
+        torn=bool(tail) or cut < len(whole),
     )
-    return lines if valid else None
 
 
-def _are_numbers(values: list[Any]) -> bool:
-    """Whether :func:`_is_number` holds for all."""
-    types = {*map(type, values)}
-    return (types <= {float} and math.isfinite(math.fsum(map(abs, values)))) or all(map(_is_number, values))
-
-
-def _are_scores(values: list[Any], counted: list[bool]) -> bool:
-    """Whether all are numbers or ``None``, and those that are counted are numbers."""
-    if None not in values:
-        return _are_numbers(values)
-    rest = [value for value in values if value is not None]
-    return _are_numbers(rest) and not any(c and v is None for c, v in zip(counted, values, strict=True))
-
-
-def _read_one_by_one(
-    path: Path, whole: list[bytes], metrics: list[str], targets: int
-) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = []
-    seen: set[int] = set()
-    keys = {*FIXED, *metrics}
-    for number, text in enumerate(whole, start=1):
-        try:
-            line = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
-            valid = (
-                line.keys() == keys
-                and type(line["clip"]) is int
-                and 0 <= line["clip"] < _LARGEST
-                and type(line["frame"]) is int
-                and type(line["counted"]) is bool
-                and all(line[m] is None or _is_number(line[m]) for m in metrics)
-                and _is_number(line["moving"])
-                and 0 <= line["moving"] <= 1
-                and not (line["counted"] and any(line[m] is None for m in metrics))
-            )
-        except (ValueError, AttributeError, RecursionError):
-            valid = False
-        if not valid:
-            raise VpbenchError(f"{path}, line {number}: not a score line: {text[:80]!r}.")
-        frame = (number - 1) % targets + 1
-        if frame == 1 and line["clip"] in seen:
-            raise VpbenchError(f"{path}, line {number}: clip {line['clip']} is there twice.")
-        seen.add(line["clip"])
-        if line["frame"] != frame or (frame > 1 and line["clip"] != lines[-1]["clip"]):
-            raise VpbenchError(
-                f"{path}, line {number}: frame {frame} of a clip was expected, not clip {line['clip']} frame "
-                f"{line['frame']}."
-            )
-        lines.append(line)
-    return lines
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key is there twice")
-    return made
-
-
-def _is_number(value: object) -> bool:
-    """Whether a value from JSON is a number that a float can hold (``1e999`` is read as infinity)."""
-    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
-
-
-def encode(line: dict[str, Any]) -> bytes:
-    """A line of the file."""
+def score_line(line: dict[str, Any]) -> bytes:
+    """The scores of one frame as a line of the file."""
     return (json.dumps(line, allow_nan=False) + "\n").encode()
+
+
+@lru_cache(32)
+def _decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Decodes a line into an object with the fields ``clip``, ``frame``, ``m0``, ``m1``, …, ``moving``, ``counted``."""
+    names = {f"m{n}": metric for n, metric in enumerate(metrics)}
+    scores = [(field, _Score) for field in names]
+    fields = [("clip", _Clip), ("frame", int), *scores, ("moving", _Fraction), ("counted", bool)]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Line", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    )
+
+
+def _decode(path: Path, whole: Sequence[bytes], metrics: Sequence[str]) -> list[Any]:
+    """The lines, each as :func:`_decoder` has it."""
+    decoder = _decoder(tuple(metrics))
+    # Of a key that is there twice msgspec takes the last. There are as many colons as keys: no value holds one.
+    colons = sum(json.dumps(key).count(":") + 1 for key in (*FIXED_COLUMNS, *metrics))
+    text = b"\n".join(whole)
+    try:
+        lines: list[Any] = decoder.decode_lines(text)
+        if (
+            len(lines) == len(whole)
+            and text.count(b"}\n{") == max(len(whole) - 1, 0)  # an object is a line, and a line an object
+            and text.count(b":") == colons * len(whole)
+        ):
+            return lines
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return [_decode_one(path, number, whole, decoder, colons) for number in range(len(whole))]
+
+
+def _decode_one(
+    path: Path, number: int, whole: Sequence[bytes], decoder: msgspec.json.Decoder[Any], colons: int
+) -> Any:
+    try:
+        if whole[number].count(b":") == colons:
+            return decoder.decode(whole[number])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    raise _no_score_line(path, number, whole)
+
+
+def _no_score_line(path: Path, number: int, whole: Sequence[bytes]) -> VpbenchError:
+    return VpbenchError(f"{path}, line {number + 1}: not a score line: {whole[number][:80]!r}.")
+
+
+def _columns(lines: Sequence[Any], metrics: Sequence[str]) -> dict[str, NDArray[Any]]:
+    def column(field: str, dtype: type) -> NDArray[Any]:
+        return np.array([*map(attrgetter(field), lines)], dtype)  # None becomes NaN
+
+    return {
+        "clip": column("clip", np.int64),
+        "frame": column("frame", np.int64),
+        **{metric: column(f"m{n}", np.float64) for n, metric in enumerate(metrics)},
+        "moving": column("moving", np.float64),
+        "counted": column("counted", np.bool_),
+    }
+
+
+def _counted_undefined(columns: dict[str, NDArray[Any]], metrics: Sequence[str]) -> NDArray[np.bool_]:
+    """Which lines count although a score is undefined."""
+    undefined = np.zeros(len(columns["clip"]), np.bool_)
+    for metric in metrics:
+        undefined |= np.isnan(columns[metric])
+    undefined &= columns["counted"]
+    return undefined
+
+
+def _check_order(path: Path, columns: dict[str, NDArray[Any]], targets: int) -> None:
+    """Check that each clip has its frames in order, one after the other, and is there once."""
+    clips, frames = columns["clip"], columns["frame"]
+    lines = np.arange(len(clips))
+    first = lines - lines % targets  # the first line of the clip that a line should be of
+    twice = lines == first
+    twice[np.unique(clips[::targets], return_index=True)[1] * targets] = False
+    expected = lines - first + 1
+    wrong = twice | (frames != expected) | (clips != clips[first])
+    if not wrong.any():
+        return
+    line = int(wrong.argmax())
+    where = f"{path}, line {line + 1}"
+    if twice[line]:
+        raise VpbenchError(f"{where}: clip {clips[line]} is there twice.")
+    raise VpbenchError(
+        f"{where}: frame {expected[line]} of a clip was expected, not clip {clips[line]} frame {frames[line]}."
+    )

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import os_error, read_json, write_json
+from vpbench.files import os_error, read_json, write_atomic, write_json
 from vpbench.runs.manifest import KIND, Cost, Manifest, manifest_data
-from vpbench.runs.scores import encode, read_lines
+from vpbench.runs.scores import read_scores, score_line
 
 # Libraries on which a score's last bits depend, and the device.
 _ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")
@@ -43,10 +43,8 @@ class RunWriter:
         self.folder = folder
         self.manifest = manifest
         self._scores = folder / "scores.jsonl"
-        self._targets = manifest.protocol.definition.targets
-        self._metrics = list(manifest.protocol.definition.metrics)
         path = folder / "manifest.json"
-        lines: list[dict[str, Any]] = []
+        lines: list[tuple[int, bytes]] = []
         self._refuse_links()
         if path.exists():
             if force and (anew or self._differs(path)):
@@ -58,17 +56,16 @@ class RunWriter:
                 )
             else:
                 self._refuse_other(read_json(path, KIND))
-                lines, _ = read_lines(self._scores, self._metrics, self._targets)
+                lines = self._lines()
         elif any(p.name[0] != "." for p in folder.iterdir()):  # the lock, and what a killed run left
             raise UsageError(f"{folder} holds other things than a run; choose another --out or --as.")
-        scored = {line["clip"] for line in lines}
+        scored = {clip for clip, _ in lines}
         if not scored <= manifest.prepared.clips.keys():
             raise UsageError(
                 f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
                 "--out, leave out --limit, or give the old run up with --force."
             )
-        done = [line for line in lines if self._kept(line["clip"], predictions)]
-        self.done = {line["clip"] for line in done}
+        self.done = {clip for clip in scored if self._kept(clip, predictions)}
         self.complete = (
             path.exists()
             and len(self.done) == len(manifest.prepared.clips)
@@ -78,7 +75,7 @@ class RunWriter:
             leftover.unlink(missing_ok=True)
         if not self.complete:
             write_json(path, manifest_data(manifest))
-        self._rewrite(done)
+        self._rewrite(b"".join(line + b"\n" for clip, line in lines if clip in self.done))
 
     def _refuse_links(self) -> None:
         """A folder that somebody else made must not lead writes out of it."""
@@ -95,10 +92,16 @@ class RunWriter:
     def _differs(self, path: Path) -> bool:
         try:
             self._refuse_other(read_json(path, KIND))
-            lines, _ = read_lines(self._scores, self._metrics, self._targets)
+            scored = {clip for clip, _ in self._lines()}
         except VpbenchError:
             return True
-        return not {line["clip"] for line in lines} <= self.manifest.prepared.clips.keys()
+        return not scored <= self.manifest.prepared.clips.keys()
+
+    def _lines(self) -> list[tuple[int, bytes]]:
+        """The lines that are there of whole clips, each with its clip."""
+        definition = self.manifest.protocol.definition
+        read = read_scores(self._scores, list(definition.metrics), definition.targets)
+        return list(zip(read.columns["clip"].tolist(), read.lines, strict=True))
 
     def _clear(self) -> None:
         try:
@@ -129,11 +132,8 @@ class RunWriter:
         folder = self.folder / "predictions" / str(clip)
         return predictions == 0 or (folder.is_dir() and len(list(folder.glob("pred_*.npy"))) >= predictions)
 
-    def _rewrite(self, lines: list[dict[str, Any]]) -> None:
-        """Cut a torn tail, and lines of clips that have to be done again."""
-        from vpbench.files import write_atomic
-
-        data = b"".join(encode(line) for line in lines)
+    def _rewrite(self, data: bytes) -> None:
+        """Cut a torn tail, and lines of clips that have to be done again: leave ``data`` alone."""
         if not self._scores.exists() or self._scores.stat().st_size != len(data):
             write_atomic(self._scores, data)
 
@@ -143,7 +143,7 @@ class RunWriter:
         Raises:
             VpbenchError: the disk is full or read-only; names the file.
         """
-        data = b"".join(encode(line) for line in lines)
+        data = b"".join(map(score_line, lines))
         try:
             descriptor = os.open(self._scores, os.O_WRONLY | os.O_APPEND)
             try:

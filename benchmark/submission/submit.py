@@ -5,10 +5,8 @@ What is copied is written anew from what was read and checked (:mod:`vpbench.run
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import make_folder, os_error, write_atomic, write_json
 from vpbench.runs.run import Run, score_lines
+from vpbench.runs.scores import score_line
 from vpbench.runs.untrusted import KEYS, MOST, check_run, check_texts, read_untrusted
 
 
@@ -125,7 +124,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         shutil.rmtree(old, ignore_errors=True)
         make_folder(temporary)
         write_json(temporary / "manifest.json", manifest)
-        write_atomic(temporary / "scores.jsonl", b"".join(_lines(run)))
+        write_atomic(temporary / "scores.jsonl", b"".join(map(score_line, score_lines(run))))
         if target.exists():
             target.rename(old)
         temporary.rename(target)
@@ -137,8 +136,3 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return target
-
-
-def _lines(run: Run) -> Iterator[bytes]:
-    for line in score_lines(run):
-        yield (json.dumps(line, allow_nan=False) + "\n").encode()

@@ -1,16 +1,19 @@
-"""Scores are read at once; whatever is wrong is found and named as by reading line by line."""
+"""Scores are read at once; whatever is wrong is found, and named by its line."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from runs import by_column, make_run
 
 from vpbench.errors import VpbenchError
 from vpbench.runs.run import read_run
-from vpbench.runs.scores import _read_at_once, _read_one_by_one
+from vpbench.runs.scores import read_scores
 
 METRICS = ["psnr", "ssim", "sharpness"]
 GOOD = [
@@ -26,9 +29,35 @@ def changed(line: int, old: bytes, new: bytes) -> list[bytes]:
     return [*GOOD[:line], GOOD[line].replace(old, new), *GOOD[line + 1 :]]
 
 
-def test_good_lines_are_read_at_once_and_as_by_line() -> None:
-    assert _read_at_once(GOOD, METRICS, 2) == _read_one_by_one(Path("x"), GOOD, METRICS, 2)
-    assert _read_at_once(GOOD[:3], METRICS, 2) == [json.loads(line) for line in GOOD[:3]]
+def written(folder: Path, lines: list[bytes]) -> Path:
+    path = folder / "scores.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def rows(columns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """The columns line by line, NaN as ``None``."""
+    listed = {key: [None if v != v else v for v in values.tolist()] for key, values in columns.items()}
+    return [dict(zip(listed, line, strict=True)) for line in zip(*listed.values(), strict=True)]
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 4])
+def test_good_lines_are_read_as_json(tmp_path: Path, count: int) -> None:
+    whole = count - count % 2
+    read = read_scores(written(tmp_path, GOOD[:count]), METRICS, 2)
+    assert rows(read.columns) == [json.loads(line) for line in GOOD[:whole]]
+    assert read.lines == GOOD[:whole]
+    assert read.torn == bool(count % 2)
+
+
+def test_every_number_is_read_to_its_last_bit(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).integers(0, 2**64, 4_000, np.uint64).view(np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    scores = {
+        clip: by_column(psnr=[x], ssim=[0.5], sharpness=[2.0]) for clip, x in enumerate(numbers.tolist())
+    }
+    path = make_run(tmp_path / "a", scores=scores) / "scores.jsonl"
+    assert (read_scores(path, METRICS, 1).columns["psnr"] == numbers).all()
 
 
 @pytest.mark.parametrize(
@@ -64,17 +93,23 @@ def test_good_lines_are_read_at_once_and_as_by_line() -> None:
     ],
 )
 def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, line: int, lines: list[bytes]) -> None:
-    assert _read_at_once(lines, METRICS, 2) is None
     folder = make_run(tmp_path / "a")
-    (folder / "scores.jsonl").write_bytes(b"\n".join([*lines, b""]))
+    written(folder, lines)
     with pytest.raises(VpbenchError, match=rf"scores\.jsonl, line {line}: "):
         read_run(folder)
 
 
-def test_blanks_around_a_line_are_no_fault() -> None:
+def test_blanks_around_a_line_are_no_fault(tmp_path: Path) -> None:
     lines = [b"  " + GOOD[0], GOOD[1] + b"\r", *GOOD[2:]]
-    assert _read_at_once(lines, METRICS, 2) is None
-    assert _read_one_by_one(Path("x"), lines, METRICS, 2) == [json.loads(line) for line in GOOD]
+    read = read_scores(written(tmp_path, lines), METRICS, 2)
+    assert rows(read.columns) == [json.loads(line) for line in GOOD]
+
+
+@pytest.mark.parametrize("column", ["a:b", "a}b", "ä", "x y", "__init__", "class", "m0"])
+def test_columns_of_any_name_are_read(tmp_path: Path, column: str) -> None:
+    line = {"clip": 1, "frame": 1, column: 0.5, "psnr": 1.5, "moving": 0.5, "counted": True}
+    path = written(tmp_path, [json.dumps(line).encode()])
+    assert rows(read_scores(path, [column, "psnr"], 1).columns) == [line]
 
 
 def test_columns_have_their_types(tmp_path: Path) -> None:
