@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ class Sources:
 
     found: dict[int, Path | None]
     missing: tuple[str, ...]
+
+    def only(self, indices: Iterable[int]) -> Sources:
+        """The same, as if no other sources than those of these clips had been found."""
+        return Sources({index: self.found[index] for index in indices}, self.missing)
 
 
 def find_sources(split: Split, data: Path | None) -> Sources:

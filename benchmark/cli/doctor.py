@@ -8,14 +8,12 @@ from pathlib import Path
 
 import click
 
-from vpbench.cli.options import _FOLDER
+from vpbench.cli.options import data_option
 from vpbench.errors import UsageError, VpbenchError
 
 
 @click.command()
-@click.option(
-    "--data", type=_FOLDER, envvar="VPBENCH_DATA", show_envvar=True, help="Folder of UCF101's videos."
-)
+@data_option("Folder of UCF101's videos.")
 def doctor(data: Path | None) -> None:
     """Say what is installed, and which devices and data are found."""
     rows = examine(data)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vpbench.cli.options import frame_options
+from vpbench.cli.options import FILE, frame_options, options, read_runs, runs_argument
 
 if TYPE_CHECKING:
+    from vpbench.evaluation.replay import Replay
     from vpbench.figures.scene import Scene
 
 
@@ -22,24 +22,16 @@ def figure() -> None:
     """
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """The argument and the options that the figures share."""
-    for option in (
-        frame_options,
-        click.option("--grey", is_flag=True, help="Luma only, as in the paper's Figure 5."),
-        click.option(
-            "--clip", type=int, help="Which clip.  [default: where the runs differ most; median of one run]"
-        ),
-        click.option(
-            "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
-        ),
-        click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path)),
-    ):
-        command = option(command)
-    return command
-
-
-_dpi = click.option(
+_figure_options = options(
+    runs_argument,
+    click.option("--out", type=FILE, required=True, help="File to write."),
+    click.option(
+        "--clip", type=int, help="Which clip.  [default: where the runs differ most; median of one run]"
+    ),
+    click.option("--grey", is_flag=True, help="Luma only, as in the paper's Figure 5."),
+    frame_options,
+)
+_dpi_option = click.option(
     "--dpi",
     type=click.IntRange(50, 1200),
     default=220,
@@ -49,8 +41,8 @@ _dpi = click.option(
 
 
 @figure.command()
-@_options
-@_dpi
+@_figure_options
+@_dpi_option
 @click.option("--frame", type=int, default=1, show_default=True, help="Which predicted frame.")
 def masks(frame: int, dpi: int, grey: bool, out: Path, **source: Any) -> None:
     """Show what the moving area keeps of target and predictions, as PDF, PNG or WebP (Figure 3)."""
@@ -63,8 +55,8 @@ def masks(frame: int, dpi: int, grey: bool, out: Path, **source: Any) -> None:
 
 
 @figure.command()
-@_options
-@_dpi
+@_figure_options
+@_dpi_option
 @click.option(
     "--frame",
     "frames",
@@ -93,7 +85,7 @@ def strip(
 
 
 @figure.command()
-@_options
+@_figure_options
 def animation(grey: bool, out: Path, **source: Any) -> None:
     """Animate inputs, then truth beside predictions, as GIF, APNG (.png) or WebP."""
     from vpbench.figures import animation as animated
@@ -105,26 +97,7 @@ def animation(grey: bool, out: Path, **source: Any) -> None:
     click.echo(f"{out}: {scene.caption}.")
 
 
-def _scene(
-    runs: tuple[Path, ...],
-    clip: int | None,
-    split: str | None,
-    data: Path | None,
-    saved_only: bool,
-    models: tuple[str, ...],
-    device: str,
-) -> Scene:
-    from vpbench.evaluation.replay import ClipFinder
+def _scene(runs: tuple[Path, ...], clip: int | None, replay: Replay) -> Scene:
     from vpbench.figures.scene import gather
-    from vpbench.predictors.spec import PredictorSpec
-    from vpbench.runs.run import find_runs, read_run
 
-    read = [read_run(folder) for path in runs for folder in find_runs(path)]
-    return gather(
-        read,
-        clip,
-        ClipFinder(split, data),
-        again=not saved_only,
-        models=[*map(PredictorSpec.parse, models)],
-        device=device,
-    )
+    return gather(read_runs(runs), clip, replay)

@@ -6,25 +6,31 @@ from pathlib import Path
 
 import click
 
-from vpbench.errors import UsageError
+from vpbench.cli.options import (
+    check_out,
+    format_option,
+    level_option,
+    metrics_option,
+    precision_option,
+    print_or_write,
+    read_runs,
+    runs_argument,
+    table_out_option,
+)
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "markdown", "latex", "csv", "json", "html", "bibtex"]),
-    default="text",
-    show_default=True,
-    help="CSV and JSON have all numbers in full; bibtex gives what to cite with the rows.",
+@runs_argument
+@format_option(
+    *("text", "markdown", "latex", "csv", "json", "html", "bibtex"),
+    what="CSV and JSON have all numbers in full; bibtex gives what to cite with the rows.",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file.")
+@table_out_option
 @click.option("--common", is_flag=True, help="Count only the clips that all runs scored.")
 @click.option(
     "--rows", "only", multiple=True, metavar="LABEL", help="Only these rows; * and ? stand for others."
 )
-@click.option("--metrics", metavar="KEY,…", help="Only these columns of scores, in this order.")
+@metrics_option("Only these columns of scores, in this order.")
 @click.option(
     "--sort",
     metavar="KEY",
@@ -33,20 +39,10 @@ from vpbench.errors import UsageError
 @click.option(
     "--rank", "rank_by", metavar="KEY", help="What ranks go by.  [the first metric, 1st frame: psnr_1]"
 )
-@click.option(
-    "--level",
-    type=click.FloatRange(0.5, 0.999),
-    default=0.95,
-    show_default=True,
-    help="Level of the intervals and of the ranks.",
-)
+@level_option("Level of the intervals and of the ranks.")
 @click.option("--ci/--no-ci", "intervals", default=None, help="Intervals beneath the means.  [in HTML]")
 @click.option("--facts/--no-facts", default=None, help="Cost, moving area, training data.  [in HTML]")
-@click.option(
-    "--precision",
-    type=click.IntRange(0, 10),
-    help="Digits after the point; one more for scores in [0, 1].  [2]",
-)
+@precision_option
 @click.option("--group/--no-group", default=True, help="One row for the training seeds of a method.  [group]")
 def leaderboard(
     runs: tuple[Path, ...],
@@ -54,7 +50,7 @@ def leaderboard(
     out: Path | None,
     common: bool,
     only: tuple[str, ...],
-    metrics: str | None,
+    metrics: tuple[str, ...],
     sort: str | None,
     rank_by: str | None,
     level: float,
@@ -70,19 +66,16 @@ def leaderboard(
     vpbench leaderboard runs --format latex --precision 1     for a paper
     """  # noqa: D301 -- click reads the \b
     from vpbench.analysis.leaderboard import build
-    from vpbench.files import write_atomic
-    from vpbench.runs.run import find_runs, read_run
 
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}.")
+    check_out(out)
     board = build(
-        [read_run(folder) for path in runs for folder in find_runs(path)],
+        read_runs(runs),
         common=common,
         level=level,
         rank_by=rank_by,
         group=group,
         only=only,
-        metrics=[key.strip() for key in metrics.split(",")] if metrics else (),
+        metrics=metrics,
         sort=sort,
     )
     if form == "bibtex":
@@ -93,7 +86,4 @@ def leaderboard(
         from vpbench.tables.leaderboard import render
 
         text = render(board, form, intervals=intervals, facts=facts, precision=precision)
-    if out is None:
-        click.echo(text)
-    else:
-        write_atomic(out, (text.rstrip("\n") + "\n").encode())
+    print_or_write(text, out)

@@ -1,10 +1,11 @@
-"""The options that say where the frames of runs come from, for the commands that show them."""
+"""The options that several commands share, each declared once, and what the commands make of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,90 +14,52 @@ import click
 from vpbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from vpbench.clips.opening import Opened
-    from vpbench.scoring.protocol import Protocol
+    from vpbench.clips.opening import ClipRequest
+    from vpbench.parallel.execution import Workers
+    from vpbench.predictors.spec import PredictorSpec
+    from vpbench.runs.run import Run
 
+Command = Callable[..., None]
+Option = Callable[[Command], Command]
 
-def frame_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options ``split``, ``data``, ``saved_only``, ``models`` and ``device``."""
-    for option in (
-        click.option("--device", default="cpu", show_default=True, help="Where predictors are run again."),
-        click.option(
-            "--model",
-            "models",
-            multiple=True,
-            metavar="FILE.py:Class",
-            help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
-        ),
-        click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames."),
-        click.option(
-            "--data",
-            type=click.Path(file_okay=False, path_type=Path),
-            envvar="VPBENCH_DATA",
-            show_envvar=True,
-            help="Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]",
-        ),
-        click.option(
-            "--split", metavar="FOLDER|FILE.csv", help="The runs' split, where it is one of your own."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+RUN = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
 DEFAULT_PROTOCOL = "mathieu2016"
 
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+def options(*declared: Option) -> Option:
+    """One decorator of several; their order is that of ``--help``."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(declared):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def clip_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options by which `run`, `prepare` and `study` say which clips, and what does the work."""
-    for option in (
-        click.option(
-            "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
-        ),
-        click.option(
-            "--executor",
-            "executor_name",
-            type=click.Choice(["processes", "dask"]),
-            default="processes",
-            show_default=True,
-            help="Worker processes here, or the workers of a Dask cluster with a shared file system.",
-        ),
-        click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
-        click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
-        click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
-        click.option(
-            "--data",
-            type=_FOLDER,
-            envvar="VPBENCH_DATA",
-            show_envvar=True,
-            help="Folder of the videos, of prepared clips, or of the authors' archive UCF101frm10p.",
-        ),
-        click.option(
-            "--split",
-            "split_name",
-            metavar="NAME|FOLDER|FILE.csv",
-            help="Which clips.  [default: ucf101-every10th with --data, else demo]",
-        ),
-    ):
-        command = option(command)
-    return command
+# Predictors
 
 
-_protocol_option = click.option(
-    "--protocol",
-    "protocol_name",
-    default=DEFAULT_PROTOCOL,
-    show_default=True,
-    metavar="NAME|FILE.toml",
-    help="How clips are scored (`vpbench list protocols`).",
+def model_options(model_help: str, label_help: str) -> Option:
+    """``--model``, as ``models``, and ``--as``, as ``labels``."""
+    return options(
+        click.option(
+            "--model", "models", multiple=True, required=True, metavar="NAME[,key=value]", help=model_help
+        ),
+        click.option("--as", "labels", multiple=True, metavar="LABEL", help=label_help),
+    )
+
+
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda."
 )
 
 
-def labels_of(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
-    """The runs' labels, which are names of folders."""
+def labels_of(specs: Sequence[PredictorSpec], labels: Sequence[str]) -> list[str]:
+    """The runs' labels, which are names of folders: those given, or one for each predictor."""
     from vpbench.runs.manifest import LABEL
 
     if labels and len(labels) != len(specs):
@@ -116,43 +79,201 @@ def labels_of(specs: list[Any], labels: tuple[str, ...]) -> list[str]:
     return names
 
 
-def dask_scheduler(executor_name: str, scheduler: str | None) -> str | None:
-    """The address of the Dask scheduler, if one is to be used."""
-    if (executor_name == "dask") != (scheduler is not None):
+# Clips, and what does the work
+
+protocol_option = click.option(
+    "--protocol",
+    "protocol_name",
+    default=DEFAULT_PROTOCOL,
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="How clips are scored (`vpbench list protocols`).",
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
+)
+
+
+def data_option(what: str) -> Option:
+    """``--data``."""
+    return click.option("--data", type=FOLDER, envvar="VPBENCH_DATA", show_envvar=True, help=what)
+
+
+def clip_options(command: Command) -> Command:
+    """The options by which `run`, `prepare` and `study` say which clips (``clips``) and workers (``workers``)."""
+
+    @wraps(command)
+    def call(
+        *,
+        split: str | None,
+        data: Path | None,
+        require_all: bool,
+        limit: int | None,
+        scheduler: str | None,
+        executor: str,
+        workers: int | None,
+        **rest: Any,
+    ) -> None:
+        command(
+            clips=clip_request(split, data, require_all=require_all, limit=limit),
+            workers=_workers(workers, executor, scheduler),
+            **rest,
+        )
+
+    return options(
+        click.option(
+            "--split",
+            metavar="NAME|FOLDER|FILE.csv",
+            help="Which clips.  [default: ucf101-every10th with --data, else demo]",
+        ),
+        data_option("Folder of the videos, of prepared clips, or of the authors' archive UCF101frm10p."),
+        click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
+        click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
+        click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
+        click.option(
+            "--executor",
+            type=click.Choice(["processes", "dask"]),
+            default="processes",
+            show_default=True,
+            help="Worker processes here, or the workers of a Dask cluster with a shared file system.",
+        ),
+        workers_option,
+    )(call)
+
+
+def clip_request(
+    split: str | None, data: Path | None, *, require_all: bool = False, limit: int | None = None
+) -> ClipRequest:
+    """Which clips the options mean; ``data`` may be that of the variable, which does not hold for every split."""
+    from click.core import ParameterSource
+
+    from vpbench.clips.opening import ClipRequest
+
+    source = click.get_current_context().get_parameter_source("data")
+    given, default = (None, data) if source is ParameterSource.ENVIRONMENT else (data, None)
+    return ClipRequest(split, given, default, limit=limit, require_all=require_all)
+
+
+def _workers(count: int | None, executor: str, scheduler: str | None) -> Workers:
+    from vpbench.parallel.execution import Workers
+
+    if (executor == "dask") != (scheduler is not None):
         raise UsageError("--executor dask and --scheduler tcp://HOST:PORT go together.")
-    return scheduler
+    return Workers(count, scheduler)
 
 
-def opened_clips(
-    split_name: str | None,
-    data: Path | None,
-    protocol: Protocol,
-    require_all: bool,
-    limit: int | None,
-    workers: int | None,
-    scheduler: str | None = None,
-    out: Path | None = None,
-) -> AbstractContextManager[Opened]:
-    """The clips that the options mean; warnings and progress go to standard error."""
-    from vpbench.clips.opening import open_clips
+# Runs, and their clips and frames
 
-    context = click.get_current_context()
-    if context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT and not (
-        split_name in (None, "ucf101-every10th") or split_name.endswith(".csv")
-    ):
-        data = None  # the variable says where UCF101 is; other splits have their own place
-    return open_clips(
-        split_name,
-        data,
-        protocol,
-        require_all=require_all,
-        limit=limit,
-        workers=workers,
-        scheduler=scheduler,
-        out=out,
-        warn=lambda text: click.echo(f"Warning: {text}", err=True),
-        progress=progress_bar,
+runs_argument = click.argument("runs", nargs=-1, required=True, type=ANY_PATH)
+RUN_DATA = "Folder of UCF101's videos, of prepared clips, or of the authors' archive."
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs in folders of runs, and in folders that hold some."""
+    from vpbench.runs.run import find_runs, read_run
+
+    return [read_run(folder) for path in paths for folder in find_runs(path)]
+
+
+def run_split_option(whose: str) -> Option:
+    """``--split`` for the split of runs."""
+    return click.option(
+        "--split", metavar="FOLDER|FILE.csv", help=f"{whose} split, where it is one of your own."
     )
+
+
+def frame_options(command: Command) -> Command:
+    """The options by which `report` and `figure` say where the frames of runs come from (``replay``)."""
+
+    @wraps(command)
+    def call(
+        *,
+        split: str | None,
+        data: Path | None,
+        saved_only: bool,
+        models: tuple[str, ...],
+        device: str,
+        **rest: Any,
+    ) -> None:
+        from vpbench.evaluation.replay import Replay
+        from vpbench.predictors.spec import PredictorSpec
+
+        named = tuple(map(PredictorSpec.parse, models))
+        command(replay=Replay(clip_request(split, data), not saved_only, named, device), **rest)
+
+    return options(
+        run_split_option("The runs'"),
+        data_option(
+            "Folder of the videos, of prepared clips, or of the authors' archive.  [default: the cache]"
+        ),
+        click.option("--saved-only", is_flag=True, help="Do not run predictors again that saved no frames."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            metavar="FILE.py:Class",
+            help="The predictor of a run that saved no frames, where it is not an installed one; may be repeated.",
+        ),
+        click.option("--device", default="cpu", show_default=True, help="Where predictors are run again."),
+    )(call)
+
+
+# Tables
+
+
+def format_option(*forms: str, what: str) -> Option:
+    """``--format``, as ``form``; the default is text."""
+    return click.option(
+        "--format", "form", type=click.Choice(forms), default="text", show_default=True, help=what
+    )
+
+
+def metrics_option(what: str) -> Option:
+    """``--metrics``, as a tuple of keys."""
+    return click.option("--metrics", metavar="KEY,…", callback=_keys, help=what)
+
+
+def _keys(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(key.strip() for key in value.split(",")) if value else ()
+
+
+def level_option(what: str) -> Option:
+    """``--level`` of intervals."""
+    return click.option(
+        "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help=what
+    )
+
+
+table_out_option = click.option("--out", type=FILE, help="Write to a file.")
+precision_option = click.option(
+    "--precision",
+    type=click.IntRange(0, 10),
+    help="Digits after the point; one more for scores in [0, 1].  [2]",
+)
+
+
+def check_out(out: Path | None) -> None:
+    """Refuse, before any work, a file that cannot be written."""
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}.")
+
+
+def print_or_write(text: str, out: Path | None) -> None:
+    """Print a table, or write it to the file that the user named."""
+    from vpbench.files import write_atomic
+
+    if out is None:
+        click.echo(text)
+    else:
+        write_atomic(out, (text.rstrip("\n") + "\n").encode())
+
+
+# What people see while they wait
+
+
+def warn(text: str) -> None:
+    """A warning on standard error."""
+    click.echo(f"Warning: {text}", err=True)
 
 
 @contextmanager

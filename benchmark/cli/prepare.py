@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vpbench.cli.options import _FOLDER, _protocol_option, clip_options, dask_scheduler, opened_clips
+from vpbench.cli.options import FOLDER, clip_options, progress_bar, protocol_option, warn
+
+if TYPE_CHECKING:
+    from vpbench.clips.opening import ClipRequest
+    from vpbench.parallel.execution import Workers
 
 
 @click.command()
 @clip_options
-@_protocol_option
-@click.option("--out", type=_FOLDER, required=True, help="Folder to write the prepared clips to.")
-def prepare(
-    split_name: str | None,
-    data: Path | None,
-    protocol_name: str,
-    require_all: bool,
-    limit: int | None,
-    workers: int | None,
-    executor_name: str,
-    scheduler: str | None,
-    out: Path,
-) -> None:
+@protocol_option
+@click.option("--out", type=FOLDER, required=True, help="Folder to write the prepared clips to.")
+def prepare(clips: ClipRequest, workers: Workers, protocol_name: str, out: Path) -> None:
     """Decode videos, estimate flow, and write clips in the layout of the authors' archive.
 
     `run` does this by itself, in a cache folder; prepared clips of one's own serve other people's scripts.
     """
+    from vpbench.clips.opening import open_clips
     from vpbench.scoring.built_in import get_protocol
 
     protocol = get_protocol(protocol_name)
-    scheduler = dask_scheduler(executor_name, scheduler)
-    with opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler, out) as opened:
-        clips = opened.clips
-        click.echo(f"{len(clips.contents)} clips of split '{clips.split.name}' are prepared in {out}.")
+    with open_clips(clips, protocol, workers, out=out, warn=warn, progress=progress_bar) as opened:
+        prepared = opened.clips
+        click.echo(f"{len(prepared.contents)} clips of split '{prepared.split.name}' are prepared in {out}.")

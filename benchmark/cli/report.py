@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vpbench.cli.options import frame_options
+from vpbench.cli.options import FOLDER, frame_options, read_runs, runs_argument
 from vpbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from vpbench.evaluation.replay import Replay
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the page."
-)
+@runs_argument
+@click.option("--out", type=FOLDER, required=True, help="Folder of the page.")
 @click.option(
     "--clips", metavar="N,N,…", help="Which clips to show.  [default: worst, median, best, most different]"
 )
@@ -29,11 +31,7 @@ def report(
     clips: str | None,
     frames: tuple[int, ...],
     title: str | None,
-    split: str | None,
-    data: Path | None,
-    saved_only: bool,
-    models: tuple[str, ...],
-    device: str,
+    replay: Replay,
 ) -> None:
     """Write a page on runs: OUT/index.html, one file that needs no network.
 
@@ -42,27 +40,16 @@ def report(
     that a run saved (`run --save-predictions`) or those of its predictor run again; else the page says why it has
     none.
     """
-    from vpbench.evaluation.replay import ClipFinder
     from vpbench.files import make_folder, write_atomic
-    from vpbench.predictors.spec import PredictorSpec
-    from vpbench.report.page import Wishes, make_page
-    from vpbench.runs.run import find_runs, read_run
+    from vpbench.report.page import PageOptions, make_page
 
     try:
         indices = tuple(dict.fromkeys(int(index) for index in clips.split(","))) if clips else ()
     except ValueError:
         raise UsageError(f"--clips {clips}: give the numbers of clips, with commas.") from None
     page = make_page(
-        [read_run(folder) for path in runs for folder in find_runs(path)],
-        Wishes(
-            clips=indices,
-            frames=tuple(dict.fromkeys(frames)),
-            title=title,
-            again=not saved_only,
-            models=tuple(map(PredictorSpec.parse, models)),
-            device=device,
-            finder=ClipFinder(split, data),
-        ),
+        read_runs(runs),
+        PageOptions(clips=indices, frames=tuple(dict.fromkeys(frames)), title=title, replay=replay),
     )
     data_out = page.html.encode()
     make_folder(out)

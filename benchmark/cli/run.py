@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vpbench.cli.options import (
-    _FOLDER,
-    _protocol_option,
+    FOLDER,
     clip_options,
-    dask_scheduler,
+    device_option,
     labels_of,
-    opened_clips,
+    model_options,
     progress_bar,
+    protocol_option,
+    warn,
 )
 
 if TYPE_CHECKING:
+    from vpbench.clips.opening import ClipRequest
+    from vpbench.parallel.execution import Workers
     from vpbench.runs.run import Run
 
 
 @click.command()
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    required=True,
-    metavar="NAME[,key=value]",
-    help="A predictor (`vpbench list predictors`) or FILE.py:Class, with its options, or frames:DIR, a folder of "
+@model_options(
+    "A predictor (`vpbench list predictors`) or FILE.py:Class, with its options, or frames:DIR, a folder of "
     "predicted frames. May be repeated.",
-)
-@click.option(
-    "--as", "labels", multiple=True, metavar="LABEL", help="Label of the run; one for each --model."
+    "Label of the run; one for each --model.",
 )
 @clip_options
-@_protocol_option
-@click.option("--out", type=_FOLDER, default=Path("runs"), show_default=True, help="Folder of runs.")
+@protocol_option
+@click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Folder of runs.")
 @click.option("--save-predictions", is_flag=True, help="Keep the predicted frames as float32 arrays.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
-@click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
+@device_option
 @click.option(
     "--samples",
     type=int,
@@ -51,14 +48,9 @@ if TYPE_CHECKING:
 def run(
     models: tuple[str, ...],
     labels: tuple[str, ...],
-    split_name: str | None,
-    data: Path | None,
+    clips: ClipRequest,
+    workers: Workers,
     protocol_name: str,
-    require_all: bool,
-    limit: int | None,
-    workers: int | None,
-    executor_name: str,
-    scheduler: str | None,
     out: Path,
     save_predictions: bool,
     batch_size: int,
@@ -71,47 +63,34 @@ def run(
 
     An interrupted run goes on where it stopped when the command is given again.
     """
-    from vpbench.predictors.predictor import check_fits
-    from vpbench.predictors.samples import check_samples
+    from vpbench.analysis.leaderboard import build
+    from vpbench.clips.opening import open_clips
+    from vpbench.evaluation.engine import evaluate_clips
+    from vpbench.predictors.entrant import Entrant
     from vpbench.predictors.spec import PredictorSpec
     from vpbench.scoring.built_in import get_protocol
+    from vpbench.tables.leaderboard import render
 
     specs = [PredictorSpec.parse(model) for model in models]
     names = labels_of(specs, labels)
     protocol = get_protocol(protocol_name)
-    predictors, draws = [], []
-    for spec in specs:
-        predictor = spec.create(device)
-        check_fits(predictor, spec.name, protocol.inputs, protocol.targets, protocol.name)
-        predictors.append(predictor)
-        draws.append(check_samples(predictor, spec.name, samples, seed))
-
-    from vpbench.analysis.leaderboard import build
-    from vpbench.evaluation.engine import evaluate_clips
-    from vpbench.tables.leaderboard import render
-
+    entrants = []
+    for label, spec in zip(names, specs, strict=True):
+        entrants.append(Entrant.enter(label, spec, spec.create(device), samples, seed))
+        entrants[-1].check_fits(protocol)
     runs: list[Run] = []
-    scheduler = dask_scheduler(executor_name, scheduler)
-    with opened_clips(split_name, data, protocol, require_all, limit, workers, scheduler) as opened:
-        for predictor, drawn, spec, label in zip(predictors, draws, specs, names, strict=True):
-            with progress_bar(f"Scoring {label}", opened.count) as step:
-                runs.extend(
-                    evaluate_clips(
-                        predictor,
-                        spec,
-                        label,
-                        opened.clips,
-                        protocol,
-                        out,
-                        opened.executor,
-                        window=opened.window + batch_size,
-                        batch_size=batch_size,
-                        limit=limit,
-                        samples=drawn,
-                        save_predictions=save_predictions,
-                        force=force,
-                        progress=step,
-                    )
+    with open_clips(clips, protocol, workers, warn=warn, progress=progress_bar) as opened:
+        for entrant in entrants:
+            with progress_bar(f"Scoring {entrant.label}", len(opened.clips.contents)) as step:
+                execution = replace(opened.execution, batch_size=batch_size, progress=step)
+                runs += evaluate_clips(
+                    entrant,
+                    opened.clips,
+                    protocol,
+                    out,
+                    execution,
+                    save_predictions=save_predictions,
+                    force=force,
                 )
     click.echo(render(build(runs), "text"))
     for one in runs:

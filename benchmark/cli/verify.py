@@ -6,27 +6,32 @@ from pathlib import Path
 
 import click
 
+from vpbench.cli.options import (
+    RUN,
+    RUN_DATA,
+    clip_request,
+    data_option,
+    device_option,
+    progress_bar,
+    run_split_option,
+    warn,
+    workers_option,
+)
 from vpbench.errors import VpbenchError
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--model",
     metavar="NAME[,key=value]",
     help="The run's predictor, where the run has no saved predictions and names no installed one.",
 )
-@click.option("--split", metavar="FOLDER|FILE.csv", help="The run's split, where it is one of your own.")
+@run_split_option("The run's")
 @click.option("--protocol", metavar="FILE.toml", help="The run's protocol, where it is one of your own.")
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="VPBENCH_DATA",
-    show_envvar=True,
-    help="Folder of UCF101's videos, of prepared clips, or of the authors' archive.",
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]")
-@click.option("--device", default="cpu", show_default=True, help="Where trained models run, e.g. cuda.")
+@data_option(RUN_DATA)
+@workers_option
+@device_option
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -49,24 +54,20 @@ def verify(
     Its saved predictions are scored again where it has some; else its predictor predicts again. With the versions,
     platform and clips of the run, scores must be exactly equal.
     """
-    from vpbench.cli.options import progress_bar
+    from vpbench.evaluation.replay import Replay
     from vpbench.evaluation.verification import verify as evaluate_again
+    from vpbench.parallel.execution import Workers
+    from vpbench.predictors.spec import PredictorSpec
     from vpbench.runs.untrusted import read_untrusted
 
-    read = read_untrusted(run)
-    context = click.get_current_context()
-    if context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT:
-        data = data if read.manifest.split.name == "ucf101-every10th" else None
+    named = () if model is None else (PredictorSpec.parse(model),)
     found = evaluate_again(
-        read,
-        model=model,
-        split=split,
+        read_untrusted(run),
+        Replay(clip_request(split, data), models=named, device=device),
+        Workers(workers),
         protocol=protocol,
-        data=data,
-        workers=workers,
-        device=device,
         tolerance=tolerance,
-        warn=lambda text: click.echo(f"Warning: {text}", err=True),
+        warn=warn,
         progress=progress_bar,
     )
     for change in found.changed:

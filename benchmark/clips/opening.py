@@ -1,168 +1,193 @@
-"""The clips that a request means: prepared ones opened, an archive opened, or videos prepared in the cache."""
+"""Which clips the user means, and how they are opened: prepared ones, an archive, or videos prepared in the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Executor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from vpbench.clips.prepare import cache_folder, prepare
 from vpbench.clips.prepared import PreparedClips, is_archive, is_prepared, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.parallel.processes import default_workers, make_executor
+from vpbench.parallel.execution import Execution, ProgressBar, Workers, no_progress_bar
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import Split, find_sources, get_split
 
-_SHOWN = 10  # missing sources named in one warning
+UCF101 = "ucf101-every10th"
+_MOST_NAMED = 10  # missing sources named in one message
 
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+Warn = Callable[[str], None]
 
 
-def no_progress(label: str, length: int) -> AbstractContextManager[Callable[[], None]]:
-    """Show no progress; in the place of a function that shows a bar with a label and a length."""
-    return nullcontext(lambda: None)
+def no_warning(text: str) -> None:
+    """Warn nobody."""
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Clips for a protocol, with what does further work on them.
+class ClipRequest:
+    """Which clips the user means.
 
     Attributes:
-        clips: the prepared clips.
-        executor: worker processes.
-        window: how many clips to submit ahead.
-        count: how many of the clips are wanted.
+        split: name of the split, or the split; by default ``ucf101-every10th`` if there is a folder of data, else
+            ``demo``.
+        data: folder of videos, of prepared clips, or the authors' archive.
+        default_data: the folder of ``$VPBENCH_DATA``, which says where UCF101 is. It is used in the place of ``data``
+            for UCF101 and for lists (CSV files), which may be of UCF101; every other split has a place of its own.
+        only: no other clips than these; all of them must be found.
+        limit: at most the first N of the clips that are found.
+        require_all: refuse a partial copy of the split.
     """
 
+    split: str | Split | None = None
+    data: Path | None = None
+    default_data: Path | None = None
+    only: tuple[int, ...] | None = None
+    limit: int | None = None
+    require_all: bool = False
+
+    @property
+    def folder(self) -> Path | None:
+        """Where to look for the clips; ``None``: where the split says."""
+        name = self.split.name if isinstance(self.split, Split) else self.split
+        takes_default = name is None or name == UCF101 or name.endswith(".csv")
+        return self.default_data if self.data is None and takes_default else self.data
+
+    @property
+    def kind(self) -> Literal["prepared", "archive", "videos"]:
+        """What the folder holds; ``videos`` too if there is none."""
+        if self.folder is None or not self.folder.is_dir():
+            return "videos"
+        if is_prepared(self.folder):
+            return "prepared"
+        return "archive" if is_archive(self.folder) else "videos"
+
+    def find_split(self) -> Split:
+        """Return the split of videos or of an archive.
+
+        Raises:
+            UsageError: there is no such split.
+        """
+        if isinstance(self.split, Split):
+            return self.split
+        return get_split(self.split or (UCF101 if self.folder else "demo"))
+
+
+@dataclass(frozen=True)
+class OpenClips:
+    """Clips for a protocol, with what does further work on them."""
+
     clips: PreparedClips
-    executor: Executor
-    window: int
-    count: int
+    execution: Execution
 
 
 @contextmanager
 def open_clips(
-    split: str | Split | None,
-    data: Path | None,
+    request: ClipRequest,
     protocol: Protocol,
+    workers: Workers,
     *,
-    require_all: bool = False,
-    limit: int | None = None,
-    only: Collection[int] | None = None,
-    workers: int | None = None,
-    scheduler: str | None = None,
     out: Path | None = None,
-    warn: Callable[[str], None] = lambda text: None,
-    progress: Progress = no_progress,
-) -> Iterator[Opened]:
-    """Open or prepare clips.
+    warn: Warn = no_warning,
+    progress: ProgressBar = no_progress_bar,
+) -> Iterator[OpenClips]:
+    """Open the clips that a request means; videos are prepared first.
 
     Args:
-        split: name of the split, or the split; by default ``ucf101-every10th`` if there is ``data``, else ``demo``.
-        data: folder of videos, of prepared clips, or the authors' archive.
+        request: which clips.
         protocol: what the clips are for.
-        require_all: refuse a partial copy of the split.
-        limit: the first so many of the clips that are found.
-        only: no other clips than these; all of them must be found.
-        workers: worker processes; by default as many as there are processors.
-        scheduler: address of a Dask scheduler, whose workers are used instead.
-        out: where to prepare clips; by default a folder in the cache.
+        workers: what prepares videos, and does further work on the clips.
+        out: where to prepare videos; by default a folder in the cache.
         warn: called with a warning for people.
-        progress: called with a label and a length; gives a function to call after each clip.
+        progress: shows the progress of preparing.
 
     Raises:
         UsageError: no such split or folder, or it does not serve the protocol.
         VpbenchError: videos or prepared clips are missing or damaged.
     """
-    if data is not None and data.is_dir() and out is None and (is_prepared(data) or is_archive(data)):
-        clips = _open(data, split)
-        clips.check_serves(protocol)
-        _say_missing(clips.split.name, clips.split.total, clips.split.missing, data, require_all, warn)
-        if only is not None:
-            clips = clips.only(_all_of(only, clips.contents, f"{data}"))
-        wanted = min(len(clips.contents), limit or len(clips.contents))
-        count = workers or default_workers(wanted)
-        with _workers(count, scheduler) as (executor, count):
-            yield Opened(clips, executor, _window(count), wanted)
+    if out is None and request.kind != "videos":
+        clips = open_folder(request, protocol, warn)
+        with workers.start(len(clips.contents)) as execution:
+            yield OpenClips(clips, execution)
         return
-
-    found = _split(split or ("ucf101-every10th" if data else "demo"))
-    found.check_length(protocol.frames, protocol.name)
-    sources = find_sources(found, data)
-    if only is None:
-        _say_missing(found.name, len(found.clips), sources.missing, data, require_all, warn)
-    selected = [clip.index for clip in found.clips if clip.index in sources.found][:limit]
-    if only is not None:
-        only = _all_of(only, selected, f"split '{found.name}'" + (f" in {data}" if data else ""))
-        limit = 1 + max(map(selected.index, only))
-        selected = only
-    folder = out or cache_folder(found, protocol)
-    count = workers or default_workers(len(selected))
-    with _workers(count, scheduler) as (executor, count):
-        with progress(f"Preparing {found.name}", limit or len(selected)) as step:
+    split, folder = request.find_split(), request.folder
+    split.check_length(protocol.frames, protocol.name)
+    sources = find_sources(split, folder)
+    _report_missing(request, split.name, len(split.clips), sources.missing, warn)
+    selected = _select(request, sources.found, f"split '{split.name}'" + (f" in {folder}" if folder else ""))
+    with workers.start(len(selected)) as execution:
+        with progress(f"Preparing {split.name}", len(selected)) as step:
             clips = prepare(
-                found, sources, protocol, folder, executor, _window(count), limit=limit, progress=step
+                split,
+                sources.only(selected),
+                protocol,
+                out or cache_folder(split, protocol),
+                replace(execution, progress=step),
             )
-        yield Opened(clips.only(selected), executor, _window(count), len(selected))
+        yield OpenClips(clips.only(selected), execution)
 
 
-@contextmanager
-def _workers(count: int, scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    """An executor on this machine or on a Dask cluster, and how many workers it has."""
-    if scheduler is None:
-        with make_executor(count) as executor:
-            yield executor, count
+def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warning) -> PreparedClips:
+    """Open a folder of prepared clips or an archive, as it is.
+
+    Raises:
+        UsageError: the folder holds another split, or does not serve the protocol.
+        VpbenchError: clips are missing or damaged.
+    """
+    folder = request.folder
+    assert folder is not None  # noqa: S101 -- the kind of the request says so
+    if request.kind == "archive":
+        split = request.find_split()
+        clips = open_archive(folder, split.name, split.hash, (clip.index for clip in split.clips))
     else:
-        from vpbench.parallel.dask import dask_executor
-
-        with dask_executor(scheduler) as connected:
-            yield connected
-
-
-def _window(workers: int) -> int:
-    return 2 * workers + 2
+        clips = open_prepared(folder)
+        if request.split is not None and (split := request.find_split()).hash != clips.split.hash:
+            raise UsageError(f"{folder} holds clips of split '{clips.split.name}', not '{split.name}'.")
+    clips.check_serves(protocol)
+    _report_missing(request, clips.split.name, clips.split.total, clips.split.missing, warn)
+    return clips.only(_select(request, clips.contents, f"{folder}"))
 
 
-def _split(split: str | Split) -> Split:
-    return get_split(split) if isinstance(split, str) else split
+def open_cached(request: ClipRequest, protocol: Protocol) -> PreparedClips | None:
+    """The clips of a request from the cache, where all that it names are there; their videos may be gone."""
+    if request.kind != "videos" or request.only is None:
+        return None
+    folder = cache_folder(request.find_split(), protocol)
+    if not is_prepared(folder):
+        return None
+    try:
+        clips = open_prepared(folder)
+    except VpbenchError:
+        return None  # being written, or left unfinished: preparing waits for it, and mends it
+    return clips.only(request.only) if set(request.only) <= set(clips.contents) else None
 
 
-def _open(data: Path, split: str | Split | None) -> PreparedClips:
-    if is_archive(data):
-        known = _split(split or "ucf101-every10th")
-        return open_archive(data, known.name, known.hash, (clip.index for clip in known.clips))
-    clips = open_prepared(data)
-    if split is not None and (wanted := _split(split)).hash != clips.split.hash:
-        raise UsageError(f"{data} holds clips of split '{clips.split.name}', not '{wanted.name}'.")
-    return clips
-
-
-def _all_of(only: Collection[int], there: Collection[int], where: str) -> list[int]:
-    missing = sorted(set(only) - set(there))
+def _select(request: ClipRequest, found: Collection[int], where: str) -> list[int]:
+    """The clips that are wanted of those found, by index."""
+    wanted = found if request.only is None else request.only
+    missing = sorted(set(wanted) - set(found))
     if missing:
-        shown = ", ".join(map(str, missing[:_SHOWN])) + (", …" if len(missing) > _SHOWN else "")
-        raise VpbenchError(f"{len(missing)} of {len(only)} clips are not found in {where}: {shown}.")
-    return sorted(only)
+        raise VpbenchError(
+            f"{len(missing)} of {len(wanted)} clips are not found in {where}: {_named(missing)}."
+        )
+    return sorted(wanted)[: request.limit]
 
 
-def _say_missing(
-    name: str,
-    total: int,
-    missing: Sequence[str],
-    data: Path | None,
-    require_all: bool,
-    warn: Callable[[str], None],
+def _report_missing(
+    request: ClipRequest, split: str, total: int, missing: Collection[str], warn: Warn
 ) -> None:
-    """Warn of a partial copy, or refuse it."""
-    if not missing:
+    """Warn of a partial copy, or refuse it; whoever names the clips does not need the whole split."""
+    if not missing or request.only is not None:
         return
-    shown = ", ".join(missing[:_SHOWN]) + (
-        f", … and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    )
-    place = f" in {data}" if data else ""
-    text = f"found {total - len(missing)} of the {total} clips of split '{name}'{place}; missing: {shown}"
-    if require_all:
+    place = f" in {request.folder}" if request.folder else ""
+    text = f"found {total - len(missing)} of the {total} clips of split '{split}'{place}; missing: {_named(missing)}"
+    if request.require_all:
         raise VpbenchError(f"--require-all: {text}.")
     warn(f"{text}. Scores of a part are not comparable to scores of the whole.")
+
+
+def _named(things: Collection[object]) -> str:
+    """The first few, and how many more there are."""
+    shown = ", ".join(map(str, list(things)[:_MOST_NAMED]))
+    return shown + (f", … and {len(things) - _MOST_NAMED} more" if len(things) > _MOST_NAMED else "")

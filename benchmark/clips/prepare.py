@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from vpbench.clips import prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import lock_folder, make_folder, os_error, read_json, write_json
+from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import limit_threads, map_in_order
 from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
 from vpbench.splits import Sources, Split, SplitClip
@@ -48,10 +47,7 @@ def prepare(
     sources: Sources,
     protocol: Protocol,
     folder: Path,
-    executor: Executor,
-    window: int = 8,
-    limit: int | None = None,
-    progress: Callable[[], None] | None = None,
+    execution: Execution,
 ) -> prepared.PreparedClips:
     """Prepare the clips of a split for a protocol, and return them opened.
 
@@ -60,13 +56,10 @@ def prepare(
 
     Args:
         split: the split.
-        sources: where its sources are.
+        sources: where the sources of the clips to prepare are.
         protocol: gives frames, size and flow estimator.
         folder: where to write.
-        executor: what does the work.
-        window: clips submitted ahead.
-        limit: prepare the first so many of the clips that were found.
-        progress: called after each clip.
+        execution: how the work is executed.
 
     Raises:
         UsageError: the folder holds clips that were prepared otherwise.
@@ -79,7 +72,7 @@ def prepare(
         "flow": EXACT_FLOW if split.origin == "synthetic" else flow.describe(protocol.flow),
         "decoder": decoder(),
     }
-    wanted = [clip for clip in split.clips if clip.index in sources.found][:limit]
+    wanted = [clip for clip in split.clips if clip.index in sources.found]
     with lock_folder(folder, wait=True):
         manifest = _open_manifest(folder, method)
         manifest["split"]["missing"] = list(sources.missing)
@@ -89,16 +82,14 @@ def prepare(
             for clip, path in ((clip, sources.found[clip.index]) for clip in wanted)
         ]
         damaged = []
-        for job, (content, problem) in zip(
-            jobs, map_in_order(executor, _prepare_clip, jobs, window), strict=True
-        ):
+        outcomes = map_in_order(execution.executor, _prepare_clip, jobs, execution.window)
+        for job, (content, problem) in zip(jobs, outcomes, strict=True):
             if problem:
                 damaged.append(problem)
                 manifest["clips"].pop(str(job[0].clip.index), None)
             else:
                 manifest["clips"][str(job[0].clip.index)] = content
-            if progress:
-                progress()
+            execution.progress()
         manifest["clips"] = dict(sorted(manifest["clips"].items(), key=lambda item: int(item[0])))
         if damaged:
             write_json(folder / "manifest.json", {**manifest, "status": "running"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,76 @@ class PreparedSplit(Struct, frozen=True, kw_only=True):
     hash: str
     total: int
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """One clip of a folder, not yet read: all that a worker needs to read it.
+
+    Attributes:
+        folder: folder of the prepared clips.
+        index: which clip.
+        content: the content hash that the folder's manifest gives; ``None`` for an archive, which has none.
+    """
+
+    folder: Path
+    index: int
+    content: str | None = None
+
+    def load(self, protocol: Protocol, inputs_only: bool = False) -> Clip:
+        """Read the clip, with the flow that the protocol's mask rule needs, and check it.
+
+        Args:
+            protocol: says which frames and which flow to read.
+            inputs_only: leave out targets and flow.
+
+        Raises:
+            VpbenchError: a file is missing, damaged, changed since it was prepared, or of another size; names it.
+        """
+        targets = 0 if inputs_only else protocol.targets
+        vectors = protocol.mask.needs_vectors and not inputs_only
+        images = protocol.mask.kind == "archive" and not inputs_only
+        arrays = self._read_arrays(_file_names(protocol.inputs, targets, vectors, images))
+        inputs = [arrays[f"pred_{k}.png"] for k in range(1, protocol.inputs + 1)]
+        futures = [arrays[f"target_{k}.png"] for k in range(1, targets + 1)]
+        flow_images = flow_image_names(protocol.inputs, targets) if images else []
+        return Clip(
+            index=self.index,
+            inputs=np.stack(inputs),
+            targets=np.stack(futures) if futures else np.empty((0, *inputs[0].shape), np.uint8),
+            flows=tuple(arrays[f"flow_{k}.npy"] for k in range(1, targets + 1)) if vectors else None,
+            flow_images=tuple(arrays[name] for name in flow_images) if images else None,
+        )
+
+    def _read_arrays(self, names: list[str]) -> dict[str, NDArray[Any]]:
+        """The files of the clip by name, each checked against its hash and the size of the first."""
+        where = self.folder / str(self.index)
+        hashes = None if self.content is None else self._recorded_hashes(where)
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in names:
+            data = _read(where / name)
+            if hashes is not None and hashes.get(name) != file_hash(data):
+                raise VpbenchError(
+                    f"{where / name} was changed or damaged since it was prepared. Delete {where} and run again."
+                )
+            decode = _decode_flow if name.endswith(".npy") else decode_picture
+            arrays[name] = decode(data, where / name)
+            height, width = arrays[names[0]].shape[:2]
+            if arrays[name].shape[:2] != (height, width):
+                raise VpbenchError(
+                    f"{where / name} is {arrays[name].shape[1]}×{arrays[name].shape[0]} pixels, but {names[0]} "
+                    f"beside it {width}×{height}."
+                )
+        return arrays
+
+    def _recorded_hashes(self, where: Path) -> dict[str, str]:
+        record = read_json(where / "clip.json", CLIP_KIND)
+        if record.get("content") != self.content:
+            raise VpbenchError(
+                f"{where} does not belong to {self.folder / 'manifest.json'}. Prepare the clips again."
+            )
+        hashes: dict[str, str] = record["files"]
+        return hashes
 
 
 @dataclass(frozen=True)
@@ -119,6 +189,18 @@ class PreparedClips:
     def only(self, indices: Iterable[int]) -> PreparedClips:
         """The same folder, seen as holding no other clips than these."""
         return replace(self, contents={index: self.contents[index] for index in indices})
+
+    def __iter__(self) -> Iterator[StoredClip]:
+        """The clips, not yet read."""
+        return map(self._stored, self.contents)
+
+    def load(self, index: int, protocol: Protocol) -> Clip:
+        """Read one clip; see :meth:`StoredClip.load`."""
+        return self._stored(index).load(protocol)
+
+    def _stored(self, index: int) -> StoredClip:
+        # An archive has no record of its files to check them by.
+        return StoredClip(self.folder, index, None if self.is_archive else self.contents[index])
 
     @property
     def hash(self) -> str:
@@ -218,61 +300,6 @@ def _file_names(inputs: int, targets: int, vectors: bool, images: bool) -> list[
 def file_hash(data: bytes) -> str:
     """BLAKE2b-256 of a file's bytes (``b2sum --length 256`` prints the same)."""
     return hashlib.blake2b(data, digest_size=32).hexdigest()
-
-
-def load_clip(
-    folder: Path, index: int, protocol: Protocol, content: str | None, inputs_only: bool = False
-) -> Clip:
-    """Read one prepared clip, with the flow that the protocol's mask rule needs, and check it.
-
-    Args:
-        folder: folder of the prepared clips.
-        index: which clip.
-        protocol: says which frames and which flow to read.
-        content: the content hash that the folder's manifest gives; ``None`` for an archive, which has none.
-        inputs_only: leave out targets and flow.
-
-    Raises:
-        VpbenchError: a file is missing, damaged, changed since it was prepared, or of another size; names it.
-    """
-    where = folder / str(index)
-    hashes: dict[str, str] = {}
-    if content is not None:
-        record = read_json(where / "clip.json", CLIP_KIND)
-        if record.get("content") != content:
-            raise VpbenchError(
-                f"{where} does not belong to {folder / 'manifest.json'}. Prepare the clips again."
-            )
-        hashes = record["files"]
-    vectors = protocol.mask.needs_vectors and not inputs_only
-    images = protocol.mask.kind == "archive" and not inputs_only
-    targets = 0 if inputs_only else protocol.targets
-    arrays: dict[str, NDArray[Any]] = {}
-    for name in _file_names(protocol.inputs, targets, vectors, images and targets > 0):
-        data = _read(where / name)
-        if content is not None and hashes.get(name) != file_hash(data):
-            raise VpbenchError(
-                f"{where / name} was changed or damaged since it was prepared. Delete {where} and run again."
-            )
-        if name.endswith(".npy"):
-            arrays[name] = _decode_flow(data, where / name)
-        else:
-            arrays[name] = decode_picture(data, where / name)
-        shape = arrays["pred_1.png"].shape
-        if arrays[name].shape[:2] != shape[:2]:
-            raise VpbenchError(
-                f"{where / name} is {arrays[name].shape[1]}×{arrays[name].shape[0]} pixels, but pred_1.png beside "
-                f"it {shape[1]}×{shape[0]}."
-            )
-    pick = [arrays[f"pred_{k}.png"] for k in range(1, protocol.inputs + 1)]
-    goal = [arrays[f"target_{k}.png"] for k in range(1, targets + 1)]
-    return Clip(
-        index=index,
-        inputs=np.stack(pick),
-        targets=np.stack(goal) if goal else np.empty((0, *pick[0].shape), np.uint8),
-        flows=tuple(arrays[f"flow_{k}.npy"] for k in range(1, targets + 1)) if vectors else None,
-        flow_images=tuple(arrays[n] for n in flow_image_names(protocol.inputs, targets)) if images else None,
-    )
 
 
 def _read(path: Path) -> bytes:

@@ -8,16 +8,17 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
-from vpbench.clips.opening import open_clips
+from vpbench.clips.opening import ClipRequest, open_clips
 from vpbench.errors import UsageError
 from vpbench.evaluation.engine import evaluate_clips
+from vpbench.parallel.execution import Workers
 from vpbench.parallel.processes import threads_given_back
-from vpbench.predictors.predictor import Predictor, check_fits
-from vpbench.predictors.samples import check_samples
+from vpbench.predictors.entrant import Entrant
+from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.spec import PredictorSpec
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
@@ -35,6 +36,31 @@ if TYPE_CHECKING:
     Sample = Callable[[NDArray[np.float32], int, int], NDArray[np.floating[Any]]]
 
 
+class Options(TypedDict, total=False):
+    """The rarer options of :func:`evaluate` and :func:`evaluate_samples`, which explain them."""
+
+    limit: int | None
+    workers: int
+    batch_size: int
+    device: str
+    seed: int | None
+    save_predictions: bool
+    force: bool
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The same with their defaults."""
+
+    limit: int | None = None
+    workers: int = 1
+    batch_size: int = 1
+    device: str = "cpu"
+    seed: int | None = None
+    save_predictions: bool = False
+    force: bool = False
+
+
 def evaluate(
     predictor: Predict | Predictor | str,
     split: str | Split | None = None,
@@ -43,13 +69,7 @@ def evaluate(
     data: Path | str | None = None,
     out: Path | str | None = None,
     label: str | None = None,
-    workers: int = 1,
-    limit: int | None = None,
-    batch_size: int = 1,
-    device: str = "cpu",
-    seed: int | None = None,
-    save_predictions: bool = False,
-    force: bool = False,
+    **options: Unpack[Options],
 ) -> Run:
     """Score a predictor.
 
@@ -58,8 +78,8 @@ def evaluate(
         run = vpbench.evaluate(lambda inputs, targets: inputs[-1:].repeat(targets, axis=0))
 
     A function, and a :class:`Predictor` made by you, runs in this process, whatever the number of workers; a model
-    by name runs as in ``vpbench run``. What a function does cannot be known later, so its run is not gone on with
-    where it stopped: a folder that holds a run already is refused, or given up with ``force``.
+    by name runs as in ``vpbench run``. What a function does cannot be known later, so its run is not resumed: a
+    folder that holds a run already is refused, or with ``force`` that run is discarded.
 
     Args:
         predictor: a function ``predict(inputs, targets)`` that gets the input frames, float32 ``(T, H, W, 3)`` RGB in
@@ -72,14 +92,16 @@ def evaluate(
         out: folder of runs, to keep the run in ``out/<split>/<protocol>/<label>``. By default nothing is kept: the
             run that is returned has its scores and manifest in memory, and its ``folder`` no longer exists.
         label: the run's label; by default the function's, class's or model's name.
-        workers: processes that read and score clips. More than one starts Python anew, which asks for the usual
-            ``if __name__ == "__main__":`` around a script.
-        limit: score the first so many clips.
-        batch_size: clips that :meth:`Predictor.predict_batch` gets at once.
-        device: where a model by name runs.
-        seed: for a stochastic predictor, of which one sample a clip is scored; by default 0.
-        save_predictions: keep the predictions as float32 arrays; needs ``out``.
-        force: give up a run in the folder that does not match.
+        **options: the rarer ones, by keyword:
+
+            - ``limit``: score at most the first N clips.
+            - ``workers`` (1): processes that read and score clips. More than one starts Python anew, which asks for
+              the usual ``if __name__ == "__main__":`` around a script.
+            - ``batch_size`` (1): clips that :meth:`Predictor.predict_batch` gets at once.
+            - ``device`` (``cpu``): where a model by name runs.
+            - ``seed`` (0): for a stochastic predictor, of which one sample a clip is scored.
+            - ``save_predictions``: keep the predictions as float32 arrays; needs ``out``.
+            - ``force``: discard a run in the folder that does not match.
 
     Returns:
         The run: ``run.scores`` holds a column of numbers a metric, ``run.manifest`` what was run on what.
@@ -88,10 +110,7 @@ def evaluate(
         UsageError: unknown names, or predictor, split and protocol do not fit.
         VpbenchError: the predictor failed or returned something invalid; the message names the clip.
     """
-    (run,) = _evaluate(
-        predictor, split, protocol, data, out, label, workers, limit, batch_size, device, None, seed,
-        save_predictions, force,
-    )  # fmt: skip
+    (run,) = _evaluate(predictor, None, split, protocol, data, out, label, _Settings(**options))
     return run
 
 
@@ -101,16 +120,10 @@ def evaluate_samples(
     split: str | Split | None = None,
     protocol: str | Protocol = "mathieu2016",
     *,
-    seed: int = 0,
     data: Path | str | None = None,
     out: Path | str | None = None,
     label: str | None = None,
-    workers: int = 1,
-    limit: int | None = None,
-    batch_size: int = 1,
-    device: str = "cpu",
-    save_predictions: bool = False,
-    force: bool = False,
+    **options: Unpack[Options],
 ) -> tuple[Run, Run]:
     """Score several samples of a stochastic predictor.
 
@@ -120,16 +133,11 @@ def evaluate_samples(
         samples: how many futures of each clip to draw, at least 2.
         split: as for :func:`evaluate`, like all that follows.
         protocol: see there.
-        seed: where the seeds of clips and samples come from.
         data: see there.
         out: see there.
         label: see there; the runs' labels end in ``.best-of-N`` and ``.mean-of-N``.
-        workers: see there.
-        limit: see there.
-        batch_size: see there.
-        device: see there.
-        save_predictions: keep the best predictions.
-        force: see there.
+        **options: see there; ``seed`` is where the seeds of clips and samples come from, and ``save_predictions``
+            keeps the best predictions.
 
     Returns:
         The run of the best and the run of the mean scores (:mod:`vpbench.predictors.samples`).
@@ -140,57 +148,39 @@ def evaluate_samples(
     """
     if samples < 2:
         raise UsageError(f"evaluate_samples: {samples} samples; ask for at least 2 (`evaluate` scores one).")
-    best, mean = _evaluate(
-        predictor, split, protocol, data, out, label, workers, limit, batch_size, device, samples, seed,
-        save_predictions, force,
-    )  # fmt: skip
+    best, mean = _evaluate(predictor, samples, split, protocol, data, out, label, _Settings(**options))
     return best, mean
 
 
 def _evaluate(
     given: Predict | Sample | Predictor | str,
+    samples: int | None,
     split: str | Split | None,
     protocol: str | Protocol,
     data: Path | str | None,
     out: Path | str | None,
     label: str | None,
-    workers: int,
-    limit: int | None,
-    batch_size: int,
-    device: str,
-    samples: int | None,
-    seed: int | None,
-    save_predictions: bool,
-    force: bool,
+    settings: _Settings,
 ) -> tuple[Run, ...]:
-    if save_predictions and out is None:
+    if settings.save_predictions and out is None:
         raise UsageError("save_predictions needs a folder to keep them in: give `out` too.")
     rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
-    predictor, spec = _made(given, label, device, stochastic=samples is not None)
-    name = label or spec.label
-    check_fits(predictor, spec.name, rules.inputs, rules.targets, rules.name)
-    drawn = check_samples(predictor, spec.name, samples, seed)
+    entrant = _entrant(given, samples, label, settings)
+    entrant.check_fits(rules)
+    clips = ClipRequest(split, None if data is None else Path(data), limit=settings.limit)
     with (
-        threads_given_back() if workers == 1 else nullcontext(),
-        open_clips(
-            split, None if data is None else Path(data), rules, limit=limit, workers=workers, warn=_warn
-        ) as opened,
+        threads_given_back() if settings.workers == 1 else nullcontext(),
+        open_clips(clips, rules, Workers(settings.workers), warn=_warn) as opened,
         _folder(out) as folder,
     ):
         return evaluate_clips(
-            predictor,
-            spec,
-            name,
+            entrant,
             opened.clips,
             rules,
             folder,
-            opened.executor,
-            window=opened.window + batch_size,
-            batch_size=batch_size,
-            limit=limit,
-            samples=drawn,
-            save_predictions=save_predictions,
-            force=force,
+            replace(opened.execution, batch_size=settings.batch_size),
+            save_predictions=settings.save_predictions,
+            force=settings.force,
         )
 
 
@@ -251,27 +241,35 @@ class _Given(PredictorSpec):
         return identity
 
 
-def _made(
-    given: Predict | Sample | Predictor | str, label: str | None, device: str, stochastic: bool
-) -> tuple[Predictor, PredictorSpec]:
+def _entrant(
+    given: Predict | Sample | Predictor | str, samples: int | None, label: str | None, settings: _Settings
+) -> Entrant:
     if isinstance(given, str):
         spec = PredictorSpec.parse(given)
-        return spec.create(device), spec
+        predictor = spec.create(settings.device)
+    else:
+        predictor = _as_predictor(given, stochastic=samples is not None)
+        spec = _spec_of(given, label)
+    return Entrant.enter(label or spec.label, spec, predictor, samples, settings.seed)
+
+
+def _as_predictor(given: Any, stochastic: bool) -> Predictor:
+    if isinstance(given, Predictor):
+        return given
     if inspect.isclass(given) and issubclass(given, Predictor):
         raise UsageError(f"{given.__name__} is a class; give an object of it: evaluate({given.__name__}()).")
-    if not (isinstance(given, Predictor) or callable(given)):
+    if not callable(given):
         raise UsageError(f"{given!r} is no function, no Predictor and no model's name.")
+    return _SampleFunction(given) if stochastic else _Function(given)
+
+
+def _spec_of(given: object, label: str | None) -> _Given:
     thing = type(given) if isinstance(given, Predictor) or not hasattr(given, "__name__") else given
     name = getattr(thing, "__name__", "predictor")
     if name == "<lambda>" and label is None:
         name = "lambda"
     try:
-        source = inspect.getsource(thing)
+        source = inspect.getsource(thing)  # type: ignore[arg-type]
     except (OSError, TypeError):
         source = None
-    predictor = given if isinstance(given, Predictor) else _wrapped(given, stochastic)
-    return predictor, _Given(re.sub(r"[^A-Za-z0-9_.]", "_", name), source=source)
-
-
-def _wrapped(function: Any, stochastic: bool) -> Predictor:
-    return _SampleFunction(function) if stochastic else _Function(function)
+    return _Given(re.sub(r"[^A-Za-z0-9_.]", "_", name), source=source)

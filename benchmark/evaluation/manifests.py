@@ -10,9 +10,9 @@ import msgspec
 
 from vpbench.clips.prepared import PreparedClips
 from vpbench.errors import VpbenchError, with_place
+from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.predictor import Predictor
-from vpbench.predictors.samples import SCORED, Samples, Scored
-from vpbench.predictors.spec import PredictorSpec
+from vpbench.predictors.samples import SCORED, Scored
 from vpbench.runs.environment import environment
 from vpbench.runs.manifest import (
     KIND,
@@ -33,20 +33,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_manifests(
-    predictor: Predictor,
-    spec: PredictorSpec,
-    label: str,
-    clips: PreparedClips,
-    protocol: Protocol,
-    samples: Samples | None,
-) -> list[Manifest]:
+def new_manifests(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> list[Manifest]:
     """The manifests of the runs that will be made: one, or for several samples one for each way to score them.
 
     Raises:
         VpbenchError: what the predictor says of itself is no JSON data, or a table could not print it.
     """
-    manifest = _manifest(predictor, spec, label, clips, protocol)
+    manifest, samples = _manifest(entrant, clips, protocol), entrant.samples
     if samples is None:
         return [manifest]
 
@@ -55,7 +48,7 @@ def new_manifests(
         marks = [*(described.get("marks") or ()), samples.mark(scored, protocol)]
         return msgspec.structs.replace(
             manifest,
-            label=samples.run_label(label, scored),
+            label=samples.run_label(entrant.label, scored),
             predictor=msgspec.structs.replace(manifest.predictor, description={**described, "marks": marks}),
             samples=SamplesRecord(count=samples.count, seed=samples.seed, scored=scored),
         )
@@ -63,21 +56,19 @@ def new_manifests(
     return [of(scored) for scored in SCORED[: 1 if samples.count == 1 else None]]
 
 
-def _manifest(
-    predictor: Predictor, spec: PredictorSpec, label: str, clips: PreparedClips, protocol: Protocol
-) -> Manifest:
-    identity, split = spec.identity(), clips.split
+def _manifest(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> Manifest:
+    identity, predictor, split = entrant.spec.identity(), entrant.predictor, clips.split
     return Manifest(
         kind=KIND,
         schema=SCHEMA,
-        label=label,
+        label=entrant.label,
         predictor=PredictorRecord(
             name=identity["name"],
             options=identity["options"],
             sha256=identity.get("sha256"),
             class_=identity.get("class"),
             distribution=identity.get("distribution"),
-            description=_description(predictor, spec.name),
+            description=_description(predictor, entrant.spec.name),
         ),
         protocol=ProtocolRecord(
             name=protocol.name,

@@ -15,7 +15,7 @@ from vpbench.predictors.spec import PredictorSpec
 
 
 @dataclass(frozen=True)
-class Asked:
+class PredictionRequest:
     """What a predictor is asked for.
 
     Attributes:
@@ -28,6 +28,11 @@ class Asked:
     targets: int
     samples: Samples | None = None
 
+    @property
+    def draws(self) -> int:
+        """How many futures of each clip are predicted."""
+        return 1 if self.samples is None else self.samples.count
+
 
 _made: dict[PredictorSpec, Predictor] = {}
 
@@ -39,19 +44,18 @@ def predictor_here(spec: PredictorSpec) -> Predictor:
     return _made[spec]
 
 
-def runs_in_parent(predictor: Predictor, spec: PredictorSpec, batch_size: int = 1) -> bool:
-    """Whether a predictor is asked in the parent process: its own wish, batches, a device, or no way to remake it."""
-    return predictor.runs_in == "parent" or batch_size > 1 or predictor.device != "cpu" or not spec.remade
-
-
 def predict_clips(
-    predictor: Predictor, asked: Asked, indices: list[int], inputs: list[NDArray[np.uint8]], sample: int = 0
+    predictor: Predictor,
+    request: PredictionRequest,
+    indices: list[int],
+    inputs: list[NDArray[np.uint8]],
+    sample: int = 0,
 ) -> tuple[list[NDArray[np.float32]], float]:
     """Predictions for a batch of clips of one size.
 
     Args:
         predictor: the predictor.
-        asked: what it is asked for.
+        request: what it is asked for.
         indices: the clips' indices.
         inputs: the clips' inputs, uint8 ``(T, H, W, 3)``, RGB.
         sample: which of the samples (0-based), if there are some.
@@ -65,14 +69,14 @@ def predict_clips(
     batch = [clip.astype(np.float32) for clip in inputs]
     for clip in batch:
         clip /= np.float32(255)  # in place: numpy divides uint8 into float32 six times as slowly
-    where = f"Predictor '{asked.name}', clip {', '.join(map(str, indices))}: "
+    where = f"Predictor '{request.name}', clip {', '.join(map(str, indices))}: "
     start = time.perf_counter()
     try:
-        if asked.samples is None:
-            predictions = list(predictor.predict_clips(indices, batch, asked.targets))
+        if request.samples is None:
+            predictions = list(predictor.predict_clips(indices, batch, request.targets))
         else:
-            seeds = [asked.samples.seed_of(index, sample) for index in indices]
-            predictions = list(predictor.sample_batch(batch, asked.targets, seeds))
+            seeds = [request.samples.seed_of(index, sample) for index in indices]
+            predictions = list(predictor.sample_batch(batch, request.targets, seeds))
     except VpbenchError as error:
         raise VpbenchError(f"{where}{error}") from error
     except Exception as error:
@@ -80,6 +84,8 @@ def predict_clips(
     seconds = (time.perf_counter() - start) / len(batch)
     if len(predictions) != len(batch):
         raise VpbenchError(f"{where}it returned {len(predictions)} predictions for {len(batch)} clips.")
-    shape = (asked.targets, *inputs[0].shape[1:3], 3)
-    checked = [check_predictions(p, asked.name, i, shape) for i, p in zip(indices, predictions, strict=True)]
+    shape = (request.targets, *inputs[0].shape[1:3], 3)
+    checked = [
+        check_predictions(p, request.name, i, shape) for i, p in zip(indices, predictions, strict=True)
+    ]
     return checked, seconds

@@ -1,32 +1,29 @@
-"""The predicted frames of a run: those that it saved, or those of its predictor run again."""
+"""A run's clips and predictions again: for figures, for the page, and to verify it.
+
+A run may come from a stranger and names a predictor, a split and folders. The rules on what of that is opened and run
+stand here, once: :func:`clips_of_run`, :func:`saved_predictions` and :func:`predictor_again`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vpbench.clips.prepare import cache_folder, prepare
-from vpbench.clips.prepared import (
-    PreparedClips,
-    is_archive,
-    is_prepared,
-    load_clip,
-    open_archive,
-    open_prepared,
-)
+from vpbench.clips.opening import ClipRequest, open_cached, open_clips
+from vpbench.clips.prepared import open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.parallel.processes import SerialExecutor
+from vpbench.evaluation.prediction import PredictionRequest, predict_clips
+from vpbench.parallel.execution import Workers
 from vpbench.predictors.frames_folder import FramesFolder
-from vpbench.predictors.predictor import check_fits, check_predictions
+from vpbench.predictors.predictor import check_fits
 from vpbench.predictors.spec import PredictorSpec, predictor_names
-from vpbench.scoring.clip import Clip
-from vpbench.scoring.protocol import Protocol
-from vpbench.splits import Sources, find_sources
+from vpbench.scoring.score import score_clip
+from vpbench.splits import Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,133 +36,27 @@ if TYPE_CHECKING:
 _AGREES = 0.01  # how far a score may be from the recorded one: above rounding, below what a reader would see
 
 
-class RunFrames:
-    """Predicted frames of one run, clip by clip.
-
-    Args:
-        run: the run.
-        again: whether the predictor may be run again where no frames were saved. Only installed predictors are
-            run, and only in the version that the run names: a run from a stranger cannot bring code.
-        models: predictors that the user names, for runs of predictors that are not installed.
-        device: where a trained model runs.
-    """
-
-    def __init__(
-        self, run: Run, *, again: bool = True, models: Sequence[PredictorSpec] = (), device: str = "cpu"
-    ) -> None:
-        self.run = run
-        self.protocol = run.protocol()
-        self._again, self._models, self._device = again, models, device
-        self._predictor: Predictor | VpbenchError | None = None
-
-    def get(self, clip: Clip) -> tuple[NDArray[np.float32], Literal["saved", "again"]]:
-        """The predictions for a clip, float32 ``(targets, H, W, 3)`` in [0, 1], and where they come from.
-
-        Raises:
-            VpbenchError: there are none, and why; or saved ones are damaged.
-        """
-        shape = (self.protocol.targets, clip.inputs.shape[1], clip.inputs.shape[2], 3)
-        if self._predictor is None:
-            try:
-                self._predictor = self._saved() or self._made()
-            except VpbenchError as error:
-                self._predictor = error
-        if isinstance(self._predictor, VpbenchError):
-            raise self._predictor
-        saved = isinstance(self._predictor, FramesFolder)
-        name = self.run.label
-        inputs = clip.inputs.astype(np.float32) / np.float32(255)
-        try:
-            made = next(iter(self._predictor.predict_clips([clip.index], [inputs], self.protocol.targets)))
-        except VpbenchError:
-            raise
-        except Exception as error:
-            raise VpbenchError(f"predictor '{name}', clip {clip.index}: raised {error!r}") from error
-        return check_predictions(made, name, clip.index, shape), "saved" if saved else "again"
-
-    def check(self, clip: Clip, predictions: NDArray[np.float32]) -> str | None:
-        """Score the predictions and compare with what the run recorded.
-
-        Returns:
-            What differs, in a sentence; ``None`` if nothing does.
-        """
-        from vpbench.scoring.score import score_clip
-
-        scores = self.run.scores
-        for line in score_clip(clip, predictions, self.protocol):
-            row = np.flatnonzero((scores["clip"] == clip.index) & (scores["frame"] == line["frame"]))
-            for column in self.protocol.metrics:
-                new = np.nan if line[column] is None else line[column]
-                for old in scores[column][row]:
-                    if not (abs(new - old) <= _AGREES or (np.isnan(new) and np.isnan(old))):
-                        return (
-                            f"clip {clip.index}, frame {line['frame']}: {column} of these frames is {new:.4g}, "
-                            f"the run recorded {old:.4g}"
-                        )
-        return None
-
-    def _saved(self) -> FramesFolder | None:
-        """The frames that the run saved, if it did."""
-        folder = self.run.folder / "predictions"
-        if folder.is_symlink():
-            raise VpbenchError(f"{folder} is a symbolic link, which is not followed")
-        return FramesFolder(folder) if folder.is_dir() else None
-
-    def _made(self) -> Predictor:
-        """The run's predictor, made anew.
-
-        Raises:
-            VpbenchError: it cannot be, and why.
-        """
-        said = self.run.recorded.predictor
-        name = said.name
-        if not self._again:
-            raise VpbenchError("the run saved no frames, and the predictor is not to be run again")
-        spec = next((one for one in self._models if one.identity()["name"] == name), None)
-        if spec is None and name in predictor_names():
-            spec = PredictorSpec(
-                name, tuple(sorted((str(key), str(value)) for key, value in said.options.items()))
-            )
-        if spec is None:
-            raise VpbenchError(
-                f"the run saved no frames, and its predictor '{plain(name)}' is not installed here; "
-                "name it with --model, or run it with --save-predictions"
-            )
-        different = _difference(spec.identity(), said.identity())
-        predictor = None if different else spec.create(self._device)
-        if predictor is not None:
-            check_fits(predictor, name, self.protocol.inputs, self.protocol.targets, self.protocol.name)
-            if predictor.stochastic:
-                raise VpbenchError("the run saved no frames, and its predictor draws other ones each time")
-            different = _difference(predictor.describe(), said.description)
-        if predictor is None or different:
-            raise VpbenchError(
-                f"the run saved no frames, and predictor '{plain(name)}' as it is here is another: {different}"
-            )
-        return predictor
-
-
-def _difference(here: dict[str, Any], recorded: dict[str, Any]) -> str:
-    """The first entry of ``here`` that differs from the record, in words; empty if none does."""
-    for key, value in here.items():
-        if recorded.get(key) != value:
-            return f"{key} is {plain(value)}, the run has {plain(recorded.get(key))}"
-    return ""
+class ReplayError(VpbenchError):
+    """Why a run's predictor is not run again, as a part of a sentence."""
 
 
 @dataclass(frozen=True)
-class ClipFinder:
-    """Where to look for a run's clips.
+class Replay:
+    """What the user gives and allows, so that frames of runs can be had again.
 
     Attributes:
-        split: ``--split``: needed for a split of one's own; the run's name of a built-in one is enough.
-        data: ``--data``: videos, prepared clips or an archive; ``None``: the cache of ``vpbench run``.
+        clips: where the clips are; a built-in split need not be named.
+        rerun: whether predictors may be run again where a run saved no frames.
+        models: predictors that the user names, for runs of predictors that are not installed.
+        device: where predictors run.
     """
 
-    split: str | None = None
-    data: Path | None = None
+    clips: ClipRequest = field(default_factory=ClipRequest)
+    rerun: bool = True
+    models: tuple[PredictorSpec, ...] = ()
+    device: str = "cpu"
 
-    def find(self, run: Run, indices: Iterable[int]) -> tuple[dict[int, Clip], list[int]]:
+    def load_clips(self, run: Run, indices: Iterable[int]) -> tuple[dict[int, Clip], list[int]]:
         """Load clips that a run scored, with their targets and flow.
 
         Where the cache lacks some of them and their sources are found, these are prepared there.
@@ -180,49 +71,162 @@ class ClipFinder:
 
         Raises:
             UsageError: the split or its sources are not found, or are not those of the run.
-            VpbenchError: clips are damaged.
+            VpbenchError: clips are missing or damaged.
         """
         protocol = run.protocol()
-        wanted = sorted(set(indices))
-        prepared = self._open(run, protocol, wanted)
-        missing = [index for index in wanted if index not in prepared.contents]
-        if missing:
-            raise UsageError(
-                f"Clip {missing[0]} is not in {prepared.folder}. Name clips that the run scored, and the folder "
-                "that holds them as --data."
-            )
-        clips = {
-            index: load_clip(
-                prepared.folder, index, protocol, None if prepared.is_archive else prepared.contents[index]
-            )
-            for index in wanted
-        }
-        return clips, [index for index in wanted if run.clips.get(index) != prepared.contents[index]]
+        request = clips_of_run(run, self.clips, indices)
+        stored = open_cached(request, protocol)
+        if stored is None:
+            with open_clips(request, protocol, Workers(1)) as opened:
+                stored = opened.clips
+        clips = {index: stored.load(index, protocol) for index in stored.contents}
+        return clips, [index for index in clips if run.clips.get(index) != stored.contents[index]]
 
-    def _open(self, run: Run, protocol: Protocol, wanted: list[int]) -> PreparedClips:
-        data = self.data
-        if data is not None and data.is_dir() and is_prepared(data):
-            clips = open_prepared(data)
-            if clips.split.hash != run.recorded.split.hash:
-                raise UsageError(
-                    f"{data} holds clips of split '{clips.split.name}'; the run scored '{run.manifest.split.name}'."
-                )
-            clips.check_serves(protocol)
-            return clips
-        split = run.split(self.split)
-        if data is not None and data.is_dir() and is_archive(data):
-            clips = open_archive(data, split.name, split.hash, (clip.index for clip in split.clips))
-            clips.check_serves(protocol)
-            return clips
-        folder = cache_folder(split, protocol)
-        if is_prepared(folder):
+
+def clips_of_run(run: Run, request: ClipRequest, indices: Iterable[int]) -> ClipRequest:
+    """The request for clips that a run scored.
+
+    Args:
+        run: the run. The name of its split opens a list that comes with vpbench, never a path.
+        request: where the user says that they are.
+        indices: which clips.
+
+    Raises:
+        UsageError: the split is not found, or is not the run's.
+    """
+    folder = replace(request, split=request.split or run.recorded.split.name).folder
+    found = replace(request, data=folder, default_data=None, only=tuple(sorted(set(indices))))
+    if request.split is not None or found.kind != "prepared" or folder is None:
+        given = request.split
+        return replace(found, split=given if isinstance(given, Split) else run.split(given))
+    held = open_prepared(folder).split  # which says by its hash which split it is of
+    if held.hash != run.recorded.split.hash:
+        raise UsageError(
+            f"{folder} holds clips of split '{held.name}'; the run scored '{run.manifest.split.name}'."
+        )
+    return found
+
+
+def saved_predictions(run: Run) -> Path | None:
+    """The folder of the frames that a run saved, if it did.
+
+    Raises:
+        VpbenchError: it is a symbolic link.
+    """
+    folder = run.folder / "predictions"
+    if folder.is_symlink():
+        raise VpbenchError(f"{folder} is a symbolic link, which is not followed.")
+    return folder if folder.is_dir() else None
+
+
+def predictor_again(
+    run: Run, named: PredictorSpec | None, device: str, *, any_version: bool = False
+) -> tuple[PredictorSpec, Predictor]:
+    """Make the predictor of a run again.
+
+    A run cannot bring code: what it names is run only if it is installed here, or if the user names it; and only if
+    it is what the run was made with.
+
+    Args:
+        run: the run.
+        named: the predictor that the user names for it.
+        device: where it runs.
+        any_version: whether another version of the predictor's package is accepted. Otherwise the version, and all
+            that the predictor says of itself, must be the run's.
+
+    Raises:
+        ReplayError: it is not installed, or is another; says why.
+        VpbenchError: it cannot be made.
+    """
+    recorded, spec = run.recorded.predictor, named
+    if spec is None and recorded.name in predictor_names():
+        options = sorted((str(key), str(value)) for key, value in recorded.options.items())
+        spec = PredictorSpec(recorded.name, tuple(options))
+    if spec is None:
+        raise ReplayError(
+            f"its predictor '{run.manifest.predictor.name}' is not installed here; name it with --model, or run it "
+            "with --save-predictions"
+        )
+    keys = ["sha256", "class", "options", *([] if any_version else ["distribution"])]
+    _check_same(spec, spec.identity(), recorded.identity(), keys)
+    predictor = spec.create(device)
+    described = predictor.describe()
+    _check_same(spec, described, recorded.description, ["weights"] if any_version else list(described))
+    if (run.manifest.samples is not None) != predictor.stochastic:
+        raise ReplayError(
+            f"predictor '{plain(spec.name)}' and the run do not agree on whether it is stochastic"
+        )
+    return spec, predictor
+
+
+def _check_same(spec: PredictorSpec, here: dict[str, Any], recorded: dict[str, Any], keys: list[str]) -> None:
+    for key in keys:
+        if here.get(key) != recorded.get(key):
+            raise ReplayError(
+                f"predictor '{plain(spec.name)}' as it is here is another: {key} is {plain(here.get(key))}, the run "
+                f"has {plain(recorded.get(key))}"
+            )
+
+
+class RunFrames:
+    """Predicted frames of one run, clip by clip: those that it saved, or those of its predictor run again."""
+
+    def __init__(self, run: Run, replay: Replay) -> None:
+        self.run = run
+        self.protocol = run.protocol()
+        self._replay = replay
+        self._predictor: Predictor | VpbenchError | None = None
+
+    def get(self, clip: Clip) -> tuple[NDArray[np.float32], Literal["saved", "again"]]:
+        """The predictions for a clip, float32 ``(targets, H, W, 3)`` in [0, 1], and where they come from.
+
+        Raises:
+            VpbenchError: there are none, and why; or saved ones are damaged.
+        """
+        if self._predictor is None:
             try:
-                clips = open_prepared(folder)
-            except VpbenchError:
-                pass  # being written, or left unfinished: `prepare` below waits, and mends it
-            else:
-                if set(wanted) <= set(clips.contents):
-                    return clips
-        sources = find_sources(split, data)
-        chosen = Sources({i: path for i, path in sources.found.items() if i in wanted}, sources.missing)
-        return prepare(split, chosen, protocol, folder, SerialExecutor())
+                self._predictor = self._saved() or self._again()
+            except VpbenchError as error:
+                self._predictor = error
+        if isinstance(self._predictor, VpbenchError):
+            raise self._predictor
+        request = PredictionRequest(self.run.label, self.protocol.targets)
+        (frames,), _ = predict_clips(self._predictor, request, [clip.index], [clip.inputs])
+        return frames, "saved" if isinstance(self._predictor, FramesFolder) else "again"
+
+    def check(self, clip: Clip, predictions: NDArray[np.float32]) -> str | None:
+        """Score the predictions and compare with what the run recorded.
+
+        Returns:
+            What differs, in a sentence; ``None`` if nothing does.
+        """
+        scores = self.run.scores
+        for line in score_clip(clip, predictions, self.protocol):
+            row = np.flatnonzero((scores["clip"] == clip.index) & (scores["frame"] == line["frame"]))
+            for column in self.protocol.metrics:
+                new = np.nan if line[column] is None else line[column]
+                for old in scores[column][row]:
+                    if not (abs(new - old) <= _AGREES or (np.isnan(new) and np.isnan(old))):
+                        return (
+                            f"clip {clip.index}, frame {line['frame']}: {column} of these frames is {new:.4g}, "
+                            f"the run recorded {old:.4g}"
+                        )
+        return None
+
+    def _saved(self) -> FramesFolder | None:
+        folder = saved_predictions(self.run)
+        return None if folder is None else FramesFolder(folder)
+
+    def _again(self) -> Predictor:
+        if not self._replay.rerun:
+            raise VpbenchError("the run saved no frames, and the predictor is not to be run again")
+        name = self.run.recorded.predictor.name
+        named = next((model for model in self._replay.models if model.identity()["name"] == name), None)
+        try:
+            spec, predictor = predictor_again(self.run, named, self._replay.device)
+        except ReplayError as error:
+            raise VpbenchError(f"the run saved no frames, and {error}") from None
+        if predictor.stochastic:
+            raise VpbenchError("the run saved no frames, and its predictor draws other ones each time")
+        check_fits(predictor, spec.name, self.protocol)
+        return predictor

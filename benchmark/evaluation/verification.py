@@ -8,16 +8,18 @@ same to the last bit; elsewhere it must agree within a tolerance.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vpbench.clips.opening import Progress, no_progress, open_clips
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.clips.opening import Warn, no_warning, open_clips
+from vpbench.errors import UsageError
 from vpbench.escape import plain
 from vpbench.evaluation.engine import evaluate_clips
+from vpbench.evaluation.replay import Replay, ReplayError, clips_of_run, predictor_again, saved_predictions
+from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
+from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import SCORED, Samples
-from vpbench.predictors.spec import FRAMES, PredictorSpec, predictor_names
+from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.untrusted import check_run
@@ -54,28 +56,22 @@ class Verification:
 
 def verify(
     run: Run,
+    replay: Replay,
+    workers: Workers,
     *,
-    model: str | None = None,
-    split: str | None = None,
     protocol: str | None = None,
-    data: Path | None = None,
-    workers: int | None = None,
-    device: str = "cpu",
     tolerance: float = TOLERANCE,
-    warn: Callable[[str], None] = lambda text: None,
-    progress: Progress = no_progress,
+    warn: Warn = no_warning,
+    progress: ProgressBar = no_progress_bar,
 ) -> Verification:
     """Evaluate a run again and compare.
 
     Args:
         run: the run; it need not be complete.
-        model: the predictor, as for ``--model``, where the run has no saved predictions and names none that is
-            installed; must be what the run names, in the same version.
-        split: folder or CSV file, if the run's split is none of vpbench's.
+        replay: where its clips are, and its predictor where the run has no saved predictions and names none that is
+            installed; that must be what the run names, in whatever version.
+        workers: what does the work.
         protocol: TOML file, if the run's protocol is none of vpbench's.
-        data: folder of videos, of prepared clips, or the authors' archive.
-        workers: worker processes.
-        device: where a trained model runs.
         tolerance: largest difference that is accepted where versions differ.
         warn: called with a warning for people.
         progress: shows progress.
@@ -85,88 +81,61 @@ def verify(
         VpbenchError: the run is damaged, or evaluating fails.
     """
     rules = _protocol(check_run(run, partial=True, complete=False), protocol)
-    known = run.split(split)
-    spec, source = _predictor(run, model)
-    predictor = spec.create(device)
-    weights = run.recorded.predictor.description.get("weights")
-    if not spec.name.startswith(FRAMES) and predictor.describe().get("weights") != weights:
-        raise UsageError(f"Predictor '{spec.name}' has other weights than the run (hash {plain(weights)}).")
-    samples = _samples(run) if predictor.stochastic else None
-    if (run.manifest.samples is not None) != predictor.stochastic and not spec.name.startswith(FRAMES):
-        raise UsageError(f"Predictor '{spec.name}' and the run do not agree on whether it is stochastic.")
-    clips = list(run.clips)
-    if not run.manifest.complete:
-        clips = sorted(set(run.scores["clip"].tolist()))
-        warn(f"The run is not complete; the {len(clips)} clips that it scored are verified.")
-    if not clips:
-        raise UsageError(f"{run.folder} has no scores yet.")
+    entrant, source = _entrant(run, replay)
+    scored = _scored_clips(run, warn)
+    request = clips_of_run(run, replay.clips, scored)
     with (
-        open_clips(known, data, rules, only=clips, workers=workers, warn=warn, progress=progress) as opened,
+        open_clips(request, rules, workers, warn=warn, progress=progress) as opened,
         tempfile.TemporaryDirectory(prefix="vpbench-") as folder,
-        progress(f"Verifying {run.label}", len(clips)) as step,
+        progress(f"Verifying {run.label}", len(scored)) as step,
     ):
         made = evaluate_clips(
-            predictor,
-            spec,
-            "again",
-            opened.clips,
-            rules,
-            Path(folder),
-            opened.executor,
-            window=opened.window,
-            samples=samples,
-            progress=step,
+            entrant, opened.clips, rules, Path(folder), replace(opened.execution, progress=step)
         )
     drawn = run.manifest.samples
     again = made[SCORED.index(drawn.scored)] if drawn and len(made) > 1 else made[0]
     return _compare(run, again, source, tolerance)
 
 
-def _protocol(said: Protocol, name: str | None) -> Protocol:
+def _protocol(recorded: Protocol, name: str | None) -> Protocol:
     """The run's protocol, one of vpbench's or named by the user: a stranger's could name files as parameters."""
-    if name is None and said.name not in BUILT_IN:
+    if name is None and recorded.name not in BUILT_IN:
         raise UsageError(
-            f"The run's protocol '{said.name}' is not one of vpbench's; give it as --protocol FILE.toml."
+            f"The run's protocol '{recorded.name}' is not one of vpbench's; give it as --protocol FILE.toml."
         )
-    known = get_protocol(name or said.name)
-    if known.hash != said.hash:
+    known = get_protocol(name or recorded.name)
+    if known.hash != recorded.hash:
         raise UsageError(
-            f"The run's protocol '{said.name}' (hash {said.hash}) is not '{known.name}' ({known.hash})."
+            f"The run's protocol '{recorded.name}' (hash {recorded.hash}) is not '{known.name}' ({known.hash})."
         )
     return known
 
 
-def _predictor(run: Run, model: str | None) -> tuple[PredictorSpec, str]:
+def _entrant(run: Run, replay: Replay) -> tuple[Entrant, str]:
     """What predicts, and in words what that is."""
-    saved = run.folder / "predictions"
-    if saved.is_symlink():
-        raise VpbenchError(f"{saved} is a symbolic link, which is not followed.")
-    if model is None and saved.is_dir():
-        return PredictorSpec(f"{FRAMES}{saved}"), "its saved predictions"
-    said, name = run.recorded.predictor, run.manifest.predictor.name
-    if model is not None:
-        spec = PredictorSpec.parse(model)
-    elif said.name in predictor_names():
-        options = ((str(key), str(value)) for key, value in said.options.items())
-        spec = PredictorSpec(said.name, tuple(sorted(options)))
-    else:
-        raise UsageError(
-            f"{run.folder} has no saved predictions, and its predictor '{name}' is not installed here. "
-            "Name it with --model, or run it with --save-predictions."
-        )
-    here, there = spec.identity(), said.identity()
-    for key in ("sha256", "class", "options"):
-        if here.get(key) != there.get(key):
-            raise UsageError(
-                f"The run is of predictor '{name}' with {key} {plain(there.get(key))}; '{spec.name}' has "
-                f"{plain(here.get(key))}."
-            )
-    return spec, f"predictor '{plain(spec.name)}'"
-
-
-def _samples(run: Run) -> Samples | None:
+    named = next(iter(replay.models), None)
+    saved = saved_predictions(run)
+    if saved is not None and named is None:
+        spec = PredictorSpec(f"{FRAMES}{saved}")
+        return Entrant("again", spec, spec.create()), "its saved predictions"
+    try:
+        spec, predictor = predictor_again(run, named, replay.device, any_version=True)
+    except ReplayError as error:
+        raise UsageError(f"{run.folder} cannot be evaluated again: {error}.") from None
     drawn = run.manifest.samples
-    return None if drawn is None else Samples(drawn.count, drawn.seed)
+    samples = None if drawn is None else Samples(drawn.count, drawn.seed)
+    return Entrant("again", spec, predictor, samples), f"predictor '{plain(spec.name)}'"
+
+
+def _scored_clips(run: Run, warn: Warn) -> list[int]:
+    """The clips that the run scored; of one that is not complete, those that it has."""
+    if run.manifest.complete:
+        return list(run.clips)
+    clips = sorted(set(run.scores["clip"].tolist()))
+    if not clips:
+        raise UsageError(f"{run.folder} has no scores yet.")
+    warn(f"The run is not complete; the {len(clips)} clips that it scored are verified.")
+    return clips
 
 
 def _compare(run: Run, again: Run, source: str, tolerance: float) -> Verification:

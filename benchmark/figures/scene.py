@@ -10,14 +10,12 @@ import numpy as np
 
 from vpbench.analysis.leaderboard import build
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation.replay import ClipFinder, RunFrames
+from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures.choose import check_clips, choose_clips
-from vpbench.scoring.masks import moving_area
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vpbench.predictors.spec import PredictorSpec
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
     from vpbench.scoring.protocol import Protocol
@@ -71,21 +69,14 @@ class Scene:
 def gather(
     runs: Sequence[Run],
     clip: int | None,
-    finder: ClipFinder,
-    *,
-    again: bool = True,
-    models: Sequence[PredictorSpec] = (),
-    device: str = "cpu",
+    replay: Replay,
 ) -> Scene:
     """Gather what a figure of runs shows.
 
     Args:
         runs: runs that may stand in one table.
         clip: which clip; ``None``: the one on which the runs differ most, or the median one of a single run.
-        finder: where the clips are.
-        again: whether predictors whose frames were not saved are run again.
-        models: predictors that the user names, for runs of predictors that are not installed.
-        device: where they run.
+        replay: where the clips are, and what may be run again.
 
     Raises:
         UsageError: the runs cannot stand in one table, or did not score the clip, or its sources are not found.
@@ -103,24 +94,17 @@ def gather(
         )[0]
     check_clips([clip], runs)
     protocol = runs[0].protocol()
-    found = finder.find(runs[0], [clip])[0][clip]
+    found = replay.load_clips(runs[0], [clip])[0][clip]
     rows = []
     for run, label in zip(runs, labels, strict=True):
         try:
-            frames, _ = RunFrames(run, again=again, models=models, device=device).get(found)
+            frames, _ = RunFrames(run, replay).get(found)
         except VpbenchError as error:
             raise type(error)(f"Run {run.folder}: {error}") from error
         rows.append(
             Row(label, frames, tuple(_printed(board.columns, run, clip, k + 1) for k in range(len(frames))))
         )
-    masks = tuple(
-        moving_area(
-            protocol.mask,
-            None if found.flows is None else found.flows[k],
-            None if found.flow_images is None else found.flow_images[k],
-        )
-        for k in range(protocol.targets)
-    )
+    masks = tuple(found.moving_area(k, protocol.mask) for k in range(protocol.targets))
     caption = (
         f"Clip {clip} of split {board.split.name}; protocol {protocol.name}, version {protocol.version} "
         f"({protocol.hash})"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vpbench.scoring.protocol import Protocol
+
     Frames = NDArray[np.uint8] | NDArray[np.float32]
 
 
@@ -115,21 +117,21 @@ class Predictor:
         return {}
 
 
-def check_fits(predictor: Predictor, name: str, inputs: int, targets: int, protocol: str) -> None:
+def check_fits(predictor: Predictor, name: str, protocol: Protocol) -> None:
     """Refuse, by name, a predictor that cannot work under a protocol.
 
     Raises:
         UsageError: it needs more inputs than the protocol gives, or predicts fewer frames than it asks for.
     """
-    if predictor.min_inputs > inputs:
+    if predictor.min_inputs > protocol.inputs:
         raise UsageError(
-            f"Predictor '{name}' needs {predictor.min_inputs} input frames; protocol '{protocol}' gives {inputs}. "
-            f"Choose another protocol (`vpbench list protocols`) or another predictor."
+            f"Predictor '{name}' needs {predictor.min_inputs} input frames; protocol '{protocol.name}' gives "
+            f"{protocol.inputs}. Choose another protocol (`vpbench list protocols`) or another predictor."
         )
-    if predictor.max_targets is not None and predictor.max_targets < targets:
+    if predictor.max_targets is not None and predictor.max_targets < protocol.targets:
         raise UsageError(
-            f"Predictor '{name}' predicts at most {predictor.max_targets} frames; protocol '{protocol}' asks for "
-            f"{targets}. Choose another protocol (`vpbench list protocols`) or another predictor."
+            f"Predictor '{name}' predicts at most {predictor.max_targets} frames; protocol '{protocol.name}' asks for "
+            f"{protocol.targets}. Choose another protocol (`vpbench list protocols`) or another predictor."
         )
 
 

@@ -146,7 +146,7 @@ class PredictorSpec:
             identity["name"] = FRAMES + self._frames_folder.resolve().name
             identity["sha256"] = content_hash(self._frames_folder)
         elif self._is_file:
-            file = Path(self.name.rpartition(":")[0])
+            file = _existing_file(self.name)
             identity["name"] = f"{file.name}:{self.name.rpartition(':')[2]}"
             identity["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
         elif (entry := _entries().get(self.name)) is not None and entry.dist is not None:
@@ -165,14 +165,18 @@ def predictor_names() -> list[str]:
     return sorted(_entries())
 
 
+def _existing_file(name: str) -> Path:
+    path = Path(name.rpartition(":")[0])
+    if not path.is_file():
+        raise UsageError(f"--model {name}: there is no file {path}.")
+    return path
+
+
 def _load_from_file(name: str) -> type[Predictor]:
     import importlib.util
     import sys
 
-    file, _, class_name = name.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"--model {name}: there is no file {path}.")
+    path, class_name = _existing_file(name), name.rpartition(":")[2]
     module_name = f"vpbench_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     module = sys.modules.get(module_name)
     if module is None:

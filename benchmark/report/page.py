@@ -15,7 +15,7 @@ import numpy as np
 from vpbench.analysis.leaderboard import build
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.evaluation.replay import ClipFinder, RunFrames
+from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures.choose import check_clips, choose_clips
 from vpbench.figures.labels import parts
 from vpbench.report import table
@@ -24,33 +24,26 @@ from vpbench.tables import notes as reading
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
-    from vpbench.predictors.spec import PredictorSpec
     from vpbench.report.strips import Predicted
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user asked for.
+class PageOptions:
+    """What the page shall show.
 
     Attributes:
         clips: which clips to show; empty: chosen by their scores.
         frames: which predicted frames to show, 1-based; empty: both of two, or the first and the last.
         title: the page's title; ``None``: names the split.
-        again: whether predictors whose frames were not saved are run again.
-        models: predictors that the user names, for runs of predictors that are not installed.
-        device: where they run.
-        finder: where the clips are.
+        replay: where the clips are, and what may be run again.
     """
 
     clips: tuple[int, ...] = ()
     frames: tuple[int, ...] = ()
     title: str | None = None
-    again: bool = True
-    models: tuple[PredictorSpec, ...] = ()
-    device: str = "cpu"
-    finder: ClipFinder = field(default_factory=ClipFinder)
+    replay: Replay = field(default_factory=Replay)
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class Page:
     remarks: tuple[str, ...]
 
 
-def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
+def make_page(runs: Sequence[Run], options: PageOptions) -> Page:
     """Make the page of runs that may stand in one table.
 
     Raises:
@@ -78,17 +71,17 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
     board = build(runs, group=False)  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
     protocol = runs[0].protocol()
-    frames = wishes.frames or tuple(sorted({1, protocol.targets}))
+    frames = options.frames or tuple(sorted({1, protocol.targets}))
     for frame in frames:
         if not 1 <= frame <= protocol.targets:
             raise UsageError(
                 f"--frame {frame}: protocol '{protocol.name}' predicts frames 1 to {protocol.targets}."
             )
-    check_clips(wishes.clips, runs)
+    check_clips(options.clips, runs)
     first = board.columns[0]
     chosen = (
-        {clip: [] for clip in wishes.clips}
-        if wishes.clips
+        {clip: [] for clip in options.clips}
+        if options.clips
         else choose_clips(runs, labels, first.key, frames[0], first.higher_is_better)
     )
     remarks: list[str] = []
@@ -96,7 +89,7 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
     level = LEVELS[0]
     clips: dict[int, Clip] = {}
     try:
-        clips, other = wishes.finder.find(runs[0], chosen)
+        clips, other = options.replay.load_clips(runs[0], chosen)
     except VpbenchError as error:
         remarks.append(f"No frames are shown: {error}")
     else:
@@ -106,9 +99,9 @@ def make_page(runs: Sequence[Run], wishes: Wishes) -> Page:
                 "(another decoder, version or file)."
             )
     if clips:
-        predicted = _predictions(runs, labels, clips, wishes, remarks)
+        predicted = _predictions(runs, labels, clips, options, remarks)
         strips, level = make_strips(board, runs, labels, clips, predicted, chosen, frames)
-    html = _render(board, runs, labels, wishes, frames, strips, remarks, level)
+    html = _render(board, runs, labels, options, frames, strips, remarks, level)
     return Page(html, tuple(clips), tuple(remarks))
 
 
@@ -117,13 +110,17 @@ def _clips(indices: Sequence[int]) -> str:
 
 
 def _predictions(
-    runs: Sequence[Run], labels: Sequence[str], clips: dict[int, Clip], wishes: Wishes, remarks: list[str]
+    runs: Sequence[Run],
+    labels: Sequence[str],
+    clips: dict[int, Clip],
+    options: PageOptions,
+    remarks: list[str],
 ) -> list[dict[int, Predicted]]:
     """For each run the frames of each clip, or why there are none; what is to be remarked is added."""
     found: list[dict[int, Predicted]] = []
-    told: dict[str, list[str]] = {}
+    reported: dict[str, list[str]] = {}
     for run, label in zip(runs, labels, strict=True):
-        source = RunFrames(run, again=wishes.again, models=wishes.models, device=wishes.device)
+        source = RunFrames(run, options.replay)
         mine: dict[int, Predicted] = {}
         reasons: dict[str, list[int]] = {}
         for index, clip in clips.items():
@@ -141,9 +138,9 @@ def _predictions(
                 reasons.setdefault(f"the frames are not those that were scored: {different}", [])
         for reason, indices in reasons.items():
             where_ = f", {_clips(indices)}" if indices and len(indices) < len(clips) else ""
-            told.setdefault(reason.rstrip("."), []).append(f"{label}{where_}")
+            reported.setdefault(reason.rstrip("."), []).append(f"{label}{where_}")
         found.append(mine)
-    remarks += [f"{'; '.join(those)}: {reason}." for reason, those in told.items()]
+    remarks += [f"{'; '.join(concerned)}: {reason}." for reason, concerned in reported.items()]
     return found
 
 
@@ -151,7 +148,7 @@ def _render(
     board: Leaderboard,
     runs: Sequence[Run],
     labels: Sequence[str],
-    wishes: Wishes,
+    options: PageOptions,
     frames: Sequence[int],
     strips: Sequence[Strips],
     remarks: Sequence[str],
@@ -168,7 +165,7 @@ def _render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(text("page.html")).render(
-        title=plain(wishes.title or f"{board.split.name}, {board.protocol.name}"),
+        title=plain(options.title or f"{board.split.name}, {board.protocol.name}"),
         # Only this style and this script may act in the page, whatever a name might smuggle in.
         policy=(
             f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "

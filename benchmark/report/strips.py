@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vpbench.figures import pictures
-from vpbench.scoring.masks import moving_area
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,11 +149,7 @@ def _strip(
     level: Level,
 ) -> Strip:
     target = clip.targets[frame - 1]
-    mask = moving_area(
-        runs[0].protocol().mask,
-        None if clip.flows is None else clip.flows[frame - 1],
-        None if clip.flow_images is None else clip.flow_images[frame - 1],
-    )
+    mask = clip.moving_area(frame - 1, runs[0].protocol().mask)
     errors = {
         number: pictures.error(target, mine[frame - 1])
         for number, mine in enumerate(predicted)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vpbench.scoring.masks import moving_area
+from vpbench.scoring.protocol import MaskRule
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -26,3 +29,19 @@ class Clip:
     targets: NDArray[np.uint8]
     flows: tuple[NDArray[np.float32], ...] | None = None
     flow_images: tuple[NDArray[np.uint8], ...] | None = None
+
+    def moving_area(self, target: int, rule: MaskRule) -> NDArray[np.bool_] | None:
+        """Where a target frame moves, bool ``(H, W)``; ``None`` where the rule has no moving area.
+
+        Args:
+            target: which target, from 0.
+            rule: the protocol's rule; the clip was read for a protocol with the same needs.
+
+        Raises:
+            UsageError: the flow or the flow image that the rule needs was not read.
+        """
+        return moving_area(
+            rule,
+            None if self.flows is None else self.flows[target],
+            None if self.flow_images is None else self.flow_images[target],
+        )

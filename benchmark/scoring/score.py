@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from vpbench.errors import UsageError
 from vpbench.scoring.clip import Clip
-from vpbench.scoring.masks import moving_area
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Masking, Protocol
 
@@ -32,11 +31,7 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
     """
     lines = []
     for k in range(protocol.targets):
-        mask = moving_area(
-            protocol.mask,
-            None if clip.flows is None else clip.flows[k],
-            None if clip.flow_images is None else clip.flow_images[k],
-        )
+        mask = clip.moving_area(k, protocol.mask)
         line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
         line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
         moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size

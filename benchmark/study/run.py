@@ -8,40 +8,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vpbench.clips.opening import Opened
-from vpbench.clips.prepared import PreparedClips, geometry, load_clip
+from vpbench.clips.opening import OpenClips
+from vpbench.clips.prepared import PreparedClips, geometry
 from vpbench.errors import UsageError
-from vpbench.evaluation.prediction import Asked, predict_clips, predictor_here, runs_in_parent
-from vpbench.parallel.processes import limit_threads, map_in_order, result, submit
-from vpbench.predictors.predictor import Predictor, check_fits
-from vpbench.predictors.samples import check_samples
-from vpbench.predictors.spec import PredictorSpec
+from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
+from vpbench.evaluation.prediction import PredictionRequest
+from vpbench.parallel.execution import Execution, ProgressBar, no_progress_bar
+from vpbench.predictors.entrant import Entrant
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import Scores, score_clip
 from vpbench.study.settings import Setting
 from vpbench.study.sharpening import CHANGES
-
-
-@dataclass(frozen=True)
-class Model:
-    """A predictor of the study: its label in tables, how it was named, and itself."""
-
-    label: str
-    spec: PredictorSpec
-    predictor: Predictor
 
 
 @dataclass(frozen=True)
@@ -89,30 +76,19 @@ class Study:
         return counted.reindex(table.index).join(table).reset_index()
 
 
-@dataclass(frozen=True)
-class _Work:
-    """All that a worker needs to know about one geometry; the clips follow one by one."""
-
-    clips: Path
-    reading: Protocol
-    settings: tuple[tuple[int, Setting], ...]
-    asked: Asked
-    spec: PredictorSpec | None
-
-
 def run_study(
-    models: Sequence[Model],
+    entrants: Sequence[Entrant],
     settings: Sequence[Setting],
-    open_for: Callable[[Protocol], AbstractContextManager[Opened]],
-    progress: Callable[[str, int], AbstractContextManager[Callable[[], None]]],
+    open_for: Callable[[Protocol], AbstractContextManager[OpenClips]],
+    progress: ProgressBar = no_progress_bar,
 ) -> Study:
     """Predict once for each geometry, and score under every setting.
 
     Args:
-        models: the predictors.
+        entrants: the predictors.
         settings: what :func:`settings_for` returns, or a part of it; the first is the base.
         open_for: opens the clips for a protocol.
-        progress: called with a label and a length; gives a function to call after each clip.
+        progress: shows progress.
 
     Raises:
         UsageError: a predictor cannot work under the base protocol, or the clips cannot serve it.
@@ -125,35 +101,63 @@ def run_study(
     for numbered in _by_geometry(settings):
         reading = _reading([setting for _, setting in numbered])
         is_base = numbered[0][0] == 0
-        able = []
-        for model in models:
-            if is_base or model.predictor.min_inputs <= reading.inputs:
-                check_fits(model.predictor, model.spec.name, reading.inputs, reading.targets, reading.name)
-                able.append(model)
-            else:
-                notes.append(
-                    f"{model.label} needs {model.predictor.min_inputs} input frames and has no scores under "
-                    f"{', '.join(s.label for _, s in numbered)}."
-                )
+        able = _able(entrants, reading, numbered, None if is_base else notes)
         with open_for(reading) as opened:
+            clips, count = opened.clips, len(opened.clips.contents)
             if is_base:
-                flow = str(opened.clips.flow["name"])
-                split = {
-                    "name": opened.clips.split.name,
-                    "total": opened.clips.split.total,
-                    "scored": opened.count,
-                }
-            for model in able:
-                with progress(f"{model.label}, {reading.inputs} → {reading.targets}", opened.count) as step:
-                    for lines in _clips(model, opened, reading, numbered):
-                        for number, scores in zip([n for n, _ in numbered], lines, strict=True):
-                            rows += [{"model": model.label, "setting": number, **line} for line in scores]
-                        step()
+                flow = str(clips.flow["name"])
+                split = {"name": clips.split.name, "total": clips.split.total, "scored": count}
+            for entrant in able:
+                with progress(f"{entrant.label}, {reading.inputs} → {reading.targets}", count) as step:
+                    execution = replace(opened.execution, progress=step)
+                    rows += _rows(entrant, clips, reading, numbered, execution)
+    return Study(
+        tuple(e.label for e in entrants), tuple(settings), split, flow, _table(rows, settings), tuple(notes)
+    )
+
+
+def _able(
+    entrants: Sequence[Entrant],
+    reading: Protocol,
+    numbered: tuple[tuple[int, Setting], ...],
+    notes: list[str] | None,
+) -> list[Entrant]:
+    """The entrants that can predict from these clips; ``notes`` says of the others why, or they are refused."""
+    able = []
+    for entrant in entrants:
+        if notes is None or entrant.predictor.min_inputs <= reading.inputs:
+            entrant.check_fits(reading)
+            able.append(entrant)
+        else:
+            notes.append(
+                f"{entrant.label} needs {entrant.predictor.min_inputs} input frames and has no scores under "
+                f"{', '.join(s.label for _, s in numbered)}."
+            )
+    return able
+
+
+def _rows(
+    entrant: Entrant,
+    clips: PreparedClips,
+    reading: Protocol,
+    numbered: tuple[tuple[int, Setting], ...],
+    execution: Execution,
+) -> Iterator[dict[str, Any]]:
+    """The rows of an entrant: its scores for each clip under each setting."""
+    request = PredictionRequest(entrant.spec.name, reading.targets, entrant.samples)
+    job = _Job(reading, request, tuple(setting for _, setting in numbered))
+    for by_setting in outcomes(job, entrant, clips, execution):
+        for (number, _), scores in zip(numbered, by_setting, strict=True):
+            for line in scores:
+                yield {"model": entrant.label, "setting": number, **line}
+        execution.progress()
+
+
+def _table(rows: list[dict[str, Any]], settings: Sequence[Setting]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     metrics = list(dict.fromkeys(key for s in settings for key in s.protocol.metrics))
     table[metrics] = table.reindex(columns=metrics).astype(float)
-    table = table[["model", "setting", "clip", "frame", *metrics, "moving", "counted", "gradient"]]
-    return Study(tuple(m.label for m in models), tuple(settings), split, flow, table, tuple(notes))
+    return table[["model", "setting", "clip", "frame", *metrics, "moving", "counted", "gradient"]]
 
 
 def _by_geometry(settings: Sequence[Setting]) -> list[tuple[tuple[int, Setting], ...]]:
@@ -166,82 +170,50 @@ def _by_geometry(settings: Sequence[Setting]) -> list[tuple[tuple[int, Setting],
 
 
 def _reading(settings: Sequence[Setting]) -> Protocol:
-    """A protocol of the group that makes :func:`load_clip` read the flow that any of them needs."""
+    """A protocol of the group that makes a clip's reader read the flow that any of them needs."""
     kinds = {setting.protocol.mask.kind for setting in settings}
     if "archive" in kinds and kinds - {"archive", "none"}:
         raise UsageError("Mask rules of flow vectors and of flow images cannot share a study.")
     return next((s.protocol for s in settings if s.protocol.mask.kind != "none"), settings[0].protocol)
 
 
-def _clips(
-    model: Model, opened: Opened, reading: Protocol, numbered: tuple[tuple[int, Setting], ...]
-) -> Iterator[list[Scores]]:
-    """For each clip, its scores under each setting."""
-    clips: PreparedClips = opened.clips
-    in_parent = runs_in_parent(model.predictor, model.spec)
-    samples = check_samples(model.predictor, model.spec.name, None, None)
-    asked = Asked(model.spec.name, reading.targets, samples)
-    spec = None if in_parent else model.spec.absolute()
-    work = _Work(clips.folder.absolute(), reading, numbered, asked, spec)
-    indices = sorted(clips.contents)[: opened.count]
-    todo = [(work, index, None if clips.is_archive else clips.contents[index]) for index in indices]
-    if in_parent:
-        return _from_parent(model.predictor, todo, opened)
-    return map_in_order(opened.executor, _predict_and_score, todo, opened.window)
+@dataclass(frozen=True)
+class _Job(Job[list[Scores], list[Scores]]):
+    """Scores a clip under each of the settings of one geometry."""
+
+    settings: tuple[Setting, ...]
+
+    def score(self, clip: Clip, predictions: NDArray[np.float32]) -> list[Scores]:
+        changed: dict[str | None, NDArray[np.float32]] = {None: predictions}
+        for setting in self.settings:
+            if setting.change is not None and setting.change not in changed:
+                change = CHANGES[setting.change].function
+                changed[setting.change] = np.stack([change(frame) for frame in predictions])
+        scored = [score_clip(clip, changed[s.change], s.protocol) for s in self.settings]
+        gradients = {
+            change: [gradient_ratio(*pair) for pair in zip(clip.targets, frames, strict=True)]
+            for change, frames in changed.items()
+        }
+        for lines, setting in zip(scored, self.settings, strict=True):
+            for line, ratio in zip(lines, gradients[setting.change], strict=True):
+                line["gradient"] = ratio
+        return scored
+
+    def tally(self, index: int) -> ClipTally[list[Scores], list[Scores]]:
+        return _OneSample()
 
 
-def _from_parent(
-    predictor: Predictor, todo: Sequence[tuple[_Work, int, str | None]], opened: Opened
-) -> Iterator[list[Scores]]:
-    """This process predicts, clip by clip, while the workers score."""
-    limit_threads()
-    scoring: deque[Future[list[Scores]]] = deque()
-    try:
-        for work, index, content in todo:
-            inputs = load_clip(work.clips, index, work.reading, content, inputs_only=True).inputs
-            (predictions,), _ = predict_clips(predictor, work.asked, [index], [inputs])
-            scoring.append(submit(opened.executor, _load_and_score, work, index, content, predictions))
-            if len(scoring) > opened.window:
-                yield result(scoring.popleft())
-        while scoring:
-            yield result(scoring.popleft())
-    finally:
-        for future in scoring:
-            future.cancel()
+class _OneSample(ClipTally[list[Scores], list[Scores]]):
+    """The scores of the one sample that a study draws."""
 
+    def __init__(self) -> None:
+        self._scored: list[Scores] = []
 
-def _predict_and_score(work: _Work, index: int, content: str | None) -> list[Scores]:
-    """Everything for one clip, in a worker."""
-    limit_threads()
-    assert work.spec is not None  # noqa: S101 -- only predictors that can be made anew come here
-    clip = load_clip(work.clips, index, work.reading, content)
-    (predictions,), _ = predict_clips(predictor_here(work.spec), work.asked, [index], [clip.inputs])
-    return _score(work, clip, predictions)
+    def add(self, scored: list[Scores], predictions: NDArray[np.float32], seconds: float) -> None:
+        self._scored = scored
 
-
-def _load_and_score(
-    work: _Work, index: int, content: str | None, predictions: NDArray[np.float32]
-) -> list[Scores]:
-    """Score what the parent process predicted."""
-    limit_threads()
-    return _score(work, load_clip(work.clips, index, work.reading, content), predictions)
-
-
-def _score(work: _Work, clip: Clip, predictions: NDArray[np.float32]) -> list[Scores]:
-    changed: dict[str | None, NDArray[np.float32]] = {None: predictions}
-    for _, setting in work.settings:
-        if setting.change is not None and setting.change not in changed:
-            change = CHANGES[setting.change].function
-            changed[setting.change] = np.stack([change(frame) for frame in predictions])
-    scored = [score_clip(clip, changed[s.change], s.protocol) for _, s in work.settings]
-    gradients = {
-        change: [gradient_ratio(*pair) for pair in zip(clip.targets, frames, strict=True)]
-        for change, frames in changed.items()
-    }
-    for lines, (_, setting) in zip(scored, work.settings, strict=True):
-        for line, ratio in zip(lines, gradients[setting.change], strict=True):
-            line["gradient"] = ratio
-    return scored
+    def outcome(self) -> list[Scores]:
+        return self._scored
 
 
 def gradient_ratio(target: NDArray[np.uint8], prediction: NDArray[np.float32]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from vpbench.clips.prepared import geometry
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
@@ -65,6 +65,15 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     found.append(Setting(SHARPENED, "unsharp mask", base, "unsharp"))
     found.append(Setting(SHARPENED, "Richardson–Lucy", base, "richardson-lucy"))
     return tuple(found)
+
+
+def settings_for_clips(kind: Literal["prepared", "archive", "videos"]) -> tuple[Setting, ...]:
+    """The settings that clips can serve; a folder of prepared clips or an archive has one geometry only."""
+    base = BUILT_IN["mathieu2016-archive"] if kind == "archive" else MATHIEU2016
+    settings = settings_for(base)
+    if kind == "videos":
+        return settings
+    return tuple(s for s in settings if geometry(s.protocol) == geometry(base))
 
 
 def _mask_rules(archive: bool) -> list[tuple[str, MaskRule]]:

@@ -8,40 +8,38 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vpbench.errors import UsageError
+from vpbench.cli.options import (
+    FILE,
+    RUN,
+    RUN_DATA,
+    clip_request,
+    data_option,
+    progress_bar,
+    run_split_option,
+)
+from vpbench.errors import UsageError, VpbenchError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vpbench.clips.opening import Opened
+    from vpbench.clips.prepared import PreparedClips
     from vpbench.runs.run import Run
     from vpbench.scoring.protocol import Protocol
 
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
 @click.command()
-@click.argument(
-    "runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, type=RUN)
 @click.option(
     "--weights",
     required=True,
     envvar="VPBENCH_FVD_WEIGHTS",
     show_envvar=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="TorchScript file of the video network (I3D). Nothing is downloaded.",
 )
-@click.option("--split", metavar="FOLDER|FILE.csv", help="The runs' split, where it is one of your own.")
-@click.option(
-    "--data",
-    type=_FOLDER,
-    envvar="VPBENCH_DATA",
-    show_envvar=True,
-    help="Folder of UCF101's videos, of prepared clips, or of the authors' archive.",
-)
+@run_split_option("The runs'")
+@data_option(RUN_DATA)
 @click.option("--device", default="cpu", show_default=True, help="Where the network runs, e.g. cuda.")
 def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | None, device: str) -> None:
     """Fréchet video distance of each RUN's predictions.
@@ -51,13 +49,12 @@ def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | N
     """
     import hashlib
 
-    from vpbench.cli.options import progress_bar
     from vpbench.clips.opening import open_clips
+    from vpbench.evaluation.replay import clips_of_run, saved_predictions
     from vpbench.models.learned_metrics.fvd import load_detector, video_distance
+    from vpbench.parallel.execution import Workers
     from vpbench.runs.untrusted import check_run, read_untrusted
 
-    context = click.get_current_context()
-    from_environment = context.get_parameter_source("data") is click.core.ParameterSource.ENVIRONMENT
     detector = load_detector(weights, device)
     with weights.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -65,20 +62,19 @@ def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | N
     for folder in runs:
         run = read_untrusted(folder)
         protocol = check_run(run, partial=True)
-        if not (folder / "predictions").is_dir():
+        predictions = saved_predictions(run)
+        if predictions is None:
             raise UsageError(f"{folder} has no saved predictions: run it again with --save-predictions.")
-        name = run.manifest.split.name
-        clips = sorted(run.clips)
-        where = None if from_environment and name != "ucf101-every10th" else data
+        clips = clips_of_run(run, clip_request(split, data), run.clips)
         with (
-            open_clips(
-                split or name, where, protocol, only=clips, workers=1, progress=progress_bar
-            ) as opened,
-            progress_bar(f"FVD of {run.label}", len(clips)) as step,
+            open_clips(clips, protocol, Workers(1), progress=progress_bar) as opened,
+            progress_bar(f"FVD of {run.label}", len(opened.clips.contents)) as step,
         ):
-            value, features = video_distance(detector, _pairs(run, protocol, opened, step))
+            _check_scored(run, opened.clips)
+            pairs = _pairs(opened.clips, predictions, protocol, step)
+            value, features = video_distance(detector, pairs)
         frames = protocol.inputs + protocol.targets
-        lines.append((run.label, value, len(clips), frames, features))
+        lines.append((run.label, value, len(opened.clips.contents), frames, features))
     width = max(len(label) for label, *_ in lines)
     click.echo(f"{'':<{width}}       FVD ↓  clips  frames")
     for label, value, count, frames, _ in lines:
@@ -92,24 +88,26 @@ def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | N
         )
 
 
+def _check_scored(run: Run, clips: PreparedClips) -> None:
+    for index, content in clips.contents.items():
+        if run.clips[index] != content:
+            raise VpbenchError(f"Clip {index} is not the one that {run.folder} was scored on.")
+
+
 def _pairs(
-    run: Run, protocol: Protocol, opened: Opened, step: Callable[[], None]
+    clips: PreparedClips, predictions: Path, protocol: Protocol, step: Callable[[], None]
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """For each clip the true and the predicted sequence, float32 ``(T, H, W, 3)`` in [0, 1]."""
     import numpy as np
 
-    from vpbench.clips.prepared import load_clip
-    from vpbench.errors import VpbenchError
     from vpbench.predictors.frames_folder import FramesFolder
 
-    predictor = FramesFolder(run.folder / "predictions")
-    for index, content in opened.clips.contents.items():
-        if run.clips[index] != content:
-            raise VpbenchError(f"Clip {index} is not the one that {run.folder} was scored on.")
-        clip = load_clip(opened.clips.folder, index, protocol, None if opened.clips.is_archive else content)
+    predictor = FramesFolder(predictions)
+    for stored in clips:
+        clip = stored.load(protocol)
         inputs, targets = (
             frames.astype(np.float32) / np.float32(255) for frames in (clip.inputs, clip.targets)
         )
-        (predicted,) = predictor.predict_clips([index], [inputs], protocol.targets)
+        (predicted,) = predictor.predict_clips([clip.index], [inputs], protocol.targets)
         yield np.concatenate([inputs, targets]), np.concatenate([inputs, predicted])
         step()

@@ -11,7 +11,7 @@ from folders import prepare_folder, tree, write_archive, write_png
 from footage import moving_frames
 from runs import score_lines
 
-from vpbench.clips.prepared import is_archive, load_clip, open_archive, open_prepared
+from vpbench.clips.prepared import StoredClip, is_archive, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol
@@ -32,17 +32,17 @@ def run(cli, data: Path, out: Path, *more: str):
 
 def test_a_clip_is_what_was_prepared(folder: Path, videos: Path):
     clips = open_prepared(folder)
-    clip = load_clip(folder, 1, get_protocol("mathieu2016"), clips.contents[1])
+    clip = clips.load(1, get_protocol("mathieu2016"))
     frames = read_frames(videos / "clip_0.avi", 0, 6)
     np.testing.assert_array_equal(clip.inputs, frames[:4])
     np.testing.assert_array_equal(clip.targets, frames[4:])
     assert clip.flows is not None
     assert len(clip.flows) == 2
     assert clip.flow_images is None
-    inputs = load_clip(folder, 1, get_protocol("mathieu2016"), clips.contents[1], inputs_only=True)
+    inputs = next(iter(clips)).load(get_protocol("mathieu2016"), inputs_only=True)
     np.testing.assert_array_equal(inputs.inputs, frames[:4])
     assert inputs.targets.shape == (0, 48, 64, 3)
-    full = load_clip(folder, 1, get_protocol("full-frame"), clips.contents[1])
+    full = clips.load(1, get_protocol("full-frame"))
     assert full.flows is None  # nothing is read that is not needed
 
 
@@ -231,7 +231,7 @@ def test_an_archive_with_one_target_serves_one(tmp_path: Path):
         clips.check_serves(get_protocol("mathieu2016-archive"))
     one = Protocol("one", 1, "", {"psnr": MetricUse("psnr")}, targets=1, mask=MaskRule("archive"))
     clips.check_serves(one)
-    assert load_clip(archive, 1, one, None).targets.shape == (1, 48, 64, 3)
+    assert StoredClip(archive, 1).load(one).targets.shape == (1, 48, 64, 3)
 
 
 def test_other_pixels_are_another_hash(tmp_path: Path):
@@ -250,28 +250,23 @@ def test_what_prepare_writes_is_an_archive_to_others(tmp_path: Path, videos: Pat
     """Without our manifest it is read as anybody's archive, and the images give the same moving area."""
     prepare_folder(videos, tmp_path / "p", limit=1)
     protocol = get_protocol("mathieu2016-archive")
-    ours = load_clip(tmp_path / "p", 1, get_protocol("mathieu2016"), None)
+    ours = StoredClip(tmp_path / "p", 1).load(get_protocol("mathieu2016"))
     (tmp_path / "p" / "manifest.json").unlink()
     assert is_archive(tmp_path / "p")
-    theirs = load_clip(tmp_path / "p", 1, protocol, None)
-    from vpbench.scoring.masks import moving_area
-
-    assert ours.flows is not None
-    assert theirs.flow_images is not None
+    theirs = StoredClip(tmp_path / "p", 1).load(protocol)
     for k in range(2):
         np.testing.assert_array_equal(
-            moving_area(get_protocol("mathieu2016").mask, ours.flows[k], None),
-            moving_area(protocol.mask, None, theirs.flow_images[k]),
+            ours.moving_area(k, get_protocol("mathieu2016").mask), theirs.moving_area(k, protocol.mask)
         )
 
 
 def test_flow_of_the_wrong_kind_is_named(folder: Path):
     np.save(folder / "1" / "flow_1.npy", np.zeros((48, 64, 2)))
     with pytest.raises(VpbenchError, match=r"flow_1\.npy is not flow: float32 .* not float64"):
-        load_clip(folder, 1, get_protocol("mathieu2016"), None)
+        StoredClip(folder, 1).load(get_protocol("mathieu2016"))
     (folder / "1" / "flow_1.npy").write_bytes(b"no array")
     with pytest.raises(VpbenchError, match=r"flow_1\.npy is damaged"):
-        load_clip(folder, 1, get_protocol("mathieu2016"), None)
+        StoredClip(folder, 1).load(get_protocol("mathieu2016"))
 
 
 def test_a_damaged_record_is_named(folder: Path):
@@ -280,4 +275,4 @@ def test_a_damaged_record_is_named(folder: Path):
     del record["content"]
     path.write_text(json.dumps(record))
     with pytest.raises(VpbenchError, match="does not belong to"):
-        load_clip(folder, 1, get_protocol("mathieu2016"), open_prepared(folder).contents[1])
+        open_prepared(folder).load(1, get_protocol("mathieu2016"))

@@ -168,10 +168,10 @@ def test_samples_are_drawn_again(verify: Callable[..., Result], clips: SmallClip
 
 def test_another_predictor_than_the_runs_is_refused(run: Path, verify: Callable[..., Result]) -> None:
     forget_predictions(run)
-    for model, said in (("last_frame", "class"), ("optical_flow,estimator=farneback", "options")):
+    for model, key in (("last_frame", "class"), ("optical_flow,estimator=farneback", "options")):
         done = verify(run, "--model", model)
         assert done.exit_code == 2
-        assert f"with {said}" in done.output
+        assert f"as it is here is another: {key}" in done.output
 
 
 def test_a_function_cannot_be_run_again_but_its_predictions_can(
@@ -191,9 +191,10 @@ def test_a_function_cannot_be_run_again_but_its_predictions_can(
 def test_another_split_is_refused(
     cli: Callable[..., Result], run: Path, clips: SmallClips, tmp_path: Path
 ) -> None:
-    done = cli("verify", run, "--data", clips.prepared)
+    done = cli("verify", run, "--data", clips.videos)
     assert done.exit_code == 2
     assert "give its folder or CSV file as --split" in done.output
+    assert cli("verify", run, "--data", clips.prepared).exit_code == 0, "which say what split they are of"
     (tmp_path / "other.csv").write_text("video\nclip_0.avi\n")
     done = cli("verify", run, "--split", tmp_path / "other.csv", "--data", clips.videos)
     assert done.exit_code == 2

@@ -14,7 +14,7 @@ from pages import HOSTILE
 from PIL import Image
 from runs import edit_manifest
 
-from vpbench.evaluation.replay import ClipFinder
+from vpbench.evaluation.replay import Replay
 from vpbench.figures import animation, figures
 from vpbench.figures.scene import Scene, gather
 from vpbench.runs.run import read_run
@@ -27,7 +27,7 @@ Cli = Callable[..., Result]
 @pytest.fixture(scope="module")
 def scene(synthetic_runs: Path) -> Scene:
     runs = [read_run(synthetic_runs / label) for label in ("last_frame", "optical_flow")]
-    return gather(runs, 1, ClipFinder())
+    return gather(runs, 1, Replay())
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_grey_is_luma(scene: Scene) -> None:
 
 
 def test_masks_are_black_outside_the_moving_area(synthetic_runs: Path) -> None:
-    scene = gather([read_run(synthetic_runs / "last_frame")], 2, ClipFinder())
+    scene = gather([read_run(synthetic_runs / "last_frame")], 2, Replay())
     mask = np.indices((240, 320)).sum(axis=0) % 2 == 0  # this clip has none of its own
     scene = Scene(scene.clip, scene.protocol, scene.rows, (mask, None), scene.caption)
     whole, kept, predicted, masked = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vpbench.clips.prepare import prepare
 from vpbench.clips.prepared import PreparedClips
-from vpbench.parallel.processes import make_executor
+from vpbench.parallel.execution import Workers
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import find_sources, get_split
@@ -45,8 +45,9 @@ def prepare_folder(
     """``vpbench prepare`` as a function."""
     rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
     split = get_split(str(split_name))
-    with make_executor(workers) as executor:
-        return prepare(split, find_sources(split, data), rules, out, executor, limit=limit)
+    sources = find_sources(split, data)
+    with Workers(workers).start(len(sources.found)) as execution:
+        return prepare(split, sources.only([*sources.found][:limit]), rules, out, execution)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -393,7 +394,7 @@ def test_a_predictor_that_needs_other_inputs_is_refused_by_name(cli, clips: Path
     assert result.exit_code == 2
     assert "Short' predicts at most 1 frames; protocol 'mathieu2016' asks for 2" in result.stderr
     predictor = PredictorSpec(f"{own}:Needy").create()
-    check_fits(predictor, "Needy", 5, 1, "p")
+    check_fits(predictor, "Needy", replace(get_protocol("mathieu2016"), inputs=5, targets=1))
 
 
 # Recursion and batches

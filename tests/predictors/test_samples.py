@@ -15,7 +15,6 @@ from runs import score_lines
 import vpbench
 from vpbench.analysis.leaderboard import build
 from vpbench.analysis.rows import group_by_seed
-from vpbench.clips.prepared import load_clip
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.samples import Samples, Tally, check_samples
@@ -79,7 +78,6 @@ def run(cli: Callable[..., Result], clips: SmallClips, noise: str, tmp_path: Pat
 def by_hand(clips: SmallClips, clip: int) -> list[list[dict]]:
     """The score lines of every sample of a clip, drawn here."""
     protocol = get_protocol("mathieu2016")
-    content = vpbench.open_prepared(clips.prepared).contents[clip]
     samples = []
     for sample in range(COUNT):
         seed = Samples(COUNT, SEED).seed_of(clip, sample)
@@ -87,7 +85,7 @@ def by_hand(clips: SmallClips, clip: int) -> list[list[dict]]:
         drawn = np.clip(
             inputs[-1] + np.random.default_rng(seed).normal(0, 0.05, (2, *inputs.shape[1:])), 0, 1
         )
-        loaded = load_clip(clips.prepared, clip, protocol, content)
+        loaded = vpbench.open_prepared(clips.prepared).load(clip, protocol)
         samples.append(score_clip(loaded, drawn.astype(np.float32), protocol))
     return samples
 

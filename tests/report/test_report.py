@@ -19,11 +19,11 @@ from PIL import Image
 from runs import edit_manifest, make_run
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation.replay import ClipFinder, RunFrames
+from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures import pictures
 from vpbench.figures.choose import Box, choose_clips, parse_box, zoom_boxes
 from vpbench.figures.labels import parts, wrapped
-from vpbench.report.page import Wishes, make_page
+from vpbench.report.page import PageOptions, make_page
 from vpbench.runs.run import Run, read_run
 from vpbench.scoring.clip import Clip
 
@@ -71,7 +71,7 @@ def test_pictures_are_lossless_where_they_fit(synthetic_runs: Path, tmp_path: Pa
     assert cli("report", synthetic_runs, "--out", tmp_path, "--clips", "2", "--frame", "1").exit_code == 0
     html = (tmp_path / "index.html").read_text()
     run = read_run(synthetic_runs / "last_frame")
-    clip = ClipFinder().find(run, [2])[0][2]
+    clip = Replay().load_clips(run, [2])[0][2]
     shown = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in images_of(html)]
     assert np.array_equal(shown[3], clip.inputs[3])
     assert np.array_equal(shown[4], clip.targets[0])
@@ -176,9 +176,9 @@ def test_a_manifest_cannot_bring_a_predictor(copied: Path, tmp_path: Path) -> No
     for name in (f"{code}:Evil", f"frames:{tmp_path}", "no_such", "../x"):
         edit_manifest(copied / "optical_flow", predictor={"name": name, "options": {}})
         run = read_run(copied / "optical_flow")
-        clip = ClipFinder().find(run, [1])[0][1]
+        clip = Replay().load_clips(run, [1])[0][1]
         with pytest.raises(VpbenchError, match="not installed here"):
-            RunFrames(run).get(clip)
+            RunFrames(run, Replay()).get(clip)
 
 
 def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthetic_runs: Path) -> None:
@@ -203,11 +203,11 @@ def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthe
 def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
     edit_manifest(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
     run = read_run(copied / "optical_flow")
-    clip = ClipFinder().find(run, [1])[0][1]
+    clip = Replay().load_clips(run, [1])[0][1]
     with pytest.raises(
         VpbenchError, match=r"as it is here is another: distribution is .* the run has vpbench 99"
     ):
-        RunFrames(run).get(clip)
+        RunFrames(run, Replay()).get(clip)
 
 
 def test_a_protocol_that_does_not_have_its_hash_is_refused(copied: Path) -> None:
@@ -307,7 +307,7 @@ def test_labels_break_where_they_may() -> None:
 
 def test_frame_of_later_steps_can_be_shown(synthetic_runs: Path) -> None:
     runs = [read_run(synthetic_runs / "last_frame")]
-    page = make_page(runs, Wishes(frames=(2,), clips=(3,)))
+    page = make_page(runs, PageOptions(frames=(2,), clips=(3,)))
     assert 'data-step="2"' in page.html
     assert 'data-step="1"' not in page.html
     assert page.clips == (3,)

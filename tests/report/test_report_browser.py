@@ -17,8 +17,8 @@ from pages import HOSTILE
 from runs import edit_manifest, make_run
 
 from vpbench.cli.main import main
-from vpbench.evaluation.replay import ClipFinder
-from vpbench.report.page import Wishes, make_page
+from vpbench.evaluation.replay import Replay
+from vpbench.report.page import PageOptions, make_page
 from vpbench.runs.run import read_run
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.clip import Clip
@@ -262,10 +262,10 @@ def test_hostile_names_run_nothing(
     assert any("Content Security Policy" in text for text in result.complaints)
 
 
-class _AnyClip(ClipFinder):
+class _AnyClip(Replay):
     """Gives a synthetic clip for any index."""
 
-    def find(self, run: object, indices: Any) -> tuple[dict[int, Clip], list[int]]:
+    def load_clips(self, run: object, indices: Any) -> tuple[dict[int, Clip], list[int]]:
         clips = {}
         for n, index in enumerate(sorted(indices)):
             frames, flows = render(n % 12 + 1, 6)
@@ -277,7 +277,7 @@ def make_many_runs(folder: Path, runs: int, clips: int, shown: tuple[int, ...]) 
     """Runs of made-up scores, with noisy (so hardly compressible) frames of the clips that are shown."""
     rng = np.random.default_rng(0)
     protocol = get_protocol("mathieu2016")
-    found = _AnyClip().find(None, shown)[0]
+    found = _AnyClip().load_clips(None, shown)[0]
     folders = []
     for n in range(runs):
         scores = {
@@ -308,7 +308,7 @@ def make_many_runs(folder: Path, runs: int, clips: int, shown: tuple[int, ...]) 
 def test_ten_runs_are_small_enough_and_quick(tmp_path: Path, opened: Callable[..., Opened]) -> None:
     shown = (1, 101, 201, 301)
     folders = make_many_runs(tmp_path, 10, 379, shown)
-    page = make_page([read_run(folder) for folder in folders], Wishes(clips=shown, finder=_AnyClip()))
+    page = make_page([read_run(folder) for folder in folders], PageOptions(clips=shown, replay=_AnyClip()))
     path = tmp_path / "index.html"
     path.write_text(page.html)
     size = path.stat().st_size / 1e6

@@ -14,7 +14,7 @@ from folders import prepare_folder, tree
 from footage import moving_frames, write_video
 from runs import score_lines
 
-from vpbench.clips.prepared import load_clip, open_prepared
+from vpbench.clips.prepared import open_prepared
 from vpbench.errors import VpbenchError
 from vpbench.runs.run import find_runs, read_run
 from vpbench.scoring.built_in import get_protocol
@@ -310,11 +310,11 @@ def test_saved_predictions_are_what_was_scored(score, clips: Path, tmp_path: Pat
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.glob("predictions/*/*"))]
     assert names == [f"predictions/{clip}/pred_{k}.npy" for clip in (1, 2, 3) for k in (5, 6)]
     again = []
-    for index, content in open_prepared(clips).contents.items():
-        predictions = load_predictions(folder, index)
+    for stored in open_prepared(clips):
+        predictions = load_predictions(folder, stored.index)
         assert predictions.dtype == np.float32
         assert predictions.shape == (2, 32, 40, 3)
-        again += score_clip(load_clip(clips, index, protocol, content), predictions, protocol)
+        again += score_clip(stored.load(protocol), predictions, protocol)
     assert again == score_lines(folder)  # bit for bit
 
 
