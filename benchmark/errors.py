@@ -1,4 +1,4 @@
-"""The errors that people see: each message names the file, clip or option, and what to do."""
+"""The errors that users see: each message names the file, clip or option, and what to do."""
 
 
 class VpbenchError(Exception):

@@ -1,4 +1,4 @@
-"""Names made safe to print: labels come from strangers' files and go to terminals, Markdown, LaTeX and CSV."""
+"""Text made safe to print: labels come from untrusted files and go to terminals, Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """A message of one line or several, without what a terminal would obey; names in it may be a stranger's."""
+    """A message, possibly of several lines, without terminal control sequences; names in it may be untrusted."""
     bare = _ANSI.sub("", text)
     return "".join(c for c in bare if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
@@ -78,7 +78,7 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    r"""``text`` for LaTeX's text mode, such that pdflatex prints it.
+    r"""``text`` for LaTeX's text mode, in characters that pdflatex prints.
 
     Characters that pdflatex cannot print without further packages appear as their code point, ``[U+4E2D]``.
     """
@@ -95,7 +95,7 @@ def _latex_character(character: str) -> str:
 
 
 def csv(text: str) -> str:
-    """``text`` for a CSV cell, with an apostrophe before what a spreadsheet would run as a formula."""
+    """``text`` for a CSV cell, with an apostrophe before anything that a spreadsheet would take for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, folders with a lock, and paths that stay in their folder."""
+"""Files written whole or not at all, folders with a lock, and paths that stay inside their folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LARGEST_JSON = 64 * 2**20  # bytes; a manifest of 100,000 clips has 5 MiB
 
 
 def os_error(error: OSError, doing: str) -> VpbenchError:
-    """The error to show for an ``OSError``: what could not be done, why, and that nothing is lost."""
+    """The error to show for an ``OSError``: what failed, why, and that nothing is lost."""
     return VpbenchError(
         f"Cannot {doing}: {error.strerror or error}. Nothing that was finished is lost; run it again."
     )
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` through a temporary file beside it, so that it is there whole or not at all.
+    """Write ``data`` to ``path`` through a temporary file next to it, so that it exists whole or not at all.
 
     Raises:
         VpbenchError: the disk is full or read-only, or the folder is missing; names the path.
@@ -58,7 +58,7 @@ def read_json(path: Path, kind: str | None = None) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > _LARGEST_JSON:
-            raise VpbenchError(f"{path} has over {_LARGEST_JSON >> 20} MiB; it is not what vpbench wrote.")
+            raise VpbenchError(f"{path} is larger than {_LARGEST_JSON >> 20} MiB; vpbench did not write it.")
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
@@ -83,10 +83,10 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
-    """Hold the lock of a folder; it is the operating system's, so it goes with the process that held it.
+    """Hold the lock of a folder; it is the operating system's, so it is released when the process that holds it ends.
 
     Args:
-        folder: where the file ``.lock`` is; made if it is missing.
+        folder: where the file ``.lock`` is; created if it is missing.
         wait: wait for another process to release it, rather than fail.
 
     Raises:

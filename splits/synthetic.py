@@ -1,6 +1,6 @@
 """The split ``synthetic``: photographs moved by known motion, with the exact flow.
 
-The photographs come inside scikit-image's wheel and are in the public domain or CC0 (their docstrings in
+The photographs are part of scikit-image's wheel and are in the public domain or CC0 (their docstrings in
 ``skimage.data`` say so). A clip is a background and at most one sprite that passes over it; each is a photograph
 under a similarity that is applied once per frame, so that positions, and with them the flow, are known exactly.
 """
@@ -124,7 +124,7 @@ def render(index: int, frames: int) -> tuple[NDArray[np.uint8], NDArray[np.float
 
     Returns:
         The frames, uint8 ``(frames, H, W, 3)`` RGB; and the exact flow from each to the next, float32
-        ``(frames − 1, H, W, 2)``, pixels, u to the right and v down. A pixel that the next frame hides has the
+        ``(frames − 1, H, W, 2)``, pixels, u to the right and v down. A pixel that is hidden in the next frame has the
         flow of what it shows.
 
     Raises:

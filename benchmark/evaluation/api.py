@@ -16,7 +16,7 @@ from vpbench.clips.opening import ClipRequest, open_clips
 from vpbench.errors import UsageError
 from vpbench.evaluation.engine import evaluate_clips
 from vpbench.parallel.execution import Workers
-from vpbench.parallel.processes import threads_given_back
+from vpbench.parallel.processes import threads_restored
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.spec import PredictorSpec
@@ -169,7 +169,7 @@ def _evaluate(
     entrant.check_fits(rules)
     clips = ClipRequest(split, None if data is None else Path(data), limit=settings.limit)
     with (
-        threads_given_back() if settings.workers == 1 else nullcontext(),
+        threads_restored() if settings.workers == 1 else nullcontext(),
         open_clips(clips, rules, Workers(settings.workers), warn=_warn) as opened,
         _folder(out) as folder,
     ):

@@ -1,1 +1,1 @@
-"""Worker processes here, and Dask clusters."""
+"""Worker processes on this machine, and Dask clusters."""

@@ -1,4 +1,4 @@
-"""A Dask cluster with a shared file system, as an executor; what is sent to it is the same as to processes."""
+"""A Dask cluster with a shared file system, as an executor; it gets the same work as local processes do."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PATIENCE = 20.0  # seconds to wait for the scheduler and for a first worker
 def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
     """Connect to a Dask scheduler; gives its executor and the number of workers.
 
-    Dask does the work of a worker that is lost again on another one; clips are written whole or not at all,
-    and scores by this process alone, so nothing is lost and nothing counted twice.
+    If a worker is lost, Dask repeats its work on another one; clips are written whole or not at all, and scores by
+    this process only, so nothing is lost and nothing is counted twice.
 
     Args:
         scheduler: its address, such as ``tcp://host:8786``.
 
     Raises:
         UsageError: Dask is not installed, or the workers have several threads each.
-        VpbenchError: no scheduler or worker answers, or the workers have other versions of what scores depend
-            on.
+        VpbenchError: no scheduler or worker answers, or the workers have other versions of libraries that scores
+            depend on.
     """
     try:
         import distributed
@@ -47,7 +47,7 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
         if any(count > 1 for count in threads.values()):
             raise UsageError(
                 f"The Dask workers at {scheduler} have several threads each; start them with --nthreads 1 (and "
-                "--nworkers N), as vpbench does one clip at a time in a process."
+                "--nworkers N), since vpbench works on one clip at a time in each process."
             )
         here = _versions()
         for address, there in client.run(_versions).items():
@@ -56,7 +56,7 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
             ]
             if other:
                 raise VpbenchError(
-                    f"The Dask worker {address} has other versions, which other scores come of: {'; '.join(other)}."
+                    f"The Dask worker {address} has other versions, which may give other scores: {'; '.join(other)}."
                 )
         yield client.get_executor(pure=False), len(threads)
 

@@ -16,7 +16,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 def default_workers(clips: int) -> int:
-    """As many workers as this process may use processors, but none that would have less than 4 clips."""
+    """As many workers as this process may use processors, but not so many that one would have fewer than 4 clips."""
     affinity = getattr(os, "sched_getaffinity", None)
     processors = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(processors, -(-clips // 4)))
@@ -24,10 +24,10 @@ def default_workers(clips: int) -> int:
 
 @contextmanager
 def make_executor(workers: int) -> Iterator[Executor]:
-    """An executor with so many worker processes; with one, the work is done in this process.
+    """An executor with that many worker processes; with one, the work is done in this process.
 
-    The processes end with the block and also when this process is killed. Interrupted (Ctrl-C), what has
-    not started is given up.
+    The processes end with the block, and also when this process is killed. After an interruption (Ctrl-C), work that
+    has not started is cancelled.
     """
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least 1 is needed.")
@@ -49,7 +49,7 @@ def make_executor(workers: int) -> Iterator[Executor]:
 
 
 class SerialExecutor(Executor):
-    """Does the work in this process, at once when it is submitted."""
+    """Does the work in this process, as soon as it is submitted."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Call ``fn`` and return its finished future."""
@@ -75,7 +75,7 @@ def map_in_order(
     try:
         for item in items:
             waiting.append(submit(executor, function, *item))
-            # What is done is handed on at once: an interruption then loses as little as can be.
+            # Results are passed on as soon as they are there, so that an interruption loses as little as possible.
             if len(waiting) >= window or waiting[0].done():
                 yield result(waiting.popleft())
         while waiting:
@@ -125,7 +125,7 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """End this worker when its parent is gone, even if that was killed and could not say so."""
+    """End this worker when its parent is gone, even if the parent was killed and could not say so."""
     from multiprocessing import connection, parent_process
 
     parent = parent_process()
@@ -137,7 +137,7 @@ def _end_with_parent() -> None:
 def limit_threads() -> None:
     """Set the thread counts of OpenCV and BLAS, and of torch if it is loaded, to 1 in this process.
 
-    Parallelism is over clips, and sums in another order would give other last bits.
+    Parallelism is over clips; sums in another order would change the last bits.
     """
     import sys
 
@@ -147,8 +147,8 @@ def limit_threads() -> None:
 
 
 @contextmanager
-def threads_given_back() -> Iterator[None]:
-    """Give this process the thread counts that it had before, when the block ends."""
+def threads_restored() -> Iterator[None]:
+    """Restore this process's thread counts when the block ends."""
     import sys
 
     import cv2
@@ -156,7 +156,7 @@ def threads_given_back() -> Iterator[None]:
 
     opencv, before = cv2.getNumThreads(), sys.modules.get("torch")
     torch = before.get_num_threads() if before else None
-    with threadpool_limits(None):  # sets nothing, but sets back
+    with threadpool_limits(None):  # changes nothing, but restores on exit
         try:
             yield
         finally:

@@ -1,12 +1,12 @@
-"""``--model frames:DIR``: frames that something else predicted, in any language, read from a folder.
+"""``--model frames:DIR``: frames predicted by another program, in any language, and read from a folder.
 
 The layout is that of the authors' archive, and of the ``predictions/`` folder of a run: with 4 input frames, the
-prediction for clip 11 is ``DIR/11/pred_5.png``, ``pred_6.png`` and so on, or ``.npy`` in place of ``.png``. A
-``.npy`` file is a float32 array ``(H, W, 3)``, RGB in [0, 1]; PNG files have 8 bits a channel, so scores from them
+prediction for clip 11 is ``DIR/11/pred_5.png``, ``pred_6.png`` and so on, or ``.npy`` instead of ``.png``. A
+``.npy`` file is a float32 array ``(H, W, 3)``, RGB in [0, 1]; PNG files have 8 bits per channel, so their scores
 are those of rounded predictions and carry the mark ``quantised``.
 
-The folder may come from a stranger. Symbolic links in it are refused, a file's size is compared with what the clip
-calls for before the file is read, and nothing of it is executed or unpickled.
+The folder is not trusted. Symbolic links in it are refused, a file's size is compared with the clip's before the
+file is read, and nothing in it is executed or unpickled.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 QUANTISED = "quantised: scored from predictions that were rounded to 8 bits"
 _NAME = re.compile(r"pred_([1-9][0-9]{0,5})\.(png|npy)")
 _CLIP = re.compile(r"0|[1-9][0-9]{0,8}")
-_ENTRIES = 2_000_000  # files and folders, before a folder is taken for something else
+_ENTRIES = 2_000_000  # files and folders; a folder with more is taken for something else
 _NPY_HEADER = 4096  # bytes; numpy writes 128
 _MODES = ("L", "P", "RGB")  # grey, palette, RGB; the others have transparency or other depths
 
 
 class FramesFolder(Predictor):
-    """Looks predictions up in a folder.
+    """Looks up predictions in a folder.
 
     Args:
         folder: see the module's docstring.
@@ -74,7 +74,7 @@ class FramesFolder(Predictor):
         """Read the frames of clips.
 
         Raises:
-            VpbenchError: a file is missing, is there as .png and .npy, is of another size than the clip, or is
+            VpbenchError: a file is missing, exists as .png and as .npy, has another size than the clip, or is
                 damaged; names it.
         """
         return [
@@ -87,7 +87,7 @@ class FramesFolder(Predictor):
         there = [path for path in (stem.with_suffix(".npy"), stem.with_suffix(".png")) if path.exists()]
         if not there:
             raise VpbenchError(
-                f"{stem}.png (or .npy) is missing: a predicted frame's number is that of the inputs before it plus one."
+                f"{stem}.png (or .npy) is missing; the first predicted frame has the number of inputs plus one."
             )
         if len(there) == 2:
             raise VpbenchError(f"{stem}.npy and {there[1].name} are both there; remove one.")
@@ -121,11 +121,11 @@ def list_files(folder: Path) -> Iterator[Path]:
             path = Path(entry.path)
             if entry.is_symlink():
                 raise VpbenchError(
-                    f"{path} is a symbolic link; a folder of predictions must hold the frames itself."
+                    f"{path} is a symbolic link; a folder of predictions must contain the frames themselves."
                 )
             if entries > _ENTRIES:
                 raise VpbenchError(
-                    f"{folder} holds over {_ENTRIES} files; it is not a folder of predictions."
+                    f"{folder} holds more than {_ENTRIES} files; it is not a folder of predictions."
                 )
             of_clip = path.parent.parent == folder and _CLIP.fullmatch(path.parent.name)
             if of_clip and _NAME.fullmatch(path.name):
@@ -190,21 +190,21 @@ def _read_array(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:
             raise VpbenchError(f"{path} is not an array that can be read: {error}.") from None
         if shape != wanted or dtype != np.float32:
             raise VpbenchError(
-                f"{path} is {dtype} {shape}; the clip calls for float32 {wanted} (height, width, RGB)."
+                f"{path} is {dtype} {shape}; the clip needs float32 {wanted} (height, width, RGB)."
             )
         length = stream.tell() + int(np.prod(wanted)) * 4
         actual = os.fstat(stream.fileno()).st_size
         if actual != length:
-            raise VpbenchError(f"{path} is damaged: it has {actual} bytes, its header calls for {length}.")
+            raise VpbenchError(f"{path} is damaged: it has {actual} bytes, and its header promises {length}.")
         stream.seek(0)
         return np.asarray(np.load(stream, allow_pickle=False), dtype=np.float32)
 
 
 def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Read a PNG file of the given (height, width) with 8 bits a channel as uint8 ``(H, W, 3)``, RGB.
+    """Read a PNG file of the given (height, width) with 8 bits per channel as uint8 ``(H, W, 3)``, RGB.
 
-    The pixels are taken as they are stored: colour profiles, an orientation in EXIF data and the further frames of
-    an animation play no part.
+    The pixels are taken as they are stored: colour profiles, an orientation in EXIF data and further frames of
+    an animation are ignored.
 
     Raises:
         VpbenchError: it is damaged, too long, or a picture of another kind; names it.
@@ -223,7 +223,7 @@ def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
         ) from None
     _check_header(picture, path, (height, width))
     try:
-        picture.verify()  # the checksums, which decoding ignores; it spends the object
+        picture.verify()  # the checksums, which decoding ignores; the object cannot be used after it
         return np.asarray(PngImageFile(io.BytesIO(data)).convert("RGB"))
     except (OSError, SyntaxError, ValueError) as error:
         raise VpbenchError(f"{path} is cut off or damaged: {error}.") from None
@@ -234,8 +234,8 @@ def _check_header(picture: PngImageFile, path: Path, size: tuple[int, int]) -> N
         raise VpbenchError(
             f"{path} is {picture.width}×{picture.height} pixels; the clip is {size[1]}×{size[0]}."
         )
-    stored_as = picture.tile[0].args  # "RGB;16B" for 16 bits a channel, which the mode does not tell
+    stored_as = picture.tile[0].args  # "RGB;16B" for 16 bits per channel, which the mode does not show
     if picture.mode not in _MODES or stored_as != picture.mode:
         raise VpbenchError(
-            f"{path} must be RGB with 8 bits a channel (no transparency); for more precision use float32 .npy."
+            f"{path} must be RGB with 8 bits per channel (no transparency); for more precision use float32 .npy."
         )

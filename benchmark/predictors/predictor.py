@@ -1,9 +1,9 @@
-"""Predictors: the contract, the check of what one returns, and how one is found by name.
+"""Predictors: the contract, and the check of what one returns.
 
 A predictor gets the input frames and the number of frames wanted, and never sees the targets.
-Those that vpbench ships and those of other packages come by the same entry-point group,
-``vpbench.predictors``; a file of one's own is named ``path/to/file.py:Class``, a folder of frames that
-something else predicted ``frames:DIR`` (:mod:`vpbench.predictors.frames_folder`).
+vpbench's own predictors and other packages' are found by the same entry-point group,
+``vpbench.predictors``; one in a file is named as ``path/to/file.py:Class``, and a folder of frames that
+another program predicted as ``frames:DIR`` (:mod:`vpbench.predictors.frames_folder`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Predictor:
 
     Override :meth:`predict_next` (one frame ahead; further frames are then predicted recursively, each from
     the unquantised one before it, as in the paper) or :meth:`predict` (all frames at once), and
-    :meth:`predict_batch` where a batch is faster than its clips one by one.
+    :meth:`predict_batch` if a batch is faster than its clips one by one.
 
     The options that the command line takes (``--model NAME,key=value``) are the keyword arguments of
     ``__init__``.
@@ -35,11 +35,11 @@ class Predictor:
     Attributes:
         min_inputs: fewest input frames it can work from; given more, it uses the last ones.
         max_targets: most frames it can predict; ``None`` for any number.
-        runs_in: ``worker``: predictions are made in the worker processes, beside the scoring; ``parent``: in
+        runs_in: ``worker``: predictions are made in the worker processes, which also score; ``parent``: in
             the parent process, in batches, while the workers score (networks, anything on a GPU).
-        trained: whether it has learnt weights; its :meth:`describe` then says which and from what.
-        stochastic: whether it draws its predictions at random; it then overrides :meth:`sample` instead.
-        timed: whether the time that a prediction takes says something about it.
+        trained: whether it has learnt weights; :meth:`describe` then says which, and trained on what.
+        stochastic: whether its predictions are random; it then overrides :meth:`sample` instead.
+        timed: whether the time that a prediction takes means anything.
     """
 
     min_inputs: ClassVar[int] = 1
@@ -93,7 +93,7 @@ class Predictor:
         Args:
             inputs: as for :meth:`predict_next`.
             targets: number of frames.
-            seed: where all randomness must come from, 0 … 2³² − 1; another one for each clip and sample.
+            seed: the source of all randomness, 0 … 2³² − 1; different for each clip and sample.
 
         Returns:
             float32 ``(targets, H, W, 3)`` in [0, 1].
@@ -118,7 +118,7 @@ class Predictor:
 
 
 def check_fits(predictor: Predictor, name: str, protocol: Protocol) -> None:
-    """Refuse, by name, a predictor that cannot work under a protocol.
+    """Refuse a predictor that cannot work under a protocol.
 
     Raises:
         UsageError: it needs more inputs than the protocol gives, or predicts fewer frames than it asks for.
@@ -157,7 +157,7 @@ def check_predictions(
     try:
         array = np.asarray(predictions)
     except Exception as error:  # frames of unequal size, a tensor on another device, …
-        raise VpbenchError(f"{where}predictions cannot be made one numpy array: {error}") from error
+        raise VpbenchError(f"{where}predictions cannot be converted to a numpy array: {error}") from error
     if array.dtype.kind != "f":
         raise VpbenchError(f"{where}predictions must be floating-point in [0, 1], not {array.dtype}.")
     if array.shape != shape:

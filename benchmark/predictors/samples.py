@@ -1,9 +1,9 @@
 """Samples of stochastic predictors: their seeds, and how the scores of N samples become the score of a run.
 
-``--samples N`` scores N futures of each clip and makes two runs of them. In ``LABEL.best-of-N``, a frame's scores
-are those of the sample that does best on that frame by the protocol's first metric, all columns from the one
-sample: how near the predictor *can* come, which grows with N by chance alone. In ``LABEL.mean-of-N`` they are the
-means of the samples' scores: how near it comes when asked once.
+``--samples N`` scores N futures of each clip and makes two runs of them. In ``LABEL.best-of-N``, all scores of a
+frame are those of the sample that does best on it by the protocol's first metric: how close the predictor *can*
+come, which grows with N by chance alone. In ``LABEL.mean-of-N`` they are the means over the samples: how close it
+comes on average.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Samples:
     def seed_of(self, clip: int, sample: int) -> int:
         """The seed for one sample of one clip, 0 … 2³² − 1 (what every library's generator takes).
 
-        It depends on nothing else, so that neither workers, batches nor an interruption change a prediction, and
-        the first of 10 samples are those of ``--samples 5``.
+        It depends on nothing else, so that workers, batches and interruptions do not change a prediction, and
+        the first 5 of 10 samples are those of ``--samples 5``.
         """
         text = f"vpbench sample {self.seed} {clip} {sample}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
@@ -50,7 +50,7 @@ class Samples:
         return label if self.count == 1 else f"{label}.{scored}-of-{self.count}"
 
     def mark(self, scored: Scored, protocol: Protocol) -> str:
-        """What a table says of the row."""
+        """What a table says about the row."""
         if self.count == 1:
             return f"stochastic: one sample a clip (seed {self.seed})"
         if scored == "best":
@@ -90,11 +90,11 @@ def check_samples(predictor: Predictor, name: str, count: int | None, seed: int 
 
 
 class Tally:
-    """The scores of one clip's samples, combined as they come, in the order of the samples.
+    """The scores of one clip's samples, combined as they arrive, in the order of the samples.
 
     Args:
         protocol: the protocol.
-        keep: whether to keep the frames that are best.
+        keep: whether to keep the frames of the best sample.
     """
 
     def __init__(self, protocol: Protocol, keep: bool) -> None:
@@ -113,7 +113,7 @@ class Tally:
             self.frames = predictions.copy() if self._keep else None
             return
         for k, line in enumerate(lines):
-            if self._value(line) > self._value(self._best[k]):  # of equals the first stays
+            if self._value(line) > self._value(self._best[k]):  # the first of equals stays
                 self._best[k] = line
                 if self.frames is not None:
                     self.frames[k] = predictions[k]
@@ -131,7 +131,7 @@ class Tally:
 
     @property
     def mean(self) -> list[dict[str, Any]]:
-        """Score lines with the samples' means; undefined where a sample's is. ``counted`` is not set anew."""
+        """Score lines with the means over the samples; undefined where one sample's is. ``counted`` is not updated."""
         lines = []
         for frame in zip(*self._samples, strict=True):
             line = dict(frame[0])

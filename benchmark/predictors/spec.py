@@ -33,7 +33,7 @@ class PredictorSpec:
     Attributes:
         name: without the options.
         options: sorted by key.
-        remade: whether any process can make the predictor from this, and one made later is the same.
+        remade: whether any process can make the same predictor from this, now and later.
     """
 
     name: str
@@ -67,7 +67,7 @@ class PredictorSpec:
 
     @property
     def label(self) -> str:
-        """The label that a run of it has unless the user gives one."""
+        """The default label of its runs."""
         stem = self.name
         if self._frames_folder is not None:
             folder = self._frames_folder.resolve()
@@ -86,7 +86,7 @@ class PredictorSpec:
         return ".py:" in self.name or self.name.endswith(".py")
 
     def absolute(self) -> PredictorSpec:
-        """The same predictor, for processes that may have another working folder."""
+        """The same predictor with absolute paths, for processes in another working folder."""
         if self._frames_folder is not None:
             return replace(self, name=f"{FRAMES}{self._frames_folder.absolute()}")
         if self._is_file:
@@ -224,7 +224,7 @@ def _arguments(cls: type[Predictor], spec: PredictorSpec) -> dict[str, Any]:
             hints = typing.get_type_hints(cls.__init__)
         except Exception as error:
             raise VpbenchError(
-                f"Predictor '{spec.name}': the types of its options cannot be found out: {error!r}"
+                f"Predictor '{spec.name}': the types of its options cannot be determined: {error!r}"
             ) from error
         for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):

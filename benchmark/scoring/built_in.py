@@ -99,7 +99,7 @@ _RELEASED_SCRIPT = {
 _NOT_AT_50_DB = Exclusion("psnr", 50.0)
 
 
-# A standard PSNR is infinite for identical frames; means need a finite number, which is said here.
+# A standard PSNR is infinite for identical frames; means need a finite number, so it is capped here.
 _STANDARD_PSNR = {"cap": 100.0}
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-# Share of the maximum motion from which on a channel's byte is below the threshold: exactly the double 0.8.
+# From this share of the maximum motion on, a channel's byte is below the threshold: exactly the double 0.8.
 _STILL_BELOW = 1 - COLOUR_THRESHOLD / 255
 
 
@@ -72,7 +72,7 @@ def _colour_area(flow: NDArray[np.float32], max_motion: float | Literal["frame"]
     radius /= scale
     # `not below` rather than `at least`: NaN, which is unknown flow, moves.
     area = np.logical_not(radius < _STILL_BELOW)
-    if scale >= UNKNOWN_ABOVE:  # only then is unknown flow, which is black, not told by its length
+    if scale >= UNKNOWN_ABOVE:  # only then does its length not show that a flow is unknown, which is black
         area |= ~known_flow(flow)
     return np.asarray(area)
 

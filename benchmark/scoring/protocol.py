@@ -1,7 +1,7 @@
-"""Protocols: everything that fixes a score, and the only place where a protocol's constants stand.
+"""Protocols: everything that fixes a score.
 
-A protocol is data. The built-in ones are at the end of this file; ``docs/protocols.md`` gives the evidence
-for each number. A protocol of one's own is a TOML file with the same fields (``load_protocol``).
+A protocol is data. The built-in ones are in :mod:`vpbench.scoring.built_in`; ``docs/protocols.md`` gives the evidence
+for each number. Users write their own as TOML files with the same fields (``load_protocol``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _set_number(owner: object, key: str) -> None:
     """Make a field of a frozen dataclass a float, so that 1 and 1.0 are one definition; ``None`` may stay.
 
     Raises:
-        UsageError: it is no finite number.
+        UsageError: it is not a finite number.
     """
     value = getattr(owner, key)
     if value is None:
@@ -119,7 +119,7 @@ class Protocol:
     Attributes:
         name: what it is called on the command line.
         version: raised whenever a change of vpbench changes its scores.
-        summary: one line for people; not part of the identity.
+        summary: a one-line description; not part of the identity.
         inputs: number of input frames.
         targets: number of frames to predict.
         first_frame: 0-based index, within the clip's frames, of the first input.
@@ -127,7 +127,7 @@ class Protocol:
         flow: estimator of the flow from the frame before each target to that target.
         mask: how the moving area is found from that flow.
         metrics: column name to metric, in the order of the columns.
-        exclude: which frames are not counted, beside those with an undefined score.
+        exclude: which frames are not counted, in addition to those with an undefined score.
         skip_empty: do not count frames whose moving area is empty, even where the scores are defined.
     """
 

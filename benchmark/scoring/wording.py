@@ -23,7 +23,7 @@ class _Mask(typing.Protocol):
 
 
 class _Rules(typing.Protocol):
-    """What a protocol says of masks, which a run's manifest says too."""
+    """What a protocol says about masks, as a run's manifest does too."""
 
     @property
     def flow(self) -> str: ...
@@ -38,7 +38,7 @@ def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:
 
     Args:
         protocol: the protocol, or its definition in a manifest.
-        flow: the flow that the clips really have (``exact`` for synthetic ones); by default the protocol's.
+        flow: the flow that the clips actually have (``exact`` for synthetic ones); by default the protocol's.
     """
     mask, uses = protocol.mask, protocol.metrics
     saturated = 1 - COLOUR_THRESHOLD / 255
@@ -61,7 +61,7 @@ def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:
     keys = {
         way: [key for key, use in uses.items() if use.masking == way] for way in ("inside", "black", "none")
     }
-    named = {way: " and ".join(those) for way, those in keys.items() if those}
+    named = {way: " and ".join(columns) for way, columns in keys.items() if columns}
     if len(named) == 1:
         return f"{area}, {'all else set to black' if 'black' in named else 'scores averaged inside it'}"
     ways = {"inside": "averaged inside it", "black": "with all else set to black", "none": "of whole frames"}

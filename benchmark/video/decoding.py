@@ -35,14 +35,14 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
 
     Args:
         path: a video file, or a folder of pictures, which are taken in natural order of their names.
-        first: number of frames to pass over.
+        first: number of frames to skip.
         count: number of frames to return.
 
     Returns:
         uint8 ``(count, H, W, 3)``, RGB.
 
     Raises:
-        VpbenchError: the file is missing, empty, truncated or no video, or has too few frames, or its frames
+        VpbenchError: the file is missing, empty, truncated or not a video, has too few frames, or its frames
             differ in size; names the file.
     """
     if path.is_dir():
@@ -78,7 +78,7 @@ def _check_file(path: Path) -> None:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
     if size == 0:
         raise VpbenchError(f"{path} is empty; copy or download it again.")
-    # FFmpeg conceals what a cut-off AVI file lacks with made-up pixels; its header says how long it was.
+    # FFmpeg fills in what is missing from a truncated AVI file with made-up pixels; its header says how long it was.
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         promised = struct.unpack("<I", head[4:8])[0] + 8
         if size < promised:
@@ -94,7 +94,7 @@ def picture_names(folder: Path) -> list[str]:
 
 
 def natural_key(text: str) -> list[tuple[int, int | str]]:
-    """Sort key by which numbers inside of names count as numbers."""
+    """Sort key by which numbers inside names are compared as numbers."""
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
@@ -109,7 +109,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture file as uint8 ``(H, W, 3)``, RGB.
 
     Raises:
-        VpbenchError: the file is missing or is no whole picture; names it.
+        VpbenchError: the file is missing or is not a complete picture; names it.
     """
     try:
         data = path.read_bytes()

@@ -1,7 +1,7 @@
 """Optical flow between two frames, by estimator name.
 
-The estimators are OpenCV's. Every parameter that OpenCV lets one set is stated here, set on its objects, and read
-nowhere else, so that a change of its defaults cannot change a score. A new object serves each pair: DIS and
+The estimators are OpenCV's. Every parameter that OpenCV allows to be set is stated here and set on its objects, so
+that a change of its defaults cannot change a score. Each pair of frames gets a new object: DIS and
 TV-L1 objects that have seen frames of another size return another flow, or crash (OpenCV 4.10 and 5.0).
 """
 
@@ -34,8 +34,8 @@ class Estimator:
 
     Attributes:
         function: from two uint8 RGB frames ``(H, W, 3)`` and the parameters to a flow ``(H, W, 2)``.
-        parameters: all that fixes its result, as JSON data.
-        summary: one line for people.
+        parameters: everything that fixes its result, as JSON data.
+        summary: a one-line description.
     """
 
     function: Callable[[Frame, Frame, Mapping[str, Any]], Flow]
@@ -56,7 +56,7 @@ def estimate(name: str, before: Frame, after: Frame) -> Flow:
         the arguments, the version of OpenCV and the processor's instruction set; not on the threads.
 
     Raises:
-        UsageError: the estimator is unknown, or the frames are not such frames or have a side below 16.
+        UsageError: the estimator is unknown, or the frames are not of this form or have a side below 16.
         VpbenchError: OpenCV failed on these frames.
     """
     estimator = find_estimator(name)
@@ -88,7 +88,7 @@ def estimate(name: str, before: Frame, after: Frame) -> Flow:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """What fixes the flow beside the frames: name, parameters and OpenCV's version, as JSON data.
+    """What fixes the flow, apart from the frames: name, parameters and OpenCV's version, as JSON data.
 
     Raises:
         UsageError: the estimator is unknown.

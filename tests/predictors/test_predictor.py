@@ -251,7 +251,7 @@ def test_unknown_names_get_a_suggestion(cli, clips: Path, tmp_path: Path, own: P
     assert "Unknown option of predictor 'optical_flow' 'estimater'. Did you mean estimator?" in result.stderr
     result = run(cli, clips, tmp_path, "optical_flow,estimator=disk")
     assert result.exit_code == 2
-    assert "'disk'. Did you mean dis?" in result.stderr
+    assert "'disk'. Did you mean dis or dis-fine?" in result.stderr
     result = run(cli, clips, tmp_path, f"{own}:Fadin")
     assert result.exit_code == 2
     assert "'Fadin'. Did you mean Fading?" in result.stderr
@@ -350,7 +350,7 @@ def test_bad_predictions_are_refused_in_workers_too(
     [
         ("WrongShape", "must have the shape (2, 48, 64, 3) (frames, height, width, RGB), not (2, 47, 64, 3)"),
         ("WrongFrame", "must have the shape (2, 48, 64, 3) (frames, height, width, RGB), not (1, 48, 63, 3)"),
-        ("Ragged", "cannot be made one numpy array"),
+        ("Ragged", "cannot be converted to a numpy array"),
         ("TooMany", "returned 2 predictions for 1 clips"),
         ("Bytes", "must be floating-point in [0, 1], not uint8"),
         ("Nothing", "must be floating-point in [0, 1], not object"),

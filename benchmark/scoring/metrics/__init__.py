@@ -5,12 +5,12 @@ A metric compares one predicted frame with the true frame. Its function is
     function(target, prediction, *, data_range, mask=None, **parameters) -> float
 
 with ``target`` and ``prediction`` as float64 arrays ``(H, W, 3)`` (RGB) whose values lie in
-``[0, data_range]`` and ``mask`` as a boolean array ``(H, W)``. Without a mask the measure runs over the
-whole frame; with one, its error or similarity map is averaged over the mask's true pixels only, and the
-score is NaN if that leaves no pixel. ``data_range`` has no default: guessing it wrongly is the commonest
+``[0, data_range]`` and ``mask`` as a boolean array ``(H, W)``. Without a mask the score is that of the
+whole frame; with one, the error or similarity map is averaged over the mask's true pixels only, and the
+score is NaN if there are none. ``data_range`` has no default: guessing it wrongly is the commonest
 way to get incomparable scores.
 
-Metrics are found by the entry-point group ``vpbench.metrics``, those of vpbench and of other packages alike.
+Metrics, vpbench's own and those of other packages, are found by the entry-point group ``vpbench.metrics``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GROUP = "vpbench.metrics"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and the facts that a table needs to print it.
+    """A metric, and what a table needs to know to print it.
 
     Attributes:
         label: column heading, for example ``PSNR``.

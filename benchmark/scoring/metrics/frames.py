@@ -1,4 +1,4 @@
-"""What the metrics share: checked arguments, luma, the box that needs work, and the released script's decibels.
+"""What the metrics share: checked arguments, luma, the box that has to be looked at, the released script's decibels.
 
 The boxes make small moving areas cheap and change no score. Where two images are equal, and above all where
 both were blackened outside the moving area, errors are exactly 0 and structural similarity is exactly 1, so
@@ -26,12 +26,12 @@ LUMA = np.array([[0.299, 0.587, 0.114]])
 MATHIEU2016_SCALE = 128.0
 # … compares with the square of the peak 255 …
 PEAK_SQUARED = 255.0**2
-# … and keeps the error from reaching 0. Equal images so get 10·log10(255²/1e-4) = 88.13 dB.
+# … and keeps the error from reaching 0. Equal images therefore get 10·log10(255²/1e-4) = 88.13 dB.
 MATHIEU2016_FLOOR = 1e-4
 
 
 class Box(NamedTuple):
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image, the ends not included."""
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of an image, the ends excluded."""
 
     top: int
     bottom: int
@@ -64,7 +64,7 @@ class Box(NamedTuple):
         )
 
     def clipped(self, other: Box) -> Box:
-        """The part that is in ``other`` as well."""
+        """The part that is also in ``other``."""
         return Box(
             max(self.top, other.top),
             min(self.bottom, other.bottom),
@@ -138,7 +138,7 @@ def mask_box(mask: Mask) -> Box:
 
 
 def differing_box(target: Image, prediction: Image) -> Box:
-    """The smallest box around the pixels in which two images of one shape differ; NaN differs from all."""
+    """The smallest box around the pixels in which two images of one shape differ; NaN differs from everything."""
     edges = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
     if all((target[edge] != prediction[edge]).any() for edge in edges):
         return frame_box(target)  # the common case without a mask: no need to read the images

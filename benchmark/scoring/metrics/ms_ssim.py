@@ -8,7 +8,7 @@ counted twice where a side is odd. CS is the mean over the map of contrast and s
 are those of SSIM (:mod:`vpbench.scoring.metrics.ssim`), and windows stay inside the frame.
 
 CS can be negative, and a negative number has no such power. A negative mean counts as 0 here, as in TensorFlow;
-Wang's program leaves the real numbers.
+Wang's program returns a complex number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vpbench.scoring.metrics.ssim import C1, C2, RADIUS, WHITE, WINDOW
 
 # Wang, Simoncelli & Bovik 2003, section 3.2: exponents of the scales from fine to coarse.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-# The window must fit the coarsest scale; their program asks it of the side divided by 2⁴, unrounded.
+# The window must fit the coarsest scale; their program tests the side divided by 2⁴, unrounded.
 SMALLEST = (2 * RADIUS + 1) * 2 ** (len(WEIGHTS) - 1)
 
 
@@ -63,7 +63,7 @@ def ms_ssim(
         target: (H, W, 3), RGB in [0, data_range].
         prediction: (H, W, 3), RGB in [0, data_range].
         data_range: the value of white.
-        mask: must be None: a pixel of the coarsest scale stands for 16×16 pixels of the frame, so there is no
+        mask: must be None: a pixel of the coarsest scale represents 16×16 pixels of the frame, so there is no
             mean over a moving area. Blacken what is outside it instead (``masking="black"`` of a protocol).
 
     Returns:

@@ -7,8 +7,8 @@ Released script of Mathieu, Couprie & LeCun (ICLR 2016): images Y, Ŷ in [−1, 
 
     s = max(128²·Σ( ||∇xŶ| − |∇xY|| + ||∇yŶ| − |∇yY|| ) / (C·H·W), 1e-4),  score = 10·log10(255² / s).
 
-The error enters as it is, not squared, yet with the factor 128² and against a squared peak. The published
-values (about 25) need it.
+The error is not squared, yet it is multiplied by 128² and divided into a squared peak. The published
+values (about 25) require it.
 
 The paper's printed formula is another measure: the absolute difference of the sums of the gradients,
 
