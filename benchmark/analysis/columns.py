@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vpbench.errors import unknown_name
-from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
+from vpbench.results.published_tables import Frame
 from vpbench.scoring.metrics import get_metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vpbench.results.published_tables import PublishedRow, PublishedTable
     from vpbench.runs.manifest import Definition
     from vpbench.runs.run import Run
-
-    Printed = list[tuple[PublishedTable, PublishedRow]]
 
 
 @dataclass(frozen=True)
@@ -76,21 +73,24 @@ def by_clip(run: Run) -> ByClip:
     )
 
 
+def score_column(key: str, metric_name: str) -> Column:
+    """The column of a metric, headed by its name without what tells its variants apart: PSNR, SSIM, Sharpness."""
+    metric = get_metric(metric_name)
+    return Column(
+        key=key,
+        label=metric.label.split(" (")[0],
+        unit=metric.unit or "",
+        higher_is_better=metric.higher_is_better,
+        decimals=2 if metric.unit == "dB" else 3,
+    )
+
+
 def score_columns(definition: Definition) -> tuple[Column, ...]:
-    """The columns of a protocol, headed by their metrics' names where these differ."""
-    metrics = {key: get_metric(use.metric) for key, use in definition.metrics.items()}
-    # "PSNR (mathieu2016)" is headed "PSNR" unless the protocol has another PSNR; the caption names the protocol
-    short = {key: metric.label.split(" (")[0] for key, metric in metrics.items()}
-    times = Counter(short.values())
+    """The columns of a protocol; where two would have the same heading, their keys head them."""
+    columns = [score_column(key, use.metric) for key, use in definition.metrics.items()]
+    times = Counter(column.label for column in columns)
     return tuple(
-        Column(
-            key=key,
-            label=short[key] if times[short[key]] == 1 else key,
-            unit=metric.unit or "",
-            higher_is_better=metric.higher_is_better,
-            decimals=2 if metric.unit == "dB" else 3,
-        )
-        for key, metric in metrics.items()
+        column if times[column.label] == 1 else replace(column, label=column.key) for column in columns
     )
 
 

@@ -109,6 +109,15 @@ class Leaderboard:
         return self.rows.iloc[: len(self.rows) - len(self.published)]
 
     @property
+    def eligible(self) -> list[bool]:
+        """For each row whether it may be ranked or best: measured, by a model that has not seen test clips.
+
+        Neither in training, nor to choose among samples.
+        """
+        seen = self.measured["contaminated"].astype(bool) | self.measured["best_of_samples"].astype(bool)
+        return [*(~seen), *[False] * len(self.published)]
+
+    @property
     def ranked(self) -> bool:
         """Whether any row has a rank."""
         return bool(self.rows["rank"].notna().any())

@@ -16,14 +16,13 @@ from vpbench.cli.options import (
     print_or_write,
     table_out_option,
 )
+from vpbench.tables.formats.export import FORMATS
 
 
 @click.command()
 @click.argument("run_a", type=ANY_PATH)
 @click.argument("run_b", type=ANY_PATH)
-@format_option(
-    *("text", "markdown", "latex", "csv", "json", "html"), what="CSV has the differences, JSON everything."
-)
+@format_option(*FORMATS, what="CSV has the differences, JSON everything.")
 @table_out_option
 @click.option("--common", is_flag=True, help="Count only the clips that both scored.")
 @metrics_option("Only these metrics, in this order.")

@@ -17,12 +17,14 @@ from vpbench.cli.options import (
     runs_argument,
     table_out_option,
 )
+from vpbench.tables.formats.export import FORMATS
 
 
 @click.command()
 @runs_argument
 @format_option(
-    *("text", "markdown", "latex", "csv", "json", "html", "bibtex"),
+    *FORMATS,
+    "bibtex",
     what="CSV and JSON have all numbers in full; bibtex gives what to cite with the rows.",
 )
 @table_out_option

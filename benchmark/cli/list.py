@@ -76,7 +76,7 @@ def flows() -> str:
 def published() -> str:
     """The published tables."""
     from vpbench.results.published_tables import read_published
-    from vpbench.tables.leaderboard import render_published
+    from vpbench.tables.published import render_published
 
     return "\n\n".join(render_published(table) for table in read_published())
 

@@ -18,6 +18,7 @@ from vpbench.cli.options import (
     progress_bar,
     warn,
 )
+from vpbench.tables.formats.export import FORMATS
 
 if TYPE_CHECKING:
     from vpbench.clips.opening import ClipRequest
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 )
 @clip_options
 @device_option
-@format_option("text", "markdown", "latex", "csv", what="What is printed.")
+@format_option(*(form for form in FORMATS if form not in ("json", "html")), what="What is printed.")
 @click.option(
     "--out", type=FOLDER, help="Also write study.txt, .md, .csv and the figure, study.pdf and .png, here."
 )

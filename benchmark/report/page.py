@@ -18,9 +18,9 @@ from vpbench.escape import plain
 from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures.choose import check_clips, choose_clips
 from vpbench.figures.labels import parts
-from vpbench.report import table
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
-from vpbench.tables import notes as reading
+from vpbench.report.table import page_table
+from vpbench.tables import notes
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
@@ -176,9 +176,8 @@ def _render(
         board=board,
         facts=_facts(board, runs),
         parts=parts,
-        groups=table.groups(board),
-        rows=table.rows(board),
-        notes=[*reading.statistics(board, intervals=True), *reading.notes(board, intervals=True)],
+        table=page_table(board),
+        notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
         labels=labels,
         strips=strips,
         remarks=remarks,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vpbench.tables.cells import integer, number, unit, values_of
+from vpbench.tables.formats.sheet import BEST, MISSING, SECOND, explain
+from vpbench.tables.scores import score_cells
+
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Column, Leaderboard
-    from vpbench.results.published_tables import PublishedTable
+    from vpbench.results.published_tables import Frame
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Cell:
         text: what is printed.
         value: what it sorts by; ``None``: last.
         interval: printed small beneath.
-        place: 1 for the best measured score at the printed precision, 2 for the second, else 0.
+        place: of a score, as in the printed tables (:func:`vpbench.tables.scores.places`).
     """
 
     text: str
@@ -29,7 +34,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class TableRow:
+class PageColumn:
+    """A column: its name, its unit, and a cell for each row."""
+
+    name: str
+    unit: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class PageRow:
     """A row: ``about`` is printed small beneath the label."""
 
     label: str
@@ -39,82 +53,73 @@ class TableRow:
     cells: list[Cell]
 
 
-def groups(board: Leaderboard) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of columns: heading, and (name, unit) of each column."""
-    scores = [
-        (_heading(frame, board.steps), [*((c.label, _unit(c)) for c in board.columns), ("n", "")])
-        for frame in board.frames
+@dataclass(frozen=True)
+class PageTable:
+    """The table of a page.
+
+    Attributes:
+        groups: heading, empty for none, and the columns beneath it.
+        rows: the measured rows first, each with its cells in the order of the columns.
+        notes: what the marks of the best and the second mean, if there are any.
+    """
+
+    groups: list[tuple[str, list[PageColumn]]]
+    rows: list[PageRow]
+    notes: list[str]
+
+
+def page_table(board: Leaderboard) -> PageTable:
+    """Lay out a leaderboard for a page: its ranks, its scores frame by frame, moving area and cost."""
+    groups = [("", [_column(board, "rank", "rank", integer)])] if board.ranked else []
+    groups += [(_heading(frame, board.steps), _frame_columns(board, frame)) for frame in board.frames]
+    groups.append(("", _fact_columns(board)))
+    columns = [column for _, members in groups for column in members]
+    places = {cell.place for column in columns for cell in column.cells}
+    signs = {BEST: "Bold", SECOND: "underlined"}
+    return PageTable(groups, _rows(board, columns), explain(filter(places.__contains__, signs), signs))
+
+
+def _frame_columns(board: Leaderboard, frame: Frame) -> list[PageColumn]:
+    scores = [_score_column(board, column, frame) for column in board.columns]
+    return [*scores, _column(board, "n", f"frames_counted_{frame}", integer)]
+
+
+def _score_column(board: Leaderboard, column: Column, frame: Frame) -> PageColumn:
+    scores = score_cells(board, column, frame)
+    parts = zip(scores.means, map(_known, scores.values), scores.intervals, scores.places, strict=True)
+    return PageColumn(column.label, unit(column), [Cell(*part) for part in parts])
+
+
+def _fact_columns(board: Leaderboard) -> list[PageColumn]:
+    moving = _column(board, "moving", "moving_fraction", lambda share: number(100 * share, 1), "%")
+    costs = [
+        _column(board, "ms/frame", "ms_per_frame", lambda time: format(time, ".3g")),
+        _column(board, "parameters", "parameters", lambda count: format(count, ",.0f")),
     ]
-    rank = [("", [("rank", "")])] if board.ranked else []
-    return [*rank, *scores, ("", [("moving", "%"), *((heading, "") for heading, _, _ in _costs(board))])]
+    return [moving, *(cost for cost in costs if any(cell.value is not None for cell in cost.cells))]
 
 
-def rows(board: Leaderboard) -> list[TableRow]:
-    """The rows, measured ones first, each with its cells in the order of the columns."""
-    measured = len(board.measured)
-    places = {(c.key, frame): _places(board, c, frame) for c in board.columns for frame in board.frames}
-    made = []
-    for number, (record, marks) in enumerate(zip(board.rows.to_dict("records"), board.marks, strict=True)):
-        published = number >= measured
-        placed = not (published or record["contaminated"] or record["best_of_samples"])
-        cells = [_plain_cell(record, "rank", ".0f")] if board.ranked else []
-        for frame in board.frames:
-            for column in board.columns:
-                cell = _score(
-                    record, column, frame, board.published[number - measured][0] if published else None
-                )
-                place = places[column.key, frame].get(cell.text, 0) if placed else 0
-                cells.append(Cell(cell.text, cell.value, cell.interval, place))
-            cells.append(_plain_cell(record, f"frames_counted_{frame}", ".0f"))
-        moving = _number(record.get("moving_fraction"))
-        cells.append(Cell("" if moving is None else f"{100 * moving:.1f}", moving))
-        cells += [_plain_cell(record, key, form) for _, key, form in _costs(board)]
+def _column(
+    board: Leaderboard, name: str, key: str, form: Callable[[float], str], unit: str = ""
+) -> PageColumn:
+    """A column of the leaderboard's rows, printed by ``form``."""
+    values = values_of(board.rows, key)
+    cells = [Cell(form(value) if math.isfinite(value) else MISSING, _known(value)) for value in values]
+    return PageColumn(name, unit, cells)
+
+
+def _rows(board: Leaderboard, columns: Sequence[PageColumn]) -> list[PageRow]:
+    rows = []
+    for row, (record, marks) in enumerate(zip(board.rows.to_dict("records"), board.marks, strict=True)):
+        published = row >= len(board.measured)
         about = str(record.get("source") or "") if published else _about(record)
-        made.append(TableRow(str(record["label"]), about, tuple(marks), published, cells))
-    return made
+        cells = [column.cells[row] for column in columns]
+        rows.append(PageRow(str(record["label"]), about, marks, published, cells))
+    return rows
 
 
-def _heading(frame: int | str, steps: int) -> str:
+def _heading(frame: Frame, steps: int) -> str:
     return "all frames" if frame == "all" else f"frame {frame}" if steps > 1 else ""
-
-
-def _unit(column: Column) -> str:
-    return f"{column.unit} {'↑' if column.higher_is_better else '↓'}".strip()
-
-
-def _costs(board: Leaderboard) -> list[tuple[str, str, str]]:
-    """Columns of cost that some row has: heading, column of the rows, format."""
-    known = (("ms/frame", "ms_per_frame", ".3g"), ("parameters", "parameters", ",.0f"))
-    return [entry for entry in known if board.rows[entry[1]].notna().any()]
-
-
-def _score(record: dict[Any, Any], column: Column, frame: int | str, printed: PublishedTable | None) -> Cell:
-    """A score; ``printed`` is the table that a published one comes from, and says to how many digits."""
-    key = f"{column.key}_{frame}"
-    value, low, high = (_number(record.get(f"{key}{end}")) for end in ("", "_low", "_high"))
-    if value is None:
-        return Cell("")
-    if printed is not None:
-        return Cell(f"{value:.{printed.decimals.get(column.key, column.decimals)}f}", value)
-    form = f".{column.decimals}f"
-    interval = "" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
-    return Cell(format(value, form), value, interval)
-
-
-def _plain_cell(record: dict[Any, Any], key: str, form: str) -> Cell:
-    value = _number(record.get(key))
-    return Cell("" if value is None else format(value, form), value)
-
-
-def _places(board: Leaderboard, column: Column, frame: int | str) -> dict[str, int]:
-    """Printed score to place, for the best and the second of several measured rows that have seen no test clips."""
-    seen = board.measured["contaminated"] | board.measured["best_of_samples"]
-    fair = board.measured[~seen.astype(bool)]
-    values = sorted(fair[f"{column.key}_{frame}"].dropna(), reverse=column.higher_is_better)
-    if len(fair) < 2:
-        return {}
-    printed = list(dict.fromkeys(f"{value:.{column.decimals}f}" for value in values))
-    return {text: place for place, text in enumerate(printed[:2], start=1)}
 
 
 def _about(record: dict[Any, Any]) -> str:
@@ -129,10 +134,5 @@ def _about(record: dict[Any, Any]) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _number(value: Any) -> float | None:
-    """A cell's value, ``None`` for all that pandas takes for missing."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vpbench.errors import UsageError
 from vpbench.escape import plain
 from vpbench.figures.figures import save
-from vpbench.study.table import caption, label_of, unit_of
+from vpbench.study.table import caption, column_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,8 +75,8 @@ def draw(study: Study) -> Figure:
                 axis.axvline(mine.loc[0], color=colour, linestyle=":", linewidth=0.8, zorder=1)
             heights = [rows[int(number)] for number in mine.index]
             axis.plot(mine, heights, shape, color=colour, markersize=4.5, alpha=0.9, label=plain(model))
-        unit = unit_of(study, metric)
-        axis.set_xlabel(label_of(study, metric) + (f" ({unit})" if unit else ""), fontsize=8)
+        column = column_of(study, metric)
+        axis.set_xlabel(column.label + (f" ({column.unit})" if column.unit else ""), fontsize=8)
         for row in rows.values():
             axis.axhline(row, color="0.9", linewidth=0.6, zorder=0)
         axis.tick_params(labelsize=7, length=2)

@@ -7,37 +7,30 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vpbench import escape
-from vpbench.analysis.leaderboard import mask_in_words
-from vpbench.errors import unknown_name
+from vpbench.analysis.columns import Column, score_column
 from vpbench.escape import plain
-from vpbench.scoring.metrics import get_metric
+from vpbench.scoring.wording import mask_in_words
 from vpbench.study.run import Study
 from vpbench.study.settings import SHARPENED
 from vpbench.study.sharpening import CHANGES
-from vpbench.tables.formats.latex import latex
-from vpbench.tables.formats.markdown import markdown
-from vpbench.tables.formats.sheet import Sheet
-from vpbench.tables.formats.text import text
-
-FORMATS = ("text", "markdown", "latex", "csv")
-MISSING = "–"
-_LAYOUTS = {"text": text, "markdown": markdown, "latex": latex}
+from vpbench.tables.cells import integer, number, ordinal
+from vpbench.tables.formats.data import records
+from vpbench.tables.formats.export import Table, export
+from vpbench.tables.formats.sheet import Sheet, SheetColumn
 
 
 def render_study(study: Study, form: str = "text") -> str:
-    """Print a study in one of :data:`FORMATS`; CSV has the means in full precision, one line each.
+    """Print a study in one of :data:`vpbench.tables.formats.export.FORMATS`; CSV and JSON have the means in full.
 
     The text has no newline at its end.
 
     Raises:
         UsageError: unknown format.
     """
-    if form not in FORMATS:
-        raise unknown_name("table format", form, list(FORMATS))
-    if form == "csv":
-        return str(flat(study).to_csv(index=False, lineterminator="\n")).rstrip("\n")
-    return "\n".join(_LAYOUTS[form](sheet) for sheet in sheets(study)).rstrip("\n")
+    table = Table(
+        sheets=lambda: sheets(study), rows=lambda: flat(study), data=lambda: {"rows": records(flat(study))}
+    )
+    return export(table, form)
 
 
 def flat(study: Study) -> pd.DataFrame:
@@ -45,13 +38,13 @@ def flat(study: Study) -> pd.DataFrame:
     means = study.means()
     settings = [study.settings[number] for number in means["setting"]]
     table = means.assign(
-        model=[escape.csv(plain(label)) for label in means["model"]],
+        model=[plain(label) for label in means["model"]],
         group=[s.group for s in settings],
         setting=[s.label for s in settings],
         protocol=[s.protocol.name for s in settings],
         protocol_hash=[s.protocol.hash for s in settings],
         prediction=[CHANGES[s.change].summary if s.change else "as it is" for s in settings],
-        split=escape.csv(plain(study.split["name"])),
+        split=plain(study.split["name"]),
     )
     first = ["split", "model", "group", "setting", "frame"]
     return table[[*first, *[name for name in table if name not in first]]]
@@ -75,19 +68,11 @@ def spans(study: Study) -> dict[tuple[str, str], tuple[float, float]]:
     return found
 
 
-def decimals(study: Study, metric: str) -> int:
-    """Digits after the point to print of a metric's means."""
-    return 2 if get_metric(_use(study, metric)).unit == "dB" else 3
-
-
-def label_of(study: Study, metric: str) -> str:
-    """A metric's name without what tells its variants apart: PSNR, SSIM, Sharpness."""
-    return get_metric(_use(study, metric)).label.partition(" (")[0]
-
-
-def unit_of(study: Study, metric: str) -> str:
-    """A metric's unit, empty for none."""
-    return get_metric(_use(study, metric)).unit
+def column_of(study: Study, key: str) -> Column:
+    """How a metric is printed, as in the first protocol that has it: PSNR, SSIM, Sharpness."""
+    return score_column(
+        key, next(s.protocol.metrics[key].metric for s in study.settings if key in s.protocol.metrics)
+    )
 
 
 def caption(study: Study) -> str:
@@ -106,39 +91,25 @@ def _unchanged(study: Study) -> pd.DataFrame:
     return means[(means["frame"] == 1) & means["setting"].isin(kept)]
 
 
-def _use(study: Study, metric: str) -> str:
-    return next(s.protocol.metrics[metric].metric for s in study.settings if metric in s.protocol.metrics)
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else MISSING
-
-
 def _frame_sheet(study: Study, frame: int) -> Sheet:
     means = study.means()
     means = means[means["frame"] == frame]
     moving = means.groupby("setting")["moving"].mean()
-    numbers = [int(number) for number in moving.index]  # settings that predict so many frames
+    numbers = [int(number) for number in moving.index]  # settings that predict this frame
     settings = [study.settings[number] for number in numbers]
-    columns: list[tuple[tuple[str, str, str], list[str]]] = []
+    columns: list[SheetColumn] = []
     for model in study.models:
         mine = means[means["model"] == model].set_index("setting").reindex(numbers)
-        for metric in study.metrics:
-            digits = decimals(study, metric)
-            cells = [_number(float(value), digits) for value in mine[metric]]
-            columns.append(((plain(model), label_of(study, metric), unit_of(study, metric)), cells))
-        counted = [_number(float(value), 0) for value in mine["frames_counted"]]
-        columns.append(((plain(model), "n", ""), counted))
-    columns.append((("", "area", "%"), [_number(100 * float(value), 1) for value in moving]))
-    ordinal = {1: "First", 2: "Second"}.get(frame, f"{frame}th")
-    table = _cells(columns)
+        columns += [_score_column(study, model, metric, mine) for metric in study.metrics]
+        counted = [integer(float(value)) for value in mine["frames_counted"]]
+        columns.append(SheetColumn("n", counted, group=plain(model)))
+    columns.append(SheetColumn("area", [number(100 * float(value), 1) for value in moving], "%"))
+    nth = {1: "First", 2: "Second"}.get(frame, ordinal(frame))
     return Sheet(
         name=f"study-{plain(study.split['name'])}-{frame}",
-        caption=f"{ordinal} predicted frame, one row for each way of scoring the same predictions. {caption(study)}",
-        cells=table,
-        places=table.map(lambda _: 0),
-        labels=tuple(setting.label for setting in settings),
-        marks=((),) * len(settings),
+        caption=f"{nth} predicted frame, one row for each way of scoring the same predictions. {caption(study)}",
+        columns=columns,
+        labels=[setting.label for setting in settings],
         headings={n: s.group for n, s in enumerate(settings) if n == 0 or settings[n - 1].group != s.group},
         notes=(
             "n: frames counted; area: mean share of the moving area. Below the built-in protocols, each row is "
@@ -148,27 +119,31 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
     )
 
 
+def _score_column(study: Study, model: str, metric: str, means: pd.DataFrame) -> SheetColumn:
+    """A model's means of one metric."""
+    column = column_of(study, metric)
+    cells = [number(float(value), column.decimals) for value in means[metric]]
+    return SheetColumn(column.label, cells, column.unit, plain(model))
+
+
 def _sharpened_sheet(study: Study) -> Sheet:
     """The base beside the sharpened predictions under the base, with how sharp the pictures are."""
     rows = [0, *(n for n, setting in enumerate(study.settings) if setting.group == SHARPENED)]
     means = study.means()
-    columns: list[tuple[tuple[str, str, str], list[str]]] = []
+    columns: list[SheetColumn] = []
     for model in study.models:
         mine = means[(means["model"] == model) & (means["frame"] == 1)].set_index("setting").loc[rows]
-        gradient = [_number(100 * float(value), 1) for value in mine["gradient"]]
-        columns.append(((plain(model), "gradient", "%"), gradient))
-        for metric in study.settings[0].protocol.metrics:
-            cells = [_number(float(value), decimals(study, metric)) for value in mine[metric]]
-            columns.append(((plain(model), label_of(study, metric), unit_of(study, metric)), cells))
-    table = _cells(columns)
+        gradient = [number(100 * float(value), 1) for value in mine["gradient"]]
+        columns.append(SheetColumn("gradient", gradient, "%", plain(model)))
+        columns += [
+            _score_column(study, model, metric, mine) for metric in study.settings[0].protocol.metrics
+        ]
     changes = [CHANGES[s.change].summary for s in study.settings if s.group == SHARPENED and s.change]
     return Sheet(
         name=f"study-{plain(study.split['name'])}-sharpened",
         caption=f"What sharpening the predictions does to the first frame. {caption(study)}",
-        cells=table,
-        places=table.map(lambda _: 0),
-        labels=("as predicted", *(study.settings[number].label for number in rows[1:])),
-        marks=((),) * len(rows),
+        columns=columns,
+        labels=["as predicted", *(study.settings[row].label for row in rows[1:])],
         notes=(
             "gradient: mean difference between neighbouring pixels, in % of the truth's; whole frames, wherever "
             "the edges are.",
@@ -179,43 +154,43 @@ def _sharpened_sheet(study: Study) -> Sheet:
 
 def _span_sheet(study: Study) -> Sheet:
     moved = spans(study)
-    columns: list[tuple[tuple[str, str, str], list[str]]] = []
+    columns: list[SheetColumn] = []
     for metric in study.metrics:
-        digits = decimals(study, metric)
+        column = column_of(study, metric)
         ends = [moved[model, metric] for model in study.models]
-        for n, heading in enumerate(("low", "high")):
-            cells = [_number(end[n], digits) for end in ends]
-            columns.append(((label_of(study, metric), heading, ""), cells))
-        ranges = [_number(high - low, digits) for low, high in ends]
-        columns.append(((label_of(study, metric), "range", unit_of(study, metric)), ranges))
-    table = _cells(columns)
+        numbers = {
+            "low": [low for low, _ in ends],
+            "high": [high for _, high in ends],
+            "range": [high - low for low, high in ends],
+        }
+        columns += [
+            SheetColumn(
+                heading,
+                [number(value, column.decimals) for value in values],
+                column.unit if heading == "range" else "",
+                column.label,
+            )
+            for heading, values in numbers.items()
+        ]
     return Sheet(
         name=f"study-{plain(study.split['name'])}-range",
         caption="How far the first frame's numbers move while the predictions stay as they are.",
-        cells=table,
-        places=table.map(lambda _: 0),
-        labels=tuple(plain(model) for model in study.models),
-        marks=((),) * len(study.models),
-        notes=tuple(_order_notes(study)),
+        columns=columns,
+        labels=[plain(model) for model in study.models],
+        notes=_order_notes(study),
     )
 
 
-def _order_notes(study: Study) -> list[str]:
+def _order_notes(study: Study) -> Sequence[str]:
     """Which model comes first under how many settings, by each metric."""
     if len(study.models) < 2:
         return []
     notes = []
     means = _unchanged(study)
     for metric in study.metrics:
+        column = column_of(study, metric)
         table = means.pivot(index="setting", columns="model", values=metric).dropna()
-        higher = get_metric(_use(study, metric)).higher_is_better
-        first = (table.idxmax(axis=1) if higher else table.idxmin(axis=1)).value_counts()
-        said = ", ".join(f"{plain(model)} under {count}" for model, count in first.items())
-        notes.append(f"Best {label_of(study, metric)} of {len(table)} settings: {said}.")
+        best = table.idxmax(axis=1) if column.higher_is_better else table.idxmin(axis=1)
+        counts = ", ".join(f"{plain(model)} under {count}" for model, count in best.value_counts().items())
+        notes.append(f"Best {column.label} of {len(table)} settings: {counts}.")
     return notes
-
-
-def _cells(columns: Sequence[tuple[tuple[str, str, str], Sequence[str]]]) -> pd.DataFrame:
-    names = pd.MultiIndex.from_tuples([key for key, _ in columns], names=["group", "heading", "unit"])
-    frame = pd.DataFrame({n: cells for n, (_, cells) in enumerate(columns)}, dtype=object)
-    return frame.set_axis(names, axis=1)

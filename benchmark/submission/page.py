@@ -14,7 +14,8 @@ from vpbench.escape import markdown
 from vpbench.results.published_tables import read_published
 from vpbench.runs.run import Run
 from vpbench.submission.submit import check_committed
-from vpbench.tables.leaderboard import render, render_published
+from vpbench.tables.leaderboard import render
+from vpbench.tables.published import render_published
 
 _HEAD = """\
 # Leaderboard

@@ -1,24 +1,19 @@
-"""What all printed tables share: the formats, and numbers as texts."""
+"""Numbers, units and frames as the texts of cells, the same in every table."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from vpbench.escape import plain
-from vpbench.results.published_tables import Frame
 from vpbench.tables.formats.sheet import MISSING
 
-
-def as_frame(columns: Sequence[tuple[tuple[str, str, str], Sequence[object]]]) -> pd.DataFrame:
-    """Columns of cells under (group, heading, unit), some of which may be equal."""
-    names = pd.MultiIndex.from_tuples([key for key, _ in columns], names=["group", "heading", "unit"])
-    return pd.DataFrame({n: cells for n, (_, cells) in enumerate(columns)}, dtype=object).set_axis(
-        names, axis=1
-    )
+if TYPE_CHECKING:
+    from vpbench.analysis.columns import Column
+    from vpbench.results.published_tables import Frame
 
 
 def values_of(rows: pd.DataFrame, name: str) -> list[float]:
@@ -28,8 +23,28 @@ def values_of(rows: pd.DataFrame, name: str) -> list[float]:
     return [float(value) if pd.notna(value) else math.nan for value in rows[name]]
 
 
+def decimals(column: Column, precision: int | None = None) -> int:
+    """Digits after the point of a column's scores.
+
+    Args:
+        column: the column.
+        precision: of decibels; scores in [0, 1] have one digit more. ``None``: the column's own.
+    """
+    return column.decimals if precision is None else precision + (column.decimals > 2)
+
+
+def arrow(column: Column) -> str:
+    """Which way is better."""
+    return "↑" if column.higher_is_better else "↓"
+
+
+def unit(column: Column) -> str:
+    """A column's unit, and which way is better."""
+    return f"{column.unit} {arrow(column)}".strip()
+
+
 def number(value: float, decimals: int) -> str:
-    """A number with so many digits after the point, or a dash."""
+    """A number with ``decimals`` digits after the point, or a dash."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else MISSING
 
 
@@ -59,6 +74,8 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def frame_in_words(frame: Frame, steps: int) -> str:
-    """``1st frame``, or ``all 8 frames``."""
-    return f"all {steps} frames" if frame == "all" else f"{ordinal(int(frame))} frame"
+def frame_in_words(frame: Frame, steps: int, article: bool = False) -> str:
+    """``1st frame``, or ``the 1st frame``; ``all 8 frames``."""
+    if frame == "all":
+        return f"all {steps} frames"
+    return f"{'the ' if article else ''}{ordinal(int(frame))} frame"

@@ -10,13 +10,14 @@ from msgspec import to_builtins
 
 from vpbench.analysis.bootstrap import LEAST_CLIPS
 from vpbench.escape import plain
-from vpbench.tables.cells import as_frame, frame_in_words, number, slug
-from vpbench.tables.formats.export import records, render_sheets
-from vpbench.tables.formats.sheet import BEST, MISSING, Sheet
+from vpbench.tables.cells import arrow, decimals, frame_in_words, number, slug
+from vpbench.tables.formats.data import records
+from vpbench.tables.formats.export import Table, export
+from vpbench.tables.formats.sheet import BEST, MISSING, Sheet, SheetColumn
 from vpbench.tables.notes import FEW_CLIPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vpbench.analysis.comparison import Comparison, Difference
 
@@ -29,11 +30,13 @@ def render(comparison: Comparison, form: str = "text", precision: int | None = N
     Raises:
         UsageError: unknown format.
     """
-    return render_sheets(
-        lambda: [_differences(comparison, precision), _clips(comparison, precision)],
-        comparison.frame,
+    return export(
+        Table(
+            sheets=lambda: [_differences_sheet(comparison, precision), _clips_sheet(comparison, precision)],
+            rows=lambda: comparison.frame,
+            data=lambda: comparison_data(comparison),
+        ),
         form,
-        lambda: comparison_data(comparison),
     )
 
 
@@ -60,75 +63,74 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _differences(comparison: Comparison, precision: int | None) -> Sheet:
+def _differences_sheet(comparison: Comparison, precision: int | None) -> Sheet:
     steps = comparison.protocol.definition.targets
     frames = list(dict.fromkeys(d.frame for d in comparison.differences))
     shown = sorted(comparison.differences, key=lambda d: frames.index(d.frame))
-    digits = [_digits(d, precision) for d in shown]
-    columns = {
-        "n": [str(d.clips) for d in shown],
-        "A": [number(d.mean_a, k) for d, k in zip(shown, digits, strict=True)],
-        "B": [number(d.mean_b, k) for d, k in zip(shown, digits, strict=True)],
-        "A − B": [_signed(d.mean, k) for d, k in zip(shown, digits, strict=True)],
-        f"{comparison.level * 100:g} % interval": [
-            f"[{_signed(d.low, k)}, {_signed(d.high, k)}]" if math.isfinite(d.low) else MISSING
-            for d, k in zip(shown, digits, strict=True)
-        ],
-        "p": [_p(d.p) for d in shown],
-        "w/l/t": [f"{d.wins}/{d.losses}/{d.ties}" for d in shown],
-    }
-    places = {
-        name: [BEST if d.better == name else 0 for d in shown] if name in "AB" else [0] * len(shown)
-        for name in columns
-    }
     per_frame = len(shown) // len(frames)
     return Sheet(
         name=slug(comparison.protocol.name, comparison.split.name, "comparison"),
-        caption=(
-            f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, "
-            f"{comparison.clips} clips; protocol {comparison.protocol.name} "
-            f"({comparison.protocol.hash}). Means over the n clips that both runs count, so not those of a "
-            f"leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
-            f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
-            "signed-rank test on the clips, two-sided. w/l/t: clips on which A wins, loses, ties."
-        ),
-        cells=as_frame([(("", name, ""), texts) for name, texts in columns.items()]),
-        places=as_frame([(("", name, ""), marks) for name, marks in places.items()]),
-        labels=tuple(f"{d.column.label}{_arrow(d)}" for d in shown),
-        marks=((),) * len(shown),
+        caption=_caption(comparison),
+        columns=_difference_columns(shown, comparison.level, precision),
+        labels=[f"{d.column.label} {arrow(d.column)}" for d in shown],
         headings={n * per_frame: frame_in_words(frame, steps) for n, frame in enumerate(frames)},
-        notes=tuple(_notes(comparison)),
+        notes=list(_notes(comparison)),
         meaning={BEST: "better"},
         among="by the interval, which leaves out 0",
         short_headings=False,
     )
 
 
-def _clips(comparison: Comparison, precision: int | None) -> Sheet:
+def _caption(comparison: Comparison) -> str:
+    return (
+        f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, "
+        f"{comparison.clips} clips; protocol {comparison.protocol.name} "
+        f"({comparison.protocol.hash}). Means over the n clips that both runs count, so not those of a "
+        f"leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
+        f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
+        "signed-rank test on the clips, two-sided. w/l/t: clips on which A wins, loses, ties."
+    )
+
+
+def _difference_columns(
+    shown: Sequence[Difference], level: float, precision: int | None
+) -> list[SheetColumn]:
+    digits = [decimals(d.column, precision) for d in shown]
+    pairs = list(zip(shown, digits, strict=True))
+    better = {name: [BEST if d.better == name else 0 for d in shown] for name in "AB"}
+    intervals = [
+        f"[{_signed(d.low, n)}, {_signed(d.high, n)}]" if math.isfinite(d.low) else MISSING for d, n in pairs
+    ]
+    return [
+        SheetColumn("n", [str(d.clips) for d in shown]),
+        SheetColumn("A", [number(d.mean_a, n) for d, n in pairs], places=better["A"]),
+        SheetColumn("B", [number(d.mean_b, n) for d, n in pairs], places=better["B"]),
+        SheetColumn("A − B", [_signed(d.mean, n) for d, n in pairs]),
+        SheetColumn(f"{level * 100:g} % interval", intervals),
+        SheetColumn("p", [_p(d.p) for d in shown]),
+        SheetColumn("w/l/t", [f"{d.wins}/{d.losses}/{d.ties}" for d in shown]),
+    ]
+
+
+def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
     column, frame = comparison.by
     table = comparison.clips_apart
-    digits = precision + (column.decimals > 2) if precision is not None else column.decimals
-    sources = [plain(source) if source else "" for source in table["source"]]
-    cells = as_frame(
-        [
-            (("", "clip", ""), [str(clip) for clip in table["clip"]]),
-            (("", "A", ""), [number(value, digits) for value in table["a"]]),
-            (("", "B", ""), [number(value, digits) for value in table["b"]]),
-            (("", "A − B", ""), [_signed(value, digits) for value in table["difference"]]),
-        ]
-    )
+    digits = decimals(column, precision)
     wins = [(value > 0) == column.higher_is_better for value in table["difference"]]
     headings = {0: "A is better"} if any(wins) else {}
     if not all(wins):
         headings[wins.index(False)] = "B is better"
-    name = f"{column.label} of {frame_in_words(frame, comparison.protocol.definition.targets)}"
+    frame_name = frame_in_words(frame, comparison.protocol.definition.targets, article=True)
     return Sheet(
         name=slug(comparison.protocol.name, comparison.split.name, "clips"),
-        caption=f"The clips that differ most in {name.replace('of ', 'of the ').replace('the all', 'all')}.",
-        cells=cells,
-        places=cells.map(lambda _: 0),
-        labels=tuple(sources),
-        marks=((),) * len(table),
+        caption=f"The clips that differ most in {column.label} of {frame_name}.",
+        columns=[
+            SheetColumn("clip", [str(clip) for clip in table["clip"]]),
+            SheetColumn("A", [number(value, digits) for value in table["a"]]),
+            SheetColumn("B", [number(value, digits) for value in table["b"]]),
+            SheetColumn("A − B", [_signed(value, digits) for value in table["difference"]]),
+        ],
+        labels=[plain(source) if source else "" for source in table["source"]],
         headings=headings,
         notes=() if len(table) else ("No clip differs.",),
         short_headings=False,
@@ -143,15 +145,6 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield f"With fewer than {FEW_CLIPS} clips the intervals are too narrow; trust p."
     if len(comparison.differences) > 1:
         yield "Each line is judged by itself: with many lines some differ by chance."
-
-
-def _digits(difference: Difference, precision: int | None) -> int:
-    decimals = difference.column.decimals
-    return decimals if precision is None else precision + (decimals > 2)
-
-
-def _arrow(difference: Difference) -> str:
-    return " ↑" if difference.column.higher_is_better else " ↓"
 
 
 def _signed(value: float, digits: int) -> str:

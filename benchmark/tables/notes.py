@@ -25,9 +25,10 @@ def statistics(board: Leaderboard, intervals: bool) -> Iterator[str]:
     )
     if board.ranked:
         pairs = f"{s.least_pairs}" if s.least_pairs == s.most_pairs else f"{s.least_pairs} to {s.most_pairs}"
+        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
         yield (
             f"Rank: 1 + the number of rows with a significantly {'higher' if s.column.higher_is_better else 'lower'} "
-            f"{s.column.label} of {_the_frame(board)}, in pairs on the {pairs} clips that both count "
+            f"{score}, in pairs on the {pairs} clips that both count "
             f"({method}; not corrected for the number of pairs)."
         )
     if intervals and has_intervals(board):
@@ -69,10 +70,6 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     elif board.clips < FEW_CLIPS and (board.ranked or intervals):
         yield f"With fewer than {FEW_CLIPS} clips such intervals are too narrow, and ranks too easily told apart."
     yield from board.notes
-
-
-def _the_frame(board: Leaderboard) -> str:
-    return f"the {frame_in_words(board.statistics.frame, board.steps)}".replace("the all", "all")
 
 
 def _dropped(board: Leaderboard) -> Iterator[str]:

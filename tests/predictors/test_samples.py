@@ -18,7 +18,7 @@ from vpbench.analysis.rows import group_by_seed
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.samples import Samples, Tally, check_samples
-from vpbench.report.table import rows
+from vpbench.report.table import page_table
 from vpbench.runs.manifest import SamplesRecord
 from vpbench.runs.run import find_runs
 from vpbench.scoring.built_in import get_protocol
@@ -149,7 +149,7 @@ def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
     assert [len(group) for group in group_by_seed(runs)] == [1, 1, 1]
     lines = {line.split()[0]: line for line in render(board).splitlines() if line}
     assert "•" not in lines["n.best-of-3"]
-    places = {row.label: {cell.place for cell in row.cells} for row in rows(board)}
+    places = {row.label: {cell.place for cell in row.cells} for row in page_table(board).rows}
     assert places["n.best-of-3"] == {0}
     assert 1 in places["last_frame"] | places["n.mean-of-3"]
     assert "Rows of the best of several samples have no rank, and are not best." in " ".join(

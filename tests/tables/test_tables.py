@@ -15,7 +15,9 @@ from vpbench.analysis.leaderboard import Leaderboard, build
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import get_table, read_published
 from vpbench.runs.run import read_run
-from vpbench.tables.leaderboard import FORMATS, render, render_published
+from vpbench.tables.formats.export import FORMATS
+from vpbench.tables.leaderboard import render
+from vpbench.tables.published import render_published
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 HOSTILE = [

@@ -1,74 +1,58 @@
-"""The formats that tables are printed in, by name; CSV and JSON."""
+"""The formats that tables are printed in, by name: a format is added here, and every command has it."""
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from vpbench import escape
 from vpbench.errors import unknown_name
-from vpbench.tables.formats import html, latex
+from vpbench.tables.formats import data, html
+from vpbench.tables.formats.latex import latex
 from vpbench.tables.formats.markdown import markdown
-from vpbench.tables.formats.sheet import Sheet
 from vpbench.tables.formats.text import text
 
-FORMATS = ("text", "markdown", "latex", "csv", "json", "html")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vpbench.tables.formats.sheet import Sheet
 
 
-_SHEET_FORMATS: dict[str, Callable[[Sheet], str]] = {
-    "text": text,
-    "markdown": markdown,
-    "latex": latex.latex,
+@dataclass(frozen=True)
+class Table:
+    """What a table may be printed from; a format makes only what it needs.
+
+    Attributes:
+        sheets: makes the tables as they are laid out, one below the other.
+        rows: makes flat rows of all numbers in full precision.
+        data: makes JSON data of everything.
+    """
+
+    sheets: Callable[[], Sequence[Sheet]]
+    rows: Callable[[], pd.DataFrame]
+    data: Callable[[], dict[str, Any]]
+
+
+def _one_by_one(layout: Callable[[Sheet], str]) -> Callable[[Table], str]:
+    return lambda table: "\n".join(map(layout, table.sheets()))
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "text": _one_by_one(text),
+    "markdown": _one_by_one(markdown),
+    "latex": _one_by_one(latex),
+    "csv": lambda table: data.csv(table.rows()),
+    "json": lambda table: data.as_json(table.data()),
+    "html": lambda table: html.page(table.sheets()),
 }
 
 
-def render_sheets(
-    sheets: Callable[[], Sequence[Sheet]], rows: pd.DataFrame, form: str, data: Callable[[], dict[str, Any]]
-) -> str:
+def export(table: Table, form: str) -> str:
     """Print a table in one of :data:`FORMATS`; the text has no newline at its end.
-
-    Args:
-        sheets: makes the sheets that are laid out.
-        rows: flat data, for CSV.
-        form: the format.
-        data: makes what JSON holds.
 
     Raises:
         UsageError: unknown format.
     """
     if form not in FORMATS:
         raise unknown_name("table format", form, list(FORMATS))
-    if form == "json":
-        return as_json(data())
-    if form == "html":
-        return html.page(sheets())
-    if form != "csv":
-        return "\n".join(_SHEET_FORMATS[form](sheet) for sheet in sheets()).rstrip("\n")
-    safe = rows.map(lambda value: escape.csv(value) if isinstance(value, str) else value)
-    return str(safe.rename(columns=escape.csv).to_csv(index=False, lineterminator="\n")).rstrip("\n")
-
-
-def as_json(data: Any) -> str:
-    """JSON that is safe inside an HTML script element too, since names come from strangers."""
-    text = json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False)
-    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _without_nan(data: Any) -> Any:
-    """The data with ``None`` for NaN and infinity, which are not JSON."""
-    if isinstance(data, dict):
-        return {key: _without_nan(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_without_nan(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as JSON data, ``None`` for what is missing."""
-    plain_rows = rows.astype(object).where(rows.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in plain_rows.to_dict("records")]
+    return FORMATS[form](table).rstrip("\n")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import groupby
 
 from vpbench.tables.formats.sheet import BEST, SECOND, Sheet
 
@@ -75,7 +74,7 @@ def fragment(sheet: Sheet) -> str:
 
 
 def _head(sheet: Sheet) -> Iterator[str]:
-    groups = [(name, len(list(members))) for name, members in groupby(group for group, _, _ in sheet.columns)]
+    groups = sheet.groups()
     if any(name for name, _ in groups):
         spans = [
             f'<th class="group" colspan="{n}" scope="colgroup">{escape(name)}</th>'
@@ -85,11 +84,14 @@ def _head(sheet: Sheet) -> Iterator[str]:
         ]
         yield f"<tr><td></td>{''.join(spans)}</tr>"
     headings = [
-        f'<th scope="col">{escape(heading)}{f"<br><small>{escape(unit)}</small>" if unit else ""}</th>'
-        for _, heading, unit in sheet.columns
+        f'<th scope="col">{escape(column.heading)}{_unit(column.unit)}</th>' for column in sheet.columns
     ]
     corner = f'<th scope="col">{escape(sheet.corner)}</th>' if sheet.corner else "<td></td>"
     yield f"<tr>{corner}{''.join(headings)}</tr>"
+
+
+def _unit(unit: str) -> str:
+    return f"<br><small>{escape(unit)}</small>" if unit else ""
 
 
 def _cell(cell: str, place: int) -> str:

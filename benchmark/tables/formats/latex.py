@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from vpbench import escape
-from vpbench.tables.formats.sheet import BEST, NAME_HEADING, SECOND, Sheet, shorten, wrap
+from vpbench.tables.formats.sheet import BEST, NAME_HEADING, SECOND, Sheet, SheetColumn, shorten, wrap
 
 # Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
 _WIDE, _MANY = 9, 55
@@ -16,7 +15,7 @@ _LABEL = 20  # characters of a line of a row's label
 def latex(sheet: Sheet) -> str:
     r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
     width = len(sheet.columns)
-    wide = width > _WIDE or sum(_characters(sheet, n) for n in range(width)) > _MANY
+    wide = width > _WIDE or sum(_characters(column, sheet.short_headings) for column in sheet.columns) > _MANY
     lines = [
         r"\begin{table}[tb]",
         r"\centering",
@@ -55,10 +54,10 @@ def latex(sheet: Sheet) -> str:
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _characters(sheet: Sheet, column: int) -> float:
+def _characters(column: SheetColumn, short_heading: bool) -> float:
     """Width of a column in characters of the table's type; further lines of a cell are set smaller."""
-    lines = [str(cell).split("\n") for cell in sheet.cells.iloc[:, column]]
-    heading = shorten(sheet.columns[column][1]) if sheet.short_headings else ""
+    lines = [cell.split("\n") for cell in column.cells]
+    heading = shorten(column.heading) if short_heading else ""
     return max(
         len(heading), *(max(len(first), *(0.7 * len(t) for t in more), 0) for first, *more in lines), 1
     )
@@ -66,7 +65,7 @@ def _characters(sheet: Sheet, column: int) -> float:
 
 def _header(sheet: Sheet) -> Iterator[str]:
     """The groups with a rule below each, the headings, and the units."""
-    groups = [(name, len(list(members))) for name, members in groupby(group for group, _, _ in sheet.columns)]
+    groups = sheet.groups()
     if any(name for name, _ in groups):
         spans = [rf"\multicolumn{{{n}}}{{c}}{{{escape.latex(name)}}}" for name, n in groups]
         yield " & ".join(["", *spans]) + r" \\"
@@ -75,14 +74,13 @@ def _header(sheet: Sheet) -> Iterator[str]:
             if name:
                 yield rf"\cmidrule(lr){{{first}-{first + n - 1}}}"
             first += n
-    names = [heading for _, heading, _ in sheet.columns]
     if sheet.short_headings:
-        shown = [escape.latex(shorten(name)) for name in names]
+        shown = [escape.latex(shorten(column.heading)) for column in sheet.columns]
     else:
-        shown = [_lines(name, NAME_HEADING, "[b]{@{}r@{}}") for name in names]
+        shown = [_lines(column.heading, NAME_HEADING, "[b]{@{}r@{}}") for column in sheet.columns]
     yield " & ".join([escape.latex(sheet.corner), *shown]) + r" \\"
-    if any(unit for _, _, unit in sheet.columns):
-        yield " & ".join(["", *(escape.latex(unit) for _, _, unit in sheet.columns)]) + r" \\"
+    if any(column.unit for column in sheet.columns):
+        yield " & ".join(["", *(escape.latex(column.unit) for column in sheet.columns)]) + r" \\"
 
 
 def _lines(label: str, width: int, how: str, marks: str = "") -> str:

@@ -1,23 +1,43 @@
-"""A table as it is printed, and its layout as text for a terminal and as Markdown.
-
-LaTeX is in :mod:`vpbench.tables.formats.latex`, HTML in :mod:`vpbench.tables.formats.html`.
-"""
+"""A table as it is printed, whatever the format lays it out in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import pandas as pd
+from itertools import groupby
 
 from vpbench import escape
 
-WIDTH = 80
 NAME_HEADING = 14  # characters of a line of a heading that is a name
-_LEAST_LABEL, _SHORT = 16, 6
+_SHORT = 6
 BEST, SECOND = 1, 2  # places
 MISSING = "–"
+MEANING = {BEST: "best", SECOND: "second"}
+AMONG = "of the measured rows, at the printed precision"
+
+
+@dataclass(frozen=True)
+class SheetColumn:
+    """A column of a table.
+
+    Attributes:
+        heading: what it holds.
+        cells: a text a row, some of several lines.
+        unit: printed beneath the heading.
+        group: what stands above this column and its neighbours of the same group.
+        places: for each row :data:`BEST`, :data:`SECOND` or 0; empty: no cell has a place.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    unit: str = ""
+    group: str = ""
+    places: Sequence[int] = ()
+
+    def place(self, row: int) -> int:
+        """The place of a row's cell."""
+        return self.places[row] if self.places else 0
 
 
 @dataclass(frozen=True)
@@ -27,10 +47,9 @@ class Sheet:
     Attributes:
         name: letters, digits and hyphens; names it in LaTeX.
         caption: one paragraph.
-        cells: texts, some of several lines; columns are (group, heading, unit), adjacent equal groups are one.
-        places: of the shape of ``cells``: :data:`BEST`, :data:`SECOND` or 0.
+        columns: the columns; neighbours of the same group stand under one heading.
         labels: row labels.
-        marks: for each row, its footnote marks.
+        marks: for each row, its footnote marks; empty: none has any.
         corner: heading of the labels.
         headings: row number to a heading that stands, after a rule, before that row.
         footnotes: mark to text.
@@ -42,38 +61,43 @@ class Sheet:
 
     name: str
     caption: str
-    cells: pd.DataFrame
-    places: pd.DataFrame
-    labels: tuple[str, ...]
-    marks: tuple[tuple[str, ...], ...]
+    columns: Sequence[SheetColumn]
+    labels: Sequence[str]
+    marks: Sequence[Sequence[str]] = ()
     corner: str = ""
-    headings: dict[int, str] = field(default_factory=dict)
-    footnotes: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    meaning: dict[int, str] = field(default_factory=lambda: {BEST: "best", SECOND: "second"})
-    among: str = "of the measured rows, at the printed precision"
+    headings: Mapping[int, str] = field(default_factory=dict)
+    footnotes: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    meaning: Mapping[int, str] = field(default_factory=lambda: MEANING)
+    among: str = AMONG
     short_headings: bool = True
-
-    @property
-    def columns(self) -> list[tuple[str, str, str]]:
-        """(group, heading, unit) of each column."""
-        return [(str(key[0]), str(key[1]), str(key[2])) for key in self.cells.columns]
 
     def has(self, place: int) -> bool:
         """Whether any cell has the place."""
-        return bool((self.places.to_numpy() == place).any())
+        return any(place in column.places for column in self.columns)
 
-    def explained(self, signs: dict[int, str]) -> list[str]:
+    def explained(self, signs: Mapping[int, str]) -> list[str]:
         """A sentence that says what the signs of the places mean, if there are any."""
-        named = [f"{sign}: {self.meaning[place]}" for place, sign in signs.items() if self.has(place)]
-        return [f"{', '.join(named)} {self.among}."] if named else []
+        return explain(filter(self.has, signs), signs, self.meaning, self.among)
 
-    def rows(self) -> Iterator[tuple[int, str, tuple[str, ...], list[str], list[int]]]:
+    def groups(self) -> list[tuple[str, int]]:
+        """The headings above the columns, and how many columns each spans."""
+        return [(name, len(list(same))) for name, same in groupby(column.group for column in self.columns)]
+
+    def rows(self) -> Iterator[tuple[int, str, Sequence[str], list[str], list[int]]]:
         """Number, label, marks, cells and places of each row."""
-        # as lists, for pandas takes long to give single rows
-        cells, places = self.cells.to_numpy().tolist(), self.places.to_numpy().tolist()
-        for row, (label, marks) in enumerate(zip(self.labels, self.marks, strict=True)):
-            yield row, label, marks, [str(cell) for cell in cells[row]], places[row]
+        for row, label in enumerate(self.labels):
+            marks = self.marks[row] if self.marks else ()
+            cells = [column.cells[row] for column in self.columns]
+            yield row, label, marks, cells, [column.place(row) for column in self.columns]
+
+
+def explain(
+    places: Iterable[int], signs: Mapping[int, str], meaning: Mapping[int, str] = MEANING, among: str = AMONG
+) -> list[str]:
+    """A sentence that says what the signs of ``places`` mean; nothing if there are none."""
+    named = [f"{signs[place]}: {meaning[place]}" for place in places]
+    return [f"{', '.join(named)} {among}."] if named else []
 
 
 def shorten(heading: str) -> str:

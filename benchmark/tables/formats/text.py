@@ -11,16 +11,19 @@ from itertools import chain, groupby, pairwise
 from vpbench import escape
 from vpbench.results.published_tables import BEST_MARK, SECOND_MARK
 from vpbench.tables.formats.sheet import (
-    _LEAST_LABEL,
     BEST,
     MISSING,
     NAME_HEADING,
     SECOND,
-    WIDTH,
     Sheet,
+    SheetColumn,
     shorten,
     wrap,
 )
+
+WIDTH = 80
+_LEAST_LABEL = 16
+_SIGNS = {BEST: BEST_MARK, SECOND: SECOND_MARK}
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class _TextColumn:
 
 def text(sheet: Sheet) -> str:
     """The sheet for a terminal of 80 columns; groups that do not fit stand below, the labels repeated."""
-    labels = [label + _text_marks(marks) for label, marks in zip(sheet.labels, sheet.marks, strict=True)]
-    columns = [_text_column(sheet, n) for n in range(len(sheet.columns))]
+    labels = [label + _text_marks(marks) for _, label, marks, _, _ in sheet.rows()]
+    gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
+    columns = [_text_column(column, gap, sheet.short_headings) for column in sheet.columns]
     groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
     if not sheet.short_headings:
         groups = [[column] for column in columns]
@@ -57,9 +61,6 @@ def text(sheet: Sheet) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
-_SIGNS = {BEST: BEST_MARK, SECOND: SECOND_MARK}
-
-
 def _text_mark(mark: str) -> str:
     return f"[{mark}]" if mark.isalnum() else mark
 
@@ -70,21 +71,17 @@ def _text_marks(marks: Sequence[str]) -> str:
     return signs + (f" [{letters}]" if letters else "")
 
 
-def _text_column(sheet: Sheet, number: int) -> _TextColumn:
-    group, heading, unit = sheet.columns[number]
-    places = sheet.places.iloc[:, number].tolist()
-    gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
-    room = " " if any(places) else ""
+def _text_column(column: SheetColumn, gap: int, short_headings: bool) -> _TextColumn:
+    room = " " if any(column.places) else ""
     cells = []
-    for cell, place in zip(sheet.cells.iloc[:, number], places, strict=True):
-        first, *further = str(cell).split("\n")
-        cells.append([first + _SIGNS.get(place, room), *(line + room for line in further)])
-    lines = [shorten(heading), unit] if sheet.short_headings else wrap(heading, NAME_HEADING)
+    for row, cell in enumerate(column.cells):
+        first, *further = cell.split("\n")
+        cells.append([first + _SIGNS.get(column.place(row), room), *(line + room for line in further)])
+    lines = [shorten(column.heading), column.unit] if short_headings else wrap(column.heading, NAME_HEADING)
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
-    return _TextColumn(
-        group, [f"{line} " if escape.width(line) < width else line for line in lines], cells, gap
-    )
+    heading = [f"{line} " if escape.width(line) < width else line for line in lines]
+    return _TextColumn(column.group, heading, cells, gap)
 
 
 def _group_width(group: Sequence[_TextColumn]) -> int:
