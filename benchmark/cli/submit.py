@@ -52,8 +52,8 @@ def submit(
     """
     from datetime import UTC, datetime
 
+    from vpbench.runs.manifest import Submission
     from vpbench.runs.untrusted import check_run, read_untrusted
-    from vpbench.submission.submit import Submission
     from vpbench.submission.submit import submit as put
 
     read = read_untrusted(run)

@@ -20,6 +20,7 @@ from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import SCORED, Samples
 from vpbench.predictors.spec import FRAMES, PredictorSpec
+from vpbench.runs.environment import LAST_BITS, OF_PREDICTIONS
 from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.untrusted import check_run
@@ -27,8 +28,6 @@ from vpbench.scoring.built_in import BUILT_IN, get_protocol
 from vpbench.scoring.protocol import Protocol
 
 TOLERANCE = 1e-9
-# On what the last bits of scores depend.
-_VERSIONS = ("vpbench", "python", "numpy", "opencv", "scipy", "torch", "platform", "device")
 
 
 @dataclass(frozen=True)
@@ -169,9 +168,9 @@ def _changes(then: Manifest, now: Manifest) -> tuple[str, ...]:
     old, new = then.predictor.distribution, now.predictor.distribution
     if old != new and not saved:
         changes.append(f"predictor of {plain(old)}, now {plain(new)}")
-    for key in _VERSIONS:
+    for key in LAST_BITS:
         old, new = getattr(then.environment, key), getattr(now.environment, key)
-        if old != new and not (saved and key in ("torch", "device")):
+        if old != new and not (saved and key in OF_PREDICTIONS):
             changes.append(f"{key} {plain(old)}, now {plain(new)}")
     clips = now.prepared.clips
     differing = [index for index in clips if then.prepared.clips.get(index) != clips[index]]

@@ -10,6 +10,15 @@ from pathlib import Path
 
 from vpbench.runs.manifest import Environment
 
+# On what of the environment the last bits of a score depend. Verification asks for equal bits only where all of it is
+# the run's. The commit is left out: it is known in a checkout only, and the version stands for it.
+LAST_BITS = ("vpbench", "python", "numpy", "opencv", "scipy", "torch", "platform", "device")
+# What of it bears on the predicted frames alone: no matter where these were saved.
+OF_PREDICTIONS = ("torch", "device")
+# What of it must be the same for a run to be resumed. A run may outlive an update of the operating system's kernel or
+# a patch release of Python, which the platform and the version of Python name: then its bits would rarely differ.
+RESUMED_WITH = tuple(key for key in LAST_BITS if key not in ("python", "platform"))
+
 
 def environment(device: str, torch: bool) -> Environment:
     """Versions, platform and device, for a run's manifest.

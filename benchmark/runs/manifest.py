@@ -27,6 +27,8 @@ LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 # The columns of a score file that are no metric's.
 FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
 
+_DEEPEST = 64
+
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Measure = Annotated[float, Meta(ge=0)] | Count
 
@@ -203,13 +205,23 @@ class SamplesRecord(Struct, frozen=True, kw_only=True):
     scored: Scored
 
 
-class SubmissionRecord(Struct, frozen=True, kw_only=True):
-    """What the one who submitted the run says about it; see :class:`vpbench.submission.submit.Submission`."""
+class Submission(Struct, frozen=True):
+    """What the one who submits a run says about it.
 
-    method: str | None = None
-    citation: str | None = None
-    training_data: str | None = None
-    test_clips_seen: bool = False
+    Attributes:
+        method: the method's name.
+        citation: BibTeX entry or plain text.
+        training_data: what the model was trained on; ``none`` if nothing.
+        test_clips_seen: whether clips of the split, or other parts of their videos, were trained or tuned on.
+        code_url: where the code is.
+        partial: whether the run scored a part of the split only.
+        submitted: date, ISO 8601.
+    """
+
+    method: str
+    citation: str
+    training_data: str
+    test_clips_seen: bool
     code_url: str | None = None
     partial: bool = False
     submitted: str = ""
@@ -248,7 +260,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     cost: Cost | None = None
     samples: SamplesRecord | None = None
     status: Literal["running", "complete"]
-    submission: SubmissionRecord | None = None
+    submission: Submission | None = None
 
     @property
     def complete(self) -> bool:
@@ -305,7 +317,11 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
 
 
 def harmless(manifest: Manifest) -> Manifest:
-    """The manifest with each text on one line of visible characters (:func:`vpbench.escape.plain`), fit to be shown."""
+    """The manifest with each text on one line of visible characters (:func:`vpbench.escape.plain`), fit to be shown.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
     data = msgspec.to_builtins(manifest)
     clips = data["prepared"].pop("clips")
     if not "".join(clips.values()).isalnum():
@@ -316,13 +332,15 @@ def harmless(manifest: Manifest) -> Manifest:
     return msgspec.convert(shown, Manifest)
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        raise RecursionError
     if isinstance(value, str):
         return plain(value) if value else value
     if isinstance(value, dict):
-        return {_harmless(key): _harmless(inner) for key, inner in value.items()}
+        return {_harmless(key): _harmless(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_harmless(inner) for inner in value]
+        return [_harmless(inner, depth + 1) for inner in value]
     return value
 
 
@@ -334,6 +352,14 @@ _TYPES = {
     "object": "a table",
     "array": "a list",
     "null": "nothing",
+}
+_SAID = {
+    "Expected": "must be",
+    ", got": ", not",
+    "Invalid enum value": "cannot be",
+    ">=": "of at least",
+    "<=": "of at most",
+    "<": "below",
 }
 
 
@@ -348,15 +374,10 @@ def _in_words(error: str) -> str:
     elif path.startswith("key"):
         what = "has a key of the wrong form"
     what = re.sub(r"`([a-z |]+)`", lambda m: " or ".join(_TYPES.get(t, t) for t in m[1].split(" | ")), what)
-    what = (
-        what.replace("Expected", "must be")
-        .replace(", got", ", not")
-        .replace("Invalid enum value", "cannot be")
-    )
     if what.startswith("'"):  # one of our own, which names the field
-        tables, field, what = [*tables, field], "", what
-    return (
-        ", ".join(filter(None, tables))
-        + (": " if any(tables) else "")
-        + f"'{field}' {what}".removeprefix("'' ")
-    )
+        tables, field = [*tables, field], ""
+    else:
+        for theirs, ours in _SAID.items():
+            what = what.replace(theirs, ours)
+    place = ", ".join(filter(None, tables))
+    return f"{place}{': ' if place else ''}" + (f"'{field}' {what}" if field else what)

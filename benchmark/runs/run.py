@@ -177,6 +177,10 @@ def read_run(folder: Path) -> Run:
         raise VpbenchError(f"{folder} is not a run: it has no manifest.json.")
     data = read_json(path, KIND)
     recorded = check_manifest(data, f"{path}")
+    try:
+        shown = harmless(recorded)
+    except RecursionError:
+        raise VpbenchError(f"{path} is damaged: it is nested too deeply.") from None
     definition = recorded.protocol.definition
     scores = read_scores(folder / "scores.jsonl", list(definition.metrics), definition.targets)
     if recorded.complete:
@@ -185,7 +189,7 @@ def read_run(folder: Path) -> Run:
                 f"{folder / 'scores.jsonl'}, line {len(scores.lines) + 1}: the file is cut off."
             )
         _check_complete(recorded, set(scores.columns["clip"].tolist()), folder)
-    return Run(folder, harmless(recorded), scores.columns, recorded, data)
+    return Run(folder, shown, scores.columns, recorded, data)
 
 
 def find_runs(path: Path) -> list[Path]:

@@ -12,24 +12,22 @@ import msgspec
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import os_error, read_json, write_atomic, write_json
+from vpbench.runs.environment import RESUMED_WITH
 from vpbench.runs.manifest import KIND, Cost, Manifest, manifest_data
 from vpbench.runs.scores import read_scores, score_line
-
-# Libraries on which a score's last bits depend, and the device.
-_ENVIRONMENT = ("vpbench", "numpy", "opencv", "scipy", "torch", "device")
 
 
 class RunWriter:
     """A run's folder, open for writing; hold its lock (``files.lock_folder``) around this.
 
-    A run that is there is gone on with if :func:`_identity` is the same and no clip's pixels differ; clips may
-    have been added.
+    A run that is there is resumed if :func:`_identity` is the same and no clip's pixels differ; clips may have been
+    added.
 
     Args:
         folder: the run's folder.
         manifest: what is to be run.
         predictions: how many prediction files a finished clip must have (0: none are kept).
-        force: give up a run that is there and does not match.
+        force: discard a run that is there and does not match.
         anew: no run that is there matches.
 
     Raises:
@@ -52,7 +50,7 @@ class RunWriter:
             elif anew:
                 raise UsageError(
                     f"{folder} holds a run, and whether this is the same predictor cannot be known. Choose another "
-                    "label or folder, or give the old run up with force."
+                    "label or folder, or discard the old run with force."
                 )
             else:
                 self._refuse_other(read_json(path, KIND))
@@ -63,7 +61,7 @@ class RunWriter:
         if not scored <= manifest.prepared.clips.keys():
             raise UsageError(
                 f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
-                "--out, leave out --limit, or give the old run up with --force."
+                "--out, leave out --limit, or discard the old run with --force."
             )
         self.done = {clip for clip in scored if self._kept(clip, predictions)}
         self.complete = (
@@ -114,18 +112,18 @@ class RunWriter:
             raise os_error(error, f"remove the old run in {self.folder}") from error
 
     def _refuse_other(self, old: dict[str, Any]) -> None:
-        """Refuse to go on with a run of something else."""
+        """Refuse to resume a run of something else."""
         new = manifest_data(self.manifest)
         differences = _differences(_identity(old), _identity(new))
         new_clips = new["prepared"]["clips"]
-        for index, content in dict(old.get("prepared", {}).get("clips", {})).items():
+        for index, content in _table(_table(old, "prepared"), "clips").items():
             if new_clips.get(index, content) != content:
                 differences.append(f"the prepared clip {index} is another")
                 break
         if differences:
             raise UsageError(
                 f"{self.folder} holds another run: {'; '.join(differences[:4])}. Choose another --out or --as, or "
-                "give the old run up with --force."
+                "discard the old run with --force."
             )
 
     def _kept(self, clip: int, predictions: int) -> bool:
@@ -163,15 +161,19 @@ class RunWriter:
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same for a run to be gone on with."""
-    prepared, split = manifest.get("prepared", {}), manifest.get("split", {})
-    environment = manifest.get("environment", {})
+    """What must be the same for a run to be resumed."""
     return {
         **{key: manifest.get(key) for key in ("schema", "label", "predictor", "protocol", "samples")},
-        "split": {key: split.get(key) for key in ("name", "hash")},
-        "prepared": {key: prepared.get(key) for key in ("flow", "decoder")},
-        "environment": {key: environment.get(key) for key in _ENVIRONMENT},
+        "split": {key: _table(manifest, "split").get(key) for key in ("name", "hash")},
+        "prepared": {key: _table(manifest, "prepared").get(key) for key in ("flow", "decoder")},
+        "environment": {key: _table(manifest, "environment").get(key) for key in RESUMED_WITH},
     }
+
+
+def _table(data: dict[str, Any], key: str) -> dict[str, Any]:
+    """A table of JSON data that nobody has checked; empty if there is none."""
+    table = data.get(key)
+    return table if isinstance(table, dict) else {}
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:

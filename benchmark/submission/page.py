@@ -73,9 +73,9 @@ def _submitted(run: Run) -> str:
     """What was said of a run when it was submitted, as an item of a list."""
     submission = run.manifest.submission
     assert submission is not None  # noqa: S101 -- check_committed has asked for it
-    training = str(submission.training_data)
+    training = submission.training_data
     parts = [
-        str(submission.method),
+        submission.method,
         "not trained" if training.lower() == "none" else f"trained on {training}",
         "test clips were seen" if submission.test_clips_seen else "test clips were not seen",
         *([submission.code_url] if submission.code_url else []),

@@ -7,55 +7,42 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import to_builtins
 
 from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import make_folder, os_error, write_atomic, write_json
+from vpbench.runs.manifest import Submission
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
 from vpbench.runs.untrusted import KEYS, MOST, check_run, check_texts, read_untrusted
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What the one who submits a run says about it.
+def check_submission(submission: Submission) -> None:
+    """Check what is said about a run.
 
-    Attributes:
-        method: the method's name.
-        citation: BibTeX entry or plain text.
-        training_data: what the model was trained on; ``none`` if nothing.
-        test_clips_seen: whether clips of the split, or other parts of their videos, were trained or tuned on.
-        code_url: where the code is.
-        partial: whether the run scored a part of the split only.
-        submitted: date, ISO 8601.
+    Raises:
+        UsageError: a field is of the wrong type, is empty, or is not what it should be.
+        VpbenchError: a text is too long, or holds characters that are not seen.
     """
-
-    method: str
-    citation: str
-    training_data: str
-    test_clips_seen: bool
-    code_url: str | None = None
-    partial: bool = False
-    submitted: str = ""
-
-    def __post_init__(self) -> None:
-        for key in ("method", "citation", "training_data", "submitted"):
-            if not isinstance(getattr(self, key), str):
-                raise UsageError(f"submission: {key} must be text.")
-        if not (isinstance(self.test_clips_seen, bool) and isinstance(self.partial, bool)):
-            raise UsageError("submission: test_clips_seen and partial must be true or false.")
-        for key in ("method", "citation", "training_data"):
-            if not getattr(self, key).strip():
-                raise UsageError(f"submission: {key} is empty.")
-        if self.code_url is not None and not re.fullmatch(r"https?://[!-~]{3,500}", str(self.code_url)):
-            raise UsageError("submission: the code's address must begin with https:// or http://.")
-        if self.citation.lstrip().startswith("@") and parse_entry(self.citation) is None:
-            raise UsageError(
-                "submission: the citation begins like BibTeX but is not one whole entry, @type{key, …}."
-            )
-        check_texts(asdict(self), "submission")
+    for key in ("method", "citation", "training_data", "submitted"):
+        if not isinstance(getattr(submission, key), str):
+            raise UsageError(f"submission: {key} must be text.")
+    if not (isinstance(submission.test_clips_seen, bool) and isinstance(submission.partial, bool)):
+        raise UsageError("submission: test_clips_seen and partial must be true or false.")
+    for key in ("method", "citation", "training_data"):
+        if not getattr(submission, key).strip():
+            raise UsageError(f"submission: {key} is empty.")
+    url, citation = submission.code_url, submission.citation
+    if url is not None and not re.fullmatch(r"https?://[!-~]{3,500}", str(url)):
+        raise UsageError("submission: the code's address must begin with https:// or http://.")
+    if citation.lstrip().startswith("@") and parse_entry(citation) is None:
+        raise UsageError(
+            "submission: the citation begins like BibTeX but is not one whole entry, @type{key, …}."
+        )
+    check_texts(to_builtins(submission), "submission")
 
 
 def check_committed(folder: Path, root: Path) -> Run:
@@ -66,11 +53,11 @@ def check_committed(folder: Path, root: Path) -> Run:
     """
     run = read_untrusted(folder)
     path = folder / "manifest.json"
-    table = run.data.get("submission")
+    submission = run.recorded.submission
+    if submission is None or run.data["submission"].keys() - set(Submission.__struct_fields__):
+        raise VpbenchError(f"{path}: the table 'submission' is missing or has other fields.")
     try:
-        submission = Submission(**table)  # type: ignore[arg-type]  # its own checks follow
-    except TypeError:
-        raise VpbenchError(f"{path}: the table 'submission' is missing or has other fields.") from None
+        check_submission(submission)
     except UsageError as error:
         raise VpbenchError(f"{path}, {error}") from None
     check_run(run, partial=submission.partial)
@@ -91,7 +78,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
 
     Args:
         run: the run, as :func:`read_untrusted` gives it.
-        submission: what is said about it.
+        submission: what is said about it; :func:`check_submission` checks it.
         root: the folder of committed runs, ``results/runs``.
         force: replace an entry that is there.
 
@@ -102,6 +89,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         UsageError: the run is not complete or partial, or the entry is there.
         VpbenchError: something in the run is wrong, or the disk refuses.
     """
+    check_submission(submission)
     check_run(run, partial=submission.partial)
     split, protocol = run.manifest.split.name, run.manifest.protocol.name
     target = root / split / protocol / run.label
@@ -115,7 +103,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
             f"{target} is there already. Replace it with --force, or run with another label (--as)."
         )
     manifest = {key: run.data[key] for key in KEYS if key in run.data}
-    manifest["submission"] = asdict(submission)
+    manifest["submission"] = to_builtins(submission)
     make_folder(target.parent)
     temporary = target.parent / f".{target.name}.tmp"
     old = target.parent / f".{target.name}.old.tmp"

@@ -334,7 +334,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, trouble: OSError) -> Iterator[Callable
                 raise
             return stream
 
-        patch.setattr("vpbench.runs.run.os.write", failing_write)
+        patch.setattr("vpbench.runs.writer.os.write", failing_write)
         patch.setattr(Path, "write_bytes", failing_write_bytes)
         patch.setattr("vpbench.files.os.fdopen", failing_fdopen)
         return disk

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from msgspec.structs import replace
 from runs import make_run
 
 from vpbench.errors import VpbenchError
+from vpbench.runs.manifest import Submission
 from vpbench.runs.untrusted import read_untrusted
 from vpbench.submission.page import page
-from vpbench.submission.submit import Submission, check_committed, submit
+from vpbench.submission.submit import check_committed, submit
 
 RESULTS = Path(__file__).parents[2] / "results"
 RUNS = sorted(path.parent for path in (RESULTS / "runs").rglob("manifest.json"))
@@ -41,7 +43,7 @@ def add(root: Path, where: Path, label: str, **changes: object) -> Path:
     changes = {"split": {"name": "mine"}, "prepared": {"hash": "a" * 16}, **changes}
     run = make_run(where / label, label=label, **changes)  # type: ignore[arg-type]
     partial = dict(changes["split"]).get("total", 3) != 3  # type: ignore[call-overload]
-    return submit(read_untrusted(run), Submission(**{**vars(SAID), "partial": partial}), root)
+    return submit(read_untrusted(run), replace(SAID, partial=partial), root)
 
 
 def test_a_table_for_each_split_and_protocol(cli: Callable[..., Result], tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_what_was_said_of_a_run_stands_beneath_its_table(tmp_path: Path) -> None
         "test_clips_seen": True,
         "code_url": "https://a.org/b",
     }
-    submit(read_untrusted(run), Submission(**{**vars(SAID), **said}), tmp_path / "runs")
+    submit(read_untrusted(run), replace(SAID, **said), tmp_path / "runs")
     assert r"- one: A\|B; trained on UCF101; test clips were seen; https://a.org/b." in page(
         tmp_path / "runs"
     )

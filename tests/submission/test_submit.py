@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 from runs import edit_manifest, make_run, score_lines
 
 from vpbench.cli.main import main
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.runs.manifest import Submission
 from vpbench.runs.run import read_run
 from vpbench.runs.untrusted import check_run, read_untrusted
-from vpbench.submission.submit import Submission, check_committed, submit
+from vpbench.submission.submit import check_committed, check_submission, submit
 
 BIBTEX = "@inproceedings{me2026, title = {A {Nested} Title}, year = 2026}"
 OPTIONS = ("--method", "Mine", "--citation", BIBTEX, "--training-data", "none", "--test-clips-seen", "no")
@@ -215,7 +217,7 @@ def test_runs_of_a_part_are_refused_unless_that_is_said(
 )
 def test_what_is_said_of_it_is_checked(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(VpbenchError, match=said):
-        Submission(**{**vars(SAID), **changes})
+        check_submission(replace(SAID, **changes))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_what_is_said_of_it_is_checked(changes: dict[str, Any], said: str) -> No
 )
 def test_what_begins_like_bibtex_is_one_whole_entry(wrong: str) -> None:
     with pytest.raises(UsageError, match="BibTeX"):
-        Submission(**{**vars(SAID), "citation": wrong})
+        check_submission(replace(SAID, citation=wrong))
 
 
 # Runs that mean harm, or are damaged ---------------------------------------------------------------

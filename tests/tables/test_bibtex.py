@@ -25,7 +25,12 @@ def cited(tmp_path: Path, *citations: str | None) -> str:
         folder = make_run(tmp_path / str(n), label=f"run{n}")
         if citation is not None:
             manifest = json.loads((folder / "manifest.json").read_text())
-            submission = {"method": f"Méthode_{n}", "citation": citation, "training_data": "none"}
+            submission = {
+                "method": f"Méthode_{n}",
+                "citation": citation,
+                "training_data": "none",
+                "test_clips_seen": False,
+            }
             (folder / "manifest.json").write_text(json.dumps({**manifest, "submission": submission}))
         folders.append(folder)
     return entries(build([read_run(folder) for folder in folders]))
