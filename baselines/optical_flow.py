@@ -1,4 +1,4 @@
-"""The baseline "optical flow" of the paper's Table 2: what moved goes on moving as it did."""
+"""The baseline "optical flow" of the paper's Table 2: what moved keeps moving as it did."""
 
 from __future__ import annotations
 

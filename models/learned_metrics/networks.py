@@ -53,7 +53,7 @@ class Features(nn.Module):
         """Give the layers their weights, named as torchvision does.
 
         Args:
-            tensors: by name; those of further layers are left aside.
+            tensors: by name; those of further layers are ignored.
             problem: what it means if they do not fit, for the error.
 
         Raises:
