@@ -12,6 +12,7 @@ import numpy as np
 
 from vpbench.errors import UsageError
 from vpbench.escape import plain
+from vpbench.video import flow_files
 
 if TYPE_CHECKING:
     from vpbench.runs.manifest import Definition, ProtocolRecord, SplitRecord
@@ -103,6 +104,10 @@ def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
         if (one.split.name, one.split.hash) != (other.split.name, other.split.hash):
             raise UsageError(
                 f"{both}their splits differ, {_split(one.split)} and {_split(other.split)}. Make one table for each."
+            )
+        if one.protocol.definition.flow == flow_files.NAME and one.prepared.flow != other.prepared.flow:
+            raise UsageError(
+                f"{both}their moving areas come from different files of flow. Make one table for each."
             )
         ours, theirs = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
         if ours != theirs:

@@ -70,6 +70,13 @@ def flows() -> str:
         [name, ", ".join(f"{k}={v}" for k, v in estimator.parameters.items()), estimator.summary]
         for name, estimator in ESTIMATORS.items()
     ]
+    rows.append(
+        [
+            "files:DIR",
+            "",
+            "flows of your own: that of clip 11 from frame 4 to frame 5 is DIR/11/4_5.flo or .npy",
+        ]
+    )
     return _table(rows, ["flow", "parameters", ""], [None, 40, 40])
 
 

@@ -107,6 +107,7 @@ def clip_options(command: Command) -> Command:
         *,
         split: str | None,
         data: Path | None,
+        flow: str | None,
         require_all: bool,
         limit: int | None,
         scheduler: str | None,
@@ -115,7 +116,7 @@ def clip_options(command: Command) -> Command:
         **rest: Any,
     ) -> None:
         command(
-            clips=clip_request(split, data, require_all=require_all, limit=limit),
+            clips=clip_request(split, data, flow=flow, require_all=require_all, limit=limit),
             workers=_workers(workers, executor, scheduler),
             **rest,
         )
@@ -127,6 +128,12 @@ def clip_options(command: Command) -> Command:
             help="Which clips.  [default: ucf101-every10th with --data, else demo]",
         ),
         data_option("Folder of the videos, of prepared clips, or of the authors' archive UCF101frm10p."),
+        click.option(
+            "--flow",
+            metavar="NAME|files:DIR",
+            help="Flow of the moving areas: an estimator (`vpbench list flows`), or files of yours.  [default: the "
+            "protocol's]",
+        ),
         click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
         click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
         click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
@@ -142,16 +149,23 @@ def clip_options(command: Command) -> Command:
 
 
 def clip_request(
-    split: str | None, data: Path | None, *, require_all: bool = False, limit: int | None = None
+    split: str | None,
+    data: Path | None,
+    *,
+    flow: str | None = None,
+    require_all: bool = False,
+    limit: int | None = None,
 ) -> ClipRequest:
     """Which clips the options mean; ``data`` may be that of the variable, which does not hold for every split."""
     from click.core import ParameterSource
 
     from vpbench.clips.opening import ClipRequest
+    from vpbench.video.flow_source import flow_source
 
     source = click.get_current_context().get_parameter_source("data")
     given, default = (None, data) if source is ParameterSource.ENVIRONMENT else (data, None)
-    return ClipRequest(split, given, default, limit=limit, require_all=require_all)
+    chosen = None if flow is None else flow_source(flow)
+    return ClipRequest(split, given, default, limit=limit, require_all=require_all, flow=chosen)
 
 
 def _workers(count: int | None, executor: str, scheduler: str | None) -> Workers:

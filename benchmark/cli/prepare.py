@@ -26,7 +26,7 @@ def prepare(clips: ClipRequest, workers: Workers, protocol_name: str, out: Path)
     from vpbench.clips.opening import open_clips
     from vpbench.scoring.built_in import get_protocol
 
-    protocol = get_protocol(protocol_name)
+    protocol = clips.adapt(get_protocol(protocol_name))
     with open_clips(clips, protocol, workers, out=out, warn=warn, progress=progress_bar) as opened:
         prepared = opened.clips
         click.echo(f"{len(prepared.contents)} clips of split '{prepared.split.name}' are prepared in {out}.")

@@ -73,7 +73,7 @@ def run(
 
     specs = [PredictorSpec.parse(model) for model in models]
     names = labels_of(specs, labels)
-    protocol = get_protocol(protocol_name)
+    protocol = clips.adapt(get_protocol(protocol_name))
     entrants = []
     for label, spec in zip(names, specs, strict=True):
         entrants.append(Entrant.enter(label, spec, spec.create(device), samples, seed))

@@ -67,7 +67,7 @@ def study(
         for label, spec in zip(labels_of(specs, labels), specs, strict=True)
     ]
     open_for = partial(open_clips, clips, workers=workers, warn=warn, progress=progress_bar)
-    done = run_study(entrants, settings_for_clips(clips.kind), open_for, progress_bar)
+    done = run_study(entrants, settings_for_clips(clips), open_for, progress_bar)
     click.echo(render_study(done, form))
     if out is not None:
         from vpbench.files import make_folder, write_atomic

@@ -12,8 +12,11 @@ from vpbench.clips.prepare import cache_folder, prepare
 from vpbench.clips.prepared import PreparedClips, is_archive, is_prepared, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.parallel.execution import Execution, ProgressBar, Workers, no_progress_bar
+from vpbench.scoring.built_in import with_flow
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import Split, find_sources, get_split
+from vpbench.video.flow_files import FlowFiles
+from vpbench.video.flow_source import FlowSource
 
 UCF101 = "ucf101-every10th"
 _MOST_NAMED = 10  # missing sources named in one message
@@ -38,6 +41,7 @@ class ClipRequest:
         only: no other clips than these; all of them must be found.
         limit: at most the first N of the clips that are found.
         require_all: refuse a partial copy of the split.
+        flow: the user's choice of flow, for a protocol that states it (:meth:`adapt`); by default the protocol's.
     """
 
     split: str | Split | None = None
@@ -46,6 +50,26 @@ class ClipRequest:
     only: tuple[int, ...] | None = None
     limit: int | None = None
     require_all: bool = False
+    flow: FlowSource | None = None
+
+    def adapt(self, protocol: Protocol) -> Protocol:
+        """The protocol with the flow of this request, under another name if that is not the protocol's own.
+
+        Raises:
+            UsageError: there is a choice of flow, and the protocol uses none.
+        """
+        if self.flow is None:
+            return protocol
+        if not protocol.mask.needs_vectors:
+            raise UsageError(
+                f"Protocol '{protocol.name}' has no moving area from flow vectors: leave --flow away."
+            )
+        return with_flow(protocol, self.flow.name)
+
+    @property
+    def flow_files(self) -> FlowFiles | None:
+        """The user's own flows, if any."""
+        return self.flow if isinstance(self.flow, FlowFiles) else None
 
     @property
     def folder(self) -> Path | None:
@@ -122,8 +146,9 @@ def open_clips(
                 split,
                 sources.only(selected),
                 protocol,
-                out or cache_folder(split, protocol),
+                out or cache_folder(split, protocol, request.flow_files),
                 replace(execution, progress=step),
+                request.flow_files,
             )
         yield OpenClips(clips.only(selected), execution)
 
@@ -145,6 +170,11 @@ def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warnin
         if request.split is not None and (split := request.find_split()).hash != clips.split.hash:
             raise UsageError(f"{folder} holds clips of split '{clips.split.name}', not '{split.name}'.")
     clips.check_serves(protocol)
+    if request.flow_files is not None and clips.flow != request.flow_files.describe():
+        raise UsageError(
+            f"{folder} holds clips that were prepared with other flows than those in {request.flow_files.folder}. Give "
+            f"the videos as --data, or score by the clips' own flows: --protocol {protocol.name} without --flow."
+        )
     _report_missing(request, clips.split.name, clips.split.total, clips.split.missing, warn)
     return clips.only(_select(request, clips.contents, f"{folder}"))
 
@@ -153,7 +183,7 @@ def open_cached(request: ClipRequest, protocol: Protocol) -> PreparedClips | Non
     """The clips of a request from the cache, where all that it names are there; their videos may be gone."""
     if request.kind != "videos" or request.only is None:
         return None
-    folder = cache_folder(request.find_split(), protocol)
+    folder = cache_folder(request.find_split(), protocol, request.flow_files)
     if not is_prepared(folder):
         return None
     try:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import limit_threads, map_in_order
 from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
 from vpbench.splits import Sources, Split, SplitClip
-from vpbench.video import flow
+from vpbench.video import flow_files
 from vpbench.video.decoding import decoder, read_frames
 from vpbench.video.flow_colour import colour_code
+from vpbench.video.flow_files import FlowFiles
+from vpbench.video.flow_source import EstimatedFlow, FlowSource
 
 EXACT_FLOW = {"name": "exact"}
 _SHOWN = 10  # damaged sources named in one error
@@ -40,6 +42,7 @@ class _Job:
     path: Path | None  # None: rendered by the split `synthetic`
     size_wanted: tuple[int, int] | None
     protocol: Protocol
+    flow: FlowSource | None  # None: known exactly, with the frames
 
 
 def prepare(
@@ -48,6 +51,7 @@ def prepare(
     protocol: Protocol,
     folder: Path,
     execution: Execution,
+    files: FlowFiles | None = None,
 ) -> prepared.PreparedClips:
     """Prepare the clips of a split for a protocol, and return them opened.
 
@@ -60,16 +64,18 @@ def prepare(
         protocol: gives frames, size and flow estimator.
         folder: where to write.
         execution: how the work is executed.
+        files: the user's own flows, for a protocol whose flow is ``files``.
 
     Raises:
-        UsageError: the folder holds clips that were prepared otherwise.
+        UsageError: the folder holds clips that were prepared otherwise; or flows and protocol do not fit.
         VpbenchError: sources that cannot be used (all others are prepared first), or the disk refuses.
     """
     split.check_length(protocol.frames, protocol.name)
+    source = _flow_source(split, protocol, files)
     method: dict[str, Any] = {
         "split": {"name": split.name, "hash": split.hash, "total": len(split.clips)},
         "geometry": prepared.geometry(protocol),
-        "flow": EXACT_FLOW if split.origin == "synthetic" else flow.describe(protocol.flow),
+        "flow": source.describe() if source else EXACT_FLOW,
         "decoder": decoder(),
     }
     wanted = [clip for clip in split.clips if clip.index in sources.found]
@@ -78,7 +84,7 @@ def prepare(
         manifest["split"]["missing"] = list(sources.missing)
         place = folder.absolute()  # workers of a cluster have another working folder
         jobs = [
-            (_Job(place, clip, path and path.absolute(), split.size, protocol),)
+            (_Job(place, clip, path and path.absolute(), split.size, protocol, source),)
             for clip, path in ((clip, sources.found[clip.index]) for clip in wanted)
         ]
         damaged = []
@@ -105,14 +111,18 @@ def prepare(
     return prepared.open_prepared(folder)
 
 
-def cache_folder(split: Split, protocol: Protocol) -> Path:
+def cache_folder(split: Split, protocol: Protocol, files: FlowFiles | None = None) -> Path:
     """Where ``vpbench run`` keeps the prepared clips of a split.
 
     The name is a hash of the split, the frames and size, the decoder, and the flow method, each with
     versions and parameters; source files are compared clip by clip. ``$VPBENCH_CACHE`` moves it.
+
+    Raises:
+        UsageError: flows and protocol do not fit.
     """
     from platformdirs import user_cache_path
 
+    source = _flow_source(split, protocol, files)
     root = os.environ.get("VPBENCH_CACHE")
     key = [
         prepared.SCHEMA,
@@ -120,10 +130,24 @@ def cache_folder(split: Split, protocol: Protocol) -> Path:
         str(split.folder.resolve()) if split.folder else None,
         prepared.geometry(protocol),
         decoder(),
-        EXACT_FLOW if split.origin == "synthetic" else flow.describe(protocol.flow),
+        source.describe() if source else EXACT_FLOW,
     ]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     return (Path(root) if root else user_cache_path("vpbench")) / "clips" / f"{split.name}-{digest}"
+
+
+def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> FlowSource | None:
+    """Where the flow of a split's clips comes from; ``None``: it is known exactly."""
+    if protocol.flow == flow_files.NAME and files is None:
+        raise UsageError(
+            f"Protocol '{protocol.name}' takes its flow from files: name their folder (--flow files:DIR), or give "
+            "clips that were prepared with them as --data."
+        )
+    if protocol.flow != flow_files.NAME and files is not None:
+        raise UsageError(f"Protocol '{protocol.name}' takes its flow from '{protocol.flow}', not from files.")
+    if files is not None:
+        return replace(files, folder=files.folder.absolute())
+    return None if split.origin == "synthetic" else EstimatedFlow(protocol.flow)
 
 
 def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
@@ -248,11 +272,11 @@ def _frames_and_flow(job: _Job) -> tuple[NDArray[np.uint8], list[NDArray[np.floa
         exact = None if exact is None else np.stack([_resize_flow(f, protocol.size) for f in exact])
         frames = np.stack([_resize(frame, protocol.size) for frame in frames])
     frames = np.ascontiguousarray(frames)
-    first = protocol.inputs - 1
-    if exact is not None:
-        return frames, [np.ascontiguousarray(exact[first + k]) for k in range(protocol.targets)]
-    pairs = [(frames[first + k], frames[first + k + 1]) for k in range(protocol.targets)]
-    return frames, [flow.estimate(protocol.flow, before, after) for before, after in pairs]
+    before_targets = range(protocol.inputs - 1, used - 1)
+    if job.flow is not None:
+        return frames, [job.flow.between(frames, at, at + 1, clip.index) for at in before_targets]
+    assert exact is not None  # noqa: S101 -- the flow of all other splits has a source
+    return frames, [np.ascontiguousarray(exact[at]) for at in before_targets]
 
 
 def _resize(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

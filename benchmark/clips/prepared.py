@@ -23,6 +23,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import read_json
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
+from vpbench.video import flow_files
 from vpbench.video.decoding import decode_picture
 
 KIND = "vpbench-prepared"
@@ -180,11 +181,16 @@ class PreparedClips:
                     f"archive {self.folder} has flow images only. Use --protocol mathieu2016-archive, whose rule "
                     "'archive' reads those, or give the videos as --data."
                 )
-        elif protocol.mask.kind != "none" and self.flow["name"] not in (protocol.flow, "exact"):
+        elif protocol.mask.kind != "none" and not self._has_flow(protocol.flow):
             raise UsageError(
                 f"The clips in {self.folder} have flow of '{self.flow['name']}'; protocol '{protocol.name}' needs "
-                f"'{protocol.flow}'. Prepare them for that protocol (`vpbench prepare --protocol`)."
+                f"'{protocol.flow}'. Prepare them for that protocol (`vpbench prepare --protocol`), or name the clips' "
+                "flow with --flow."
             )
+
+    def _has_flow(self, name: str) -> bool:
+        """Whether the flow is that of the name; an exact one serves in the place of any estimate."""
+        return self.flow["name"] == name or (self.flow["name"] == "exact" and name != flow_files.NAME)
 
     def only(self, indices: Iterable[int]) -> PreparedClips:
         """The same folder, seen as holding no other clips than these."""

@@ -22,6 +22,7 @@ from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.spec import PredictorSpec
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
+from vpbench.video.flow_source import flow_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 class Options(TypedDict, total=False):
     """The rarer options of :func:`evaluate` and :func:`evaluate_samples`, which explain them."""
 
+    flow: str | None
     limit: int | None
     workers: int
     batch_size: int
@@ -52,6 +54,7 @@ class Options(TypedDict, total=False):
 class _Settings:
     """The same with their defaults."""
 
+    flow: str | None = None
     limit: int | None = None
     workers: int = 1
     batch_size: int = 1
@@ -94,6 +97,7 @@ def evaluate(
         label: the run's label; by default the function's, class's or model's name.
         **options: the rarer ones, by keyword:
 
+            - ``flow``: of the moving areas, an estimator or ``files:DIR``; by default the protocol's.
             - ``limit``: score at most the first N clips.
             - ``workers`` (1): processes that read and score clips. More than one starts Python anew, which asks for
               the usual ``if __name__ == "__main__":`` around a script.
@@ -166,8 +170,14 @@ def _evaluate(
         raise UsageError("save_predictions needs a folder to keep them in: give `out` too.")
     rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
     entrant = _entrant(given, samples, label, settings)
+    clips = ClipRequest(
+        split,
+        None if data is None else Path(data),
+        limit=settings.limit,
+        flow=None if settings.flow is None else flow_source(settings.flow),
+    )
+    rules = clips.adapt(rules)
     entrant.check_fits(rules)
-    clips = ClipRequest(split, None if data is None else Path(data), limit=settings.limit)
     with (
         threads_restored() if settings.workers == 1 else nullcontext(),
         open_clips(clips, rules, Workers(settings.workers), warn=_warn) as opened,

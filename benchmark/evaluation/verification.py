@@ -24,7 +24,7 @@ from vpbench.runs.environment import LAST_BITS, OF_PREDICTIONS
 from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.untrusted import check_run
-from vpbench.scoring.built_in import BUILT_IN, get_protocol
+from vpbench.scoring.built_in import find_built_in, get_protocol
 from vpbench.scoring.protocol import Protocol
 
 TOLERANCE = 1e-9
@@ -98,7 +98,7 @@ def verify(
 
 def _protocol(recorded: Protocol, name: str | None) -> Protocol:
     """The run's protocol, one of vpbench's or named by the user: a stranger's could name files as parameters."""
-    if name is None and recorded.name not in BUILT_IN:
+    if name is None and find_built_in(recorded.name) is None:
         raise UsageError(
             f"The run's protocol '{recorded.name}' is not one of vpbench's; give it as --protocol FILE.toml."
         )

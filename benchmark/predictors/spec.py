@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -75,7 +76,7 @@ class PredictorSpec:
         if self._is_file:
             file, _, cls = self.name.rpartition(":")
             stem = f"{Path(file).stem}.{cls}"
-        return ",".join([stem, *(f"{key}={value.replace('/', '_')}" for key, value in self.options)])
+        return ",".join([stem, *(f"{key}={re.sub('[/:]', '_', value)}" for key, value in self.options)])
 
     @property
     def _frames_folder(self) -> Path | None:

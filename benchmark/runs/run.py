@@ -15,7 +15,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import read_json
 from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
 from vpbench.runs.scores import read_scores
-from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import Split, get_split
@@ -113,7 +113,7 @@ class Run:
             VpbenchError: the definition is damaged, or does not have the hash that the manifest states.
         """
         recorded = self.recorded.protocol
-        known = BUILT_IN.get(recorded.name)
+        known = find_built_in(recorded.name)
         if known is not None and known.hash == recorded.hash:
             return known
         where = f"The protocol in the manifest of run '{self.label}' is damaged"

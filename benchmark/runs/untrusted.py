@@ -17,7 +17,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.runs.manifest import LABEL
 from vpbench.runs.run import Run, read_run, score_lines
-from vpbench.scoring.built_in import BUILT_IN, from_definition
+from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import is_counted
@@ -71,7 +71,7 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
     said = run.recorded.protocol
     if (protocol.name, protocol.version, protocol.hash) != (said.name, said.version, said.hash):
         raise VpbenchError(f"{where}: name, version and hash are not those of the definition.")
-    known = BUILT_IN.get(protocol.name)
+    known = find_built_in(protocol.name)
     if known is not None and known.hash != protocol.hash:
         raise VpbenchError(
             f"{where}: '{protocol.name}' version {protocol.version} is not the '{known.name}' of this vpbench, version "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vpbench.errors import UsageError, unknown_name
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.video.flow_source import FLOW_NAMES
 
 
 def _from_table(table: dict[str, Any], where: str) -> Protocol:
@@ -69,7 +71,7 @@ def load_protocol(path: Path) -> Protocol:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"Protocol file {path} is not TOML: {error}.") from None
     protocol = _from_table(table, f"Protocol file {path}")
-    if protocol.name in BUILT_IN:
+    if find_built_in(protocol.name) is not None:
         raise UsageError(
             f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another."
         )
@@ -84,11 +86,39 @@ def get_protocol(name: str) -> Protocol:
     """
     if name.endswith(".toml"):
         return load_protocol(Path(name))
-    if name not in BUILT_IN:
+    protocol = find_built_in(name)
+    if protocol is None:
         raise unknown_name("protocol", name, list(BUILT_IN))
-    return BUILT_IN[name]
+    return protocol
 
 
+def find_built_in(name: str) -> Protocol | None:
+    """The protocol of vpbench's that a name means, if any: a built-in one, or :func:`with_flow` of one."""
+    base, derived, flow = name.partition(_WITH_FLOW)
+    protocol = BUILT_IN.get(base)
+    if protocol is None or not derived:
+        return protocol
+    other = flow in FLOW_NAMES and flow != protocol.flow and protocol.mask.needs_vectors
+    return with_flow(protocol, flow) if other else None
+
+
+def with_flow(protocol: Protocol, flow: str) -> Protocol:
+    """The protocol with moving areas from another flow, under a name that says so.
+
+    Args:
+        protocol: the protocol.
+        flow: name of an estimator, or ``files`` for the user's own flows.
+
+    Returns:
+        The protocol itself if that is its flow, else ``NAME+flow-FLOW``, for example ``mathieu2016+flow-farneback``.
+    """
+    if flow == protocol.flow:
+        return protocol
+    name = f"{protocol.name}{_WITH_FLOW}{flow}"
+    return replace(protocol, name=name, flow=flow, summary=f"{protocol.name}, but: flow '{flow}'")
+
+
+_WITH_FLOW = "+flow-"
 _RELEASED_SCRIPT = {
     "psnr": MetricUse("psnr-mathieu2016", "black"),
     "ssim": MetricUse("ssim", "black", {"border": "zero-full"}),

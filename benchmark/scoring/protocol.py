@@ -124,7 +124,7 @@ class Protocol:
         targets: number of frames to predict.
         first_frame: 0-based index, within the clip's frames, of the first input.
         size: (height, width) to which whole frames are resized (bilinearly); ``None`` keeps the native size.
-        flow: estimator of the flow from the frame before each target to that target.
+        flow: estimator of the flow from the frame before each target to that target, or ``files`` for the user's own.
         mask: how the moving area is found from that flow.
         metrics: column name to metric, in the order of the columns.
         exclude: which frames are not counted, in addition to those with an undefined score.

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Mapping
 
 from vpbench.scoring.protocol import COLOUR_THRESHOLD
+from vpbench.video import flow_files
 
 
 class _Use(typing.Protocol):
@@ -51,11 +52,11 @@ def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:
         else f"{saturated * float(motion or 1):g} px"
     )
     flow = flow or protocol.flow
+    flow = "flow from files" if flow == flow_files.NAME else f"{flow} flow"
     area = {
-        "colour": f"moving area where the {flow} flow exceeds {limit}",
-        "as-printed": f"area where the {flow} flow does not exceed {limit} (the paper's footnote 2 "
-        "taken literally)",
-        "magnitude": f"moving area where the {flow} flow exceeds {mask.tau} px",
+        "colour": f"moving area where the {flow} exceeds {limit}",
+        "as-printed": f"area where the {flow} does not exceed {limit} (the paper's footnote 2 taken literally)",
+        "magnitude": f"moving area where the {flow} exceeds {mask.tau} px",
         "archive": "moving area from the flow images that came with the clips",
     }.get(mask.kind, f"mask {mask.kind}")
     keys = {

@@ -164,7 +164,9 @@ def _by_geometry(settings: Sequence[Setting]) -> list[tuple[tuple[int, Setting],
     """The settings, each with its position, in groups that read the same frames and flow."""
     groups: dict[str, list[tuple[int, Setting]]] = {}
     for number, setting in enumerate(settings):
-        key = json.dumps([geometry(setting.protocol), setting.protocol.flow], sort_keys=True)
+        one = setting.protocol
+        flow = one.flow if one.mask.needs_vectors else settings[0].protocol.flow
+        key = json.dumps([geometry(one), flow], sort_keys=True)
         groups.setdefault(key, []).append((number, setting))
     return [tuple(group) for group in groups.values()]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
+from vpbench.clips.opening import ClipRequest
 from vpbench.clips.prepared import geometry
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
 from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol
@@ -67,13 +68,25 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     return tuple(found)
 
 
-def settings_for_clips(kind: Literal["prepared", "archive", "videos"]) -> tuple[Setting, ...]:
-    """The settings that clips can serve; a folder of prepared clips or an archive has one geometry only."""
-    base = BUILT_IN["mathieu2016-archive"] if kind == "archive" else MATHIEU2016
+def settings_for_clips(request: ClipRequest) -> tuple[Setting, ...]:
+    """The settings that clips can serve, with their flow.
+
+    A folder of prepared clips, an archive, and flows from files have one geometry only.
+
+    Raises:
+        UsageError: a flow is chosen for an archive, which has flow images only.
+    """
+    base = BUILT_IN["mathieu2016-archive"] if request.kind == "archive" else MATHIEU2016
+    request.adapt(base)
     settings = settings_for(base)
-    if kind == "videos":
+    if request.kind != "videos" or request.flow_files is not None:
+        settings = tuple(s for s in settings if geometry(s.protocol) == geometry(base))
+    if request.flow is None:
         return settings
-    return tuple(s for s in settings if geometry(s.protocol) == geometry(base))
+    return tuple(
+        replace(s, protocol=request.adapt(s.protocol)) if s.protocol.mask.needs_vectors else s
+        for s in settings
+    )
 
 
 def _mask_rules(archive: bool) -> list[tuple[str, MaskRule]]:

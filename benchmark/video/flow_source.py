@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 FILES = f"{flow_files.NAME}:"
+# What a protocol may state as its flow.
+FLOW_NAMES = (*flow.ESTIMATORS, flow_files.NAME)
 
 
 @dataclass(frozen=True)

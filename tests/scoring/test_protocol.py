@@ -13,7 +13,7 @@ from folders import SMALL_PROTOCOL
 
 from vpbench.cli import list as listing
 from vpbench.errors import UsageError
-from vpbench.scoring.built_in import BUILT_IN, get_protocol
+from vpbench.scoring.built_in import BUILT_IN, find_built_in, get_protocol, with_flow
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
 
@@ -226,6 +226,30 @@ def test_the_same_numbers_written_otherwise_are_the_same_protocol(tmp_path: Path
     capped = SMALL_PROTOCOL.replace("psnr-mathieu2016", "psnr") + "[metrics.psnr.parameters]\ncap = {}\n"
     assert load(tmp_path, capped.format("100")).hash == load(tmp_path, capped.format("100.0")).hash
     assert load(tmp_path, capped.format("100")).hash != load(tmp_path, capped.format("99.5")).hash
+
+
+def test_another_flow_makes_another_protocol_with_a_name_that_says_so():
+    protocol = get_protocol("mathieu2016")
+    other = get_protocol("mathieu2016+flow-files")
+    assert other == with_flow(protocol, "files")
+    assert other.hash != protocol.hash
+    definition = protocol.definition()
+    assert other.definition() == {**definition, "name": "mathieu2016+flow-files", "flow": "files"}
+    assert with_flow(protocol, "dis") is protocol
+    for name in (
+        "mathieu2016+flow-dis",
+        "mathieu2016+flow-raft",
+        "full-frame+flow-files",
+        "other+flow-files",
+    ):
+        assert find_built_in(name) is None
+        with pytest.raises(UsageError, match="Unknown protocol"):
+            get_protocol(name)
+
+
+def test_a_protocol_of_ones_own_cannot_take_such_a_name(tmp_path: Path):
+    with pytest.raises(UsageError, match="is the name of a built-in protocol"):
+        load(tmp_path, SMALL_PROTOCOL.replace('"small"', '"mathieu2016+flow-farneback"'))
 
 
 def test_definitions_survive_json():
