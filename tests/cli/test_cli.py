@@ -55,6 +55,7 @@ def test_wrong_usage_ends_with_2(cli, arguments: list[str], message: str):
     assert not result.stdout
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_has_these_exit_codes(command, tmp_path: Path):
     good = command("list", "splits")
     assert good.returncode == 0
@@ -127,6 +128,7 @@ def test_predictors_are_listed_with_options_and_inputs(cli):
     assert "estimator: str = dis" in line
 
 
+@pytest.mark.slow
 def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(
     command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

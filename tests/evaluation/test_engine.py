@@ -105,6 +105,7 @@ def test_scores_equal_those_of_a_slow_path(cli, tmp_path: Path, videos: Path, na
         assert 0 < lines[0]["moving"] < 1
 
 
+@pytest.mark.slow
 def test_scores_of_real_clips_equal_those_of_a_slow_path(cli, tmp_path: Path, ucf101: Path):
     protocol = get_protocol("mathieu2016")
     result = cli("prepare", "--data", ucf101, "--limit", 1, "--out", tmp_path / "prepared", "--workers", 1)
@@ -204,6 +205,7 @@ def test_the_order_of_metrics_is_the_protocols_and_lines_have_these_keys(cli, tm
     assert [(line["clip"], line["frame"]) for line in lines] == [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 
+@pytest.mark.slow
 def test_same_bits_for_one_and_two_workers_and_again(cli, tmp_path: Path):
     def scores(name: str, workers: int) -> list[bytes]:
         result = cli(
@@ -230,6 +232,7 @@ def test_same_bits_for_one_and_two_workers_and_again(cli, tmp_path: Path):
     assert scores("again", 1) == one
 
 
+@pytest.mark.slow
 def test_workers_use_one_thread(tmp_path: Path):
     from vpbench.parallel.processes import make_executor
 

@@ -25,6 +25,8 @@ from vpbench.errors import VpbenchError
 from vpbench.files import lock_folder, write_atomic
 from vpbench.runs.run import read_run
 
+pytestmark = pytest.mark.slow
+
 KILLS = 6  # of a run and of a preparation each
 SLOW = """
 import os, time

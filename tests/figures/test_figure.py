@@ -34,6 +34,7 @@ def pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["masks", "strip"])
 @pytest.mark.parametrize("suffix", [".pdf", ".png", ".webp"])
 def test_pdf_and_png(synthetic_runs: Path, tmp_path: Path, cli: Cli, kind: str, suffix: str) -> None:
@@ -129,6 +130,7 @@ def test_animation_shows_truth_and_predictions(scene: Scene) -> None:
     assert np.array_equal(grey[..., 0], grey[..., 2])
 
 
+@pytest.mark.slow
 def test_labels_from_strangers_are_drawn_as_text(synthetic_runs: Path, tmp_path: Path, cli: Cli) -> None:
     runs = Path(shutil.copytree(synthetic_runs, tmp_path / "runs"))
     edit_manifest(runs / "last_frame", label=HOSTILE)
@@ -175,6 +177,7 @@ def test_masks_need_a_protocol_that_has_them(scene: Scene) -> None:
         figures.masks(bare, 1)
 
 
+@pytest.mark.slow
 def test_many_runs_fit_a_page(scene: Scene) -> None:
     many = Scene(scene.clip, scene.protocol, scene.rows * 5, scene.masks, scene.caption)
     assert figures.strip(many, (1, 2)).get_figheight() < 12

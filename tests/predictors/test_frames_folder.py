@@ -53,7 +53,7 @@ def png(
 # What it is for ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_arrays_score_as_the_predictor_that_wrote_them(
     cli: Callable[..., Result], clips: SmallClips, frames: Path, tmp_path: Path, workers: str
 ) -> None:

@@ -335,7 +335,7 @@ def test_a_description_that_is_no_json(cli, clips: Path, tmp_path: Path, own: Pa
 # What is returned
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["WrongShape", "NaN"])
 def test_bad_predictions_are_refused_in_workers_too(
     cli, clips: Path, tmp_path: Path, own: Path, name: str, workers: int
@@ -464,7 +464,7 @@ def test_clips_of_other_sizes_never_share_a_batch(cli, tmp_path: Path, own: Path
     assert cls.sizes == [2, 1, 1]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_predictor_in_the_parent_scores_as_one_in_workers(
     cli, clips: Path, tmp_path: Path, own: Path, workers: int
 ):

@@ -102,6 +102,7 @@ def test_best_and_mean_are_those_of_the_samples(run: Callable[..., Path], clips:
                 assert ours[metric] == pytest.approx(np.mean([line[metric] for line in drawn]), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_nothing_but_the_seed_changes_a_sample(run: Callable[..., Path], noise: str) -> None:
     arguments = ("--samples", "3", "--seed", "1")
     one = run("one", *arguments, "--workers", "1")

@@ -31,6 +31,7 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TESTED, ids=named)
 def test_examples_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     """All marked examples of a page, in their order, in one folder."""

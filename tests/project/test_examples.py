@@ -13,6 +13,8 @@ from runs import score_lines
 
 import vpbench
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SPLIT = ("--split", "synthetic", "--limit", "2", "--workers", "1")
 

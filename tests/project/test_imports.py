@@ -64,6 +64,7 @@ def test_importing_vpbench_imports_nothing_heavy():
     ) & set(HEAVY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_last_frame_never_imports_torch(tmp_path: Path, workers: int):
     """In the workers neither: one that imports torch would fail, since nothing of that name can be loaded."""

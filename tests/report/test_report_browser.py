@@ -24,6 +24,8 @@ from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.clip import Clip
 from vpbench.splits.synthetic import render
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:

@@ -318,7 +318,7 @@ def test_saved_predictions_are_what_was_scored(score, clips: Path, tmp_path: Pat
     assert again == score_lines(folder)  # bit for bit
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_predictions_can_be_added_later(score, finished: Path, workers: int):
     before = (finished / "scores.jsonl").read_bytes()
     assert not (finished / "predictions").exists()

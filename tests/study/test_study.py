@@ -55,6 +55,7 @@ def test_an_archive_has_no_settings_that_need_vectors() -> None:
     assert {"full-frame", "no mask", "unsharp mask"} <= {s.label for s in settings}
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_run(cli: Callable[..., Result], videos: Path, tmp_path: Path) -> None:
     """Means and counts of a built-in protocol are, to the last digit, what `run` and `leaderboard` give."""
     out = tmp_path / "study"
@@ -97,6 +98,7 @@ def test_a_model_predicts_once_for_each_clip_and_is_left_out_where_it_does_not_f
     assert "counted needs 4 input frames and has no scores under dvf2017-like." in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_two_workers_and_prediction_in_the_parent_change_nothing(
     command: Callable[..., object], videos: Path, tmp_path: Path
 ) -> None:
