@@ -10,7 +10,7 @@ import pytest
 from runs import by_column, make_run
 
 from vpbench.analysis.leaderboard import Leaderboard, build
-from vpbench.report.page import Wishes, make_page
+from vpbench.report.page import PageOptions, make_page
 from vpbench.report.table import page_table
 from vpbench.runs.run import Run, read_run
 from vpbench.tables.formats.sheet import BEST, MISSING, SECOND
@@ -51,7 +51,7 @@ def test_the_page_marks_what_the_printed_table_marks(tmp_path: Path, case: str) 
     psnr, contaminated, expected = CASES[case]
     runs = runs_of(tmp_path, psnr, contaminated)
     assert printed_marks(build(runs)) == expected
-    text = html.unescape(make_page(runs, Wishes()).html)
+    text = html.unescape(make_page(runs, PageOptions()).html)
     rows = re.findall(r'<tr>\n<th scope="row" class="label" data-value="r\d">.*?</tr>', text, re.DOTALL)
     first = [re.search(r'<td data-value="[\d.]+"(?: class="place-(\d)")?>', row) for row in rows]
     assert [int(found[1] or 0) for found in first if found] == expected
