@@ -94,6 +94,11 @@ def score_columns(definition: Definition) -> tuple[Column, ...]:
     )
 
 
+def overall(targets: int) -> tuple[Frame, ...]:
+    """``"all"``, the mean over all frames, where a protocol predicts so many that it is shown; else nothing."""
+    return ("all",) if targets > 2 else ()
+
+
 def select_columns(columns: Sequence[Column], metrics: Sequence[str]) -> tuple[Column, ...]:
     """The columns with these keys, in their order (all if there are none).
 

@@ -86,8 +86,8 @@ def _refuse_incomplete(runs: Sequence[Run], labels: Sequence[str]) -> None:
         if not run.manifest.complete:
             raise UsageError(
                 f"Run {_name(run, label)} is not complete: {clips_scored(run)} of "
-                f"{run.manifest.split.scored} clips are scored. Give the `vpbench run` command that started it once "
-                "more; it goes on where it stopped."
+                f"{run.manifest.split.scored} clips are scored. Repeat the `vpbench run` command that started it: it "
+                "resumes where it stopped."
             )
 
 

@@ -19,7 +19,15 @@ from vpbench.analysis.bootstrap import (
     percentile_interval,
     resampled_means,
 )
-from vpbench.analysis.columns import ByClip, Column, by_clip, score_columns, select_columns, split_score_name
+from vpbench.analysis.columns import (
+    ByClip,
+    Column,
+    by_clip,
+    overall,
+    score_columns,
+    select_columns,
+    split_score_name,
+)
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame
@@ -149,8 +157,7 @@ def compare(
         runs = of_common_clips(runs, labels)
     require_comparable(runs, labels, allow_incomplete=False)
     manifest, steps = runs[0].manifest, runs[0].targets
-    frames: tuple[Frame, ...] = tuple(range(1, steps + 1))
-    frames = frames if steps <= 2 else ("all", *frames)
+    frames: tuple[Frame, ...] = (*overall(steps), *range(1, steps + 1))
     columns = score_columns(manifest.protocol.definition)
     shown = select_columns(columns, metrics)
     sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)

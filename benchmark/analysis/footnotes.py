@@ -9,7 +9,12 @@ from dataclasses import dataclass, field
 from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
+from vpbench.results.published_tables import UNVERIFIED, UNVERIFIED_MARK
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vpbench.results.published_tables import PublishedRow, PublishedTable
     from vpbench.runs.manifest import PreparedRecord
     from vpbench.runs.run import Run
 
@@ -36,25 +41,49 @@ class Footnotes:
         return mark
 
 
-def run_marks(run: Run, prepared: str | None, footnotes: Footnotes) -> list[str]:
-    """The footnote marks of a run; ``prepared`` says how its clips differ from the other rows', if they do."""
-    texts = run.marks
+def entry_marks(runs: Sequence[Run], differences: Mapping[Path, str], footnotes: Footnotes) -> list[str]:
+    """The footnote marks of a measured row.
+
+    Args:
+        runs: the runs of the row.
+        differences: of :func:`preparation_differences`.
+        footnotes: where the marks' texts are put.
+    """
+    texts = [text for run in runs for text in _run_texts(run, differences)]
+    if len(runs) > 1:
+        texts.append(
+            f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(str(run.seed) for run in runs)}); n "
+            "is the smallest; an interval is that of the mean, over clips and not over seeds"
+        )
+    return list(dict.fromkeys(map(footnotes.add, texts)))
+
+
+def published_marks(table: PublishedTable, row: PublishedRow, footnotes: Footnotes) -> list[str]:
+    """The footnote marks of a published row."""
+    marks = [footnotes.add(table.marks[mark], mark) for mark in row.marks]
+    return marks if row.verified else [*marks, footnotes.add(UNVERIFIED, UNVERIFIED_MARK)]
+
+
+def _run_texts(run: Run, differences: Mapping[Path, str]) -> Iterator[str]:
+    yield from run.marks
     if run.contaminated:
-        texts.append("trained on clips of this test set (contaminated)")
+        yield "trained on clips of this test set (contaminated)"
     if not run.manifest.complete:
-        texts.append("run not complete")
-    return [footnotes.add(text) for text in [*texts, *([prepared] if prepared else [])]]
+        yield "run not complete"
+    if run.folder in differences:
+        yield differences[run.folder]
 
 
-def preparations(runs: Sequence[Run]) -> list[str | None]:
-    """For each run whose prepared clips are not those of most runs, how they differ."""
-    prepared = [run.manifest.prepared for run in runs]
-    base_hash = Counter(one.hash for one in prepared).most_common(1)[0][0]
-    base = next(one for one in prepared if one.hash == base_hash)
-    return [
-        None if one.hash == base_hash or _content(one) == _content(base) else _preparation(one, base)
-        for one in prepared
-    ]
+def preparation_differences(runs: Sequence[Run]) -> dict[Path, str]:
+    """How the prepared clips of runs differ from those of most runs: folder to text, of those that differ."""
+    prepared = {run.folder: run.manifest.prepared for run in runs}
+    base_hash = Counter(one.hash for one in prepared.values()).most_common(1)[0][0]
+    base = next(one for one in prepared.values() if one.hash == base_hash)
+    return {
+        folder: _difference(one, base)
+        for folder, one in prepared.items()
+        if one.hash != base_hash and _content(one) != _content(base)
+    }
 
 
 def _content(prepared: PreparedRecord) -> Any:
@@ -62,7 +91,7 @@ def _content(prepared: PreparedRecord) -> Any:
     return prepared.clips, prepared.decoder, prepared.flow
 
 
-def _preparation(one: PreparedRecord, base: PreparedRecord) -> str:
+def _difference(one: PreparedRecord, base: PreparedRecord) -> str:
     clips = sum(1 for _ in _changes(one.clips, base.clips))
     made = [
         f"{what} {key} {value} instead of {other}"

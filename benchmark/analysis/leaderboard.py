@@ -8,61 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from vpbench.analysis.bootstrap import LEAST_CLIPS, LEVEL, RESAMPLES, SEED, Pairs, compare_rows, draw
-from vpbench.analysis.columns import ByClip, Column, by_clip, score_columns, select_columns, split_score_name
+from vpbench.analysis.bootstrap import LEVEL, draw
+from vpbench.analysis.columns import Column, overall, score_columns, select_columns, split_score_name
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
-from vpbench.analysis.footnotes import Footnotes, preparations, run_marks
-from vpbench.analysis.rows import as_frame, group_by_seed, intervals, measured_row, pooled, published_row
+from vpbench.analysis.footnotes import Footnotes, entry_marks, preparation_differences, published_marks
+from vpbench.analysis.ranking import Statistics, rank
+from vpbench.analysis.rows import Entry, as_frame, intervals, make_entries, measured_row, published_row
 from vpbench.analysis.selection import in_order, select_rows
 from vpbench.errors import UsageError
-from vpbench.results.published_tables import (
-    UNVERIFIED,
-    UNVERIFIED_MARK,
-    Frame,
-    PublishedRow,
-    PublishedTable,
-    for_runs,
-    read_published,
-)
+from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable, for_runs, read_published
 from vpbench.scoring.wording import mask_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
     from vpbench.runs.manifest import ProtocolRecord, SplitRecord
     from vpbench.runs.run import Run
 
 
-__all__ = ["Column", "Leaderboard", "Statistics", "build", "mask_in_words"]
-
-
 @dataclass(frozen=True)
-class Statistics:
-    """How sure the numbers are, and how that was found.
+class LeaderboardOptions:
+    """Which runs may stand in a leaderboard, which of its rows and columns are shown, and how rows are ranked.
 
     Attributes:
-        level: of the intervals and of the test behind the ranks.
-        resamples: number of bootstrap resamples.
-        seed: where they come from.
-        column: what is ranked by: the column of scores.
-        frame: and the frame.
-        least_pairs: the smallest number of clips that two rows have both counted there; 0 for one row.
-        most_pairs: the largest.
+        only: keep the rows whose label fits one of these patterns (``adv*``), published ones too.
+        metrics: keep these columns, in this order.
+        sort: ``rank``, ``label`` or a column of the rows: the measured rows in this order, best first.
+        group: make one row of the runs of a method that differ in their training seed.
+        rank_by: the score by which runs are ranked, as ``<column>_<frame>``; by default the protocol's first
+            column on the first frame.
+        level: of the intervals and ranks, between 0 and 1.
+        common: keep only the clips that all runs scored.
+        allow_incomplete: take runs that have not finished; each gets a footnote.
     """
 
-    level: float
-    resamples: int
-    seed: int
-    column: Column
-    frame: Frame
-    least_pairs: int
-    most_pairs: int
+    only: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    sort: str | None = None
+    group: bool = True
+    rank_by: str | None = None
+    level: float = LEVEL
+    common: bool = False
+    allow_incomplete: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,31 +132,15 @@ class Leaderboard:
 
 def build(
     runs: Sequence[Run],
-    *,
+    options: LeaderboardOptions = LeaderboardOptions(),
     published: Sequence[PublishedTable] | None = None,
-    allow_incomplete: bool = False,
-    common: bool = False,
-    level: float = LEVEL,
-    rank_by: str | None = None,
-    group: bool = True,
-    only: Sequence[str] = (),
-    metrics: Sequence[str] = (),
-    sort: str | None = None,
 ) -> Leaderboard:
     """Make the leaderboard of ``runs``; a folder that is given twice counts once.
 
     Args:
         runs: at least one.
+        options: what is shown of them, and how they are ranked.
         published: the published tables that may stand beneath; by default all that come with vpbench.
-        allow_incomplete: take runs that have not finished; each gets a footnote.
-        common: keep only the clips that all runs scored.
-        level: of the intervals and ranks, between 0 and 1.
-        rank_by: the score by which runs are ranked, as ``<column>_<frame>``; by default the protocol's first
-            column on the first frame.
-        group: make one row of the runs of a method that differ in their training seed.
-        only: keep the rows whose label fits one of these patterns (``adv*``), published ones too.
-        metrics: keep these columns, in this order.
-        sort: ``rank``, ``label`` or a column of ``rows``: the measured rows in this order, best first.
 
     Raises:
         UsageError: no runs, or runs that cannot stand in one table: another protocol, split or set of clips,
@@ -175,138 +150,91 @@ def build(
     runs = list({run.folder.resolve(): run for run in runs}.values())
     if not runs:
         raise UsageError("A leaderboard needs at least one run; name the folders of runs.")
-    first = runs[0].manifest
-    tables = for_runs(
-        first.protocol.name,
-        first.split.name,
-        tuple(read_published() if published is None else published),
-    )
     runs, labels, printed = select_rows(
-        runs, row_labels(runs), [(table, row) for table in tables for row in table.rows], only
+        runs, row_labels(runs), _published_rows(runs[0], published), options.only
     )
-    scored = {clips_scored(run) for run in runs}
-    if common:
+    most_clips = max(map(clips_scored, runs))
+    if options.common:
         runs = of_common_clips(runs, labels)
-    require_comparable(runs, labels, allow_incomplete=allow_incomplete)
-    first, clips = runs[0].manifest, clips_scored(runs[0])
-    columns, steps = score_columns(first.protocol.definition), runs[0].targets
-    every: tuple[Frame, ...] = tuple(range(1, steps + 1))
-    every = every if steps <= 2 else (*every, "all")
-    ranked = split_score_name(rank_by or f"{columns[0].key}_1", columns, every)
-    shown = select_columns(columns, metrics)
+    require_comparable(runs, labels, allow_incomplete=options.allow_incomplete)
 
-    members = group_by_seed(runs) if group else [[n] for n in range(len(runs))]
+    manifest, clips, steps = runs[0].manifest, clips_scored(runs[0]), runs[0].targets
+    frames: tuple[Frame, ...] = (*range(1, steps + 1), *overall(steps))
+    columns = score_columns(manifest.protocol.definition)
+    ranked_by = split_score_name(options.rank_by or f"{columns[0].key}_1", columns, frames)
+    columns = select_columns(columns, options.metrics)
+
     footnotes = Footnotes()
-    prepared = preparations(runs)
-    scores = [by_clip(run) for run in runs]
-    times = draw(clips)
-    with threadpool_limits(
-        1, user_api="blas"
-    ):  # many small products, for which threads cost more than they give
-        ranges = [intervals([scores[n] for n in those], shown, every, times, level) for those in members]
-        pairs = _compare(members, scores, *ranked, times, level)
-    unfair = [run.contaminated or run.best_of_samples for run in runs]
-    seen = np.array([any(unfair[n] for n in those) for those in members])
-    rows, marks = [], []
-    for number, those in enumerate(members):
-        label = labels[those[0]] if len(those) == 1 else _group_label(runs, labels, those)
-        own = [mark for n in those for mark in run_marks(runs[n], prepared[n], footnotes)]
-        if len(those) > 1:
-            own.append(footnotes.add(_seeds([runs[n] for n in those])))
-        marks.append(list(dict.fromkeys(own)))
-        rows.append(
-            {
-                "rank": _rank(pairs, number, seen),
-                "label": label,
-                "published": False,
-                "verified": None,
-                "source": "",
-            }
-            | measured_row([runs[n] for n in those], shown, every)
-            | ranges[number]
-        )
-    order = in_order(rows, sort, shown, f"{ranked[0].key}_{ranked[1]}")
+    entries = make_entries(runs, labels, options.group)
+    rows, statistics = _measured_rows(entries, columns, frames, ranked_by, options.level)
+    differences = preparation_differences(runs)
+    marks = [entry_marks(entry.runs, differences, footnotes) for entry in entries]
+    order = in_order(rows, options.sort, columns, f"{ranked_by[0].key}_{ranked_by[1]}")
     rows, marks = [rows[n] for n in order], [marks[n] for n in order]
-    for table, row in printed:
-        marks.append(
-            [footnotes.add(table.marks[mark], mark) for mark in row.marks]
-            + ([] if row.verified else [footnotes.add(UNVERIFIED, UNVERIFIED_MARK)])
-        )
-        rows.append(published_row(table, row, [column.key for column in shown]))
-    for facts, own in zip(rows, marks, strict=True):
-        facts["footnotes"] = "; ".join(footnotes.texts[mark] for mark in own)
+    rows += [published_row(table, row, [column.key for column in columns]) for table, row in printed]
+    marks += [published_marks(table, row, footnotes) for table, row in printed]
+    for row, own in zip(rows, marks, strict=True):
+        row["footnotes"] = "; ".join(footnotes.texts[mark] for mark in own)
     return Leaderboard(
-        protocol=first.protocol,
-        split=first.split,
+        protocol=manifest.protocol,
+        split=manifest.split,
         clips=clips,
         flow=" or ".join(sorted({_flow(run) for run in runs})),
         versions=tuple(sorted({run.manifest.environment.vpbench for run in runs})),
-        columns=shown,
-        frames=every if steps <= 2 else ("all", 1, steps),
+        columns=columns,
+        frames=(*overall(steps), *sorted({1, steps})),
         rows=as_frame(rows),
-        statistics=_statistics(pairs, level, *ranked),
+        statistics=statistics,
         published=tuple(printed),
-        marks=tuple(tuple(row_marks) for row_marks in marks),
+        marks=tuple(map(tuple, marks)),
         footnotes=footnotes.texts,
-        notes=tuple(_notes([table for table, _ in printed], clips, first.split.total, scored, common)),
+        notes=(
+            *_common_clips_note(clips, most_clips),
+            *_published_notes([table for table, _ in printed], clips, manifest.split.total),
+        ),
     )
+
+
+def _published_rows(
+    run: Run, published: Sequence[PublishedTable] | None
+) -> list[tuple[PublishedTable, PublishedRow]]:
+    """The published rows of the run's protocol and split, each with its table."""
+    tables = tuple(read_published() if published is None else published)
+    protocol, split = run.manifest.protocol.name, run.manifest.split.name
+    return [(table, row) for table in for_runs(protocol, split, tables) for row in table.rows]
+
+
+def _measured_rows(
+    entries: Sequence[Entry],
+    columns: Sequence[Column],
+    frames: Sequence[Frame],
+    ranked_by: tuple[Column, Frame],
+    level: float,
+) -> tuple[list[dict[str, Any]], Statistics]:
+    """The rows of runs: rank, label, means, facts and intervals."""
+    times = draw(len(entries[0].scores[0].clips))
+    with threadpool_limits(1, user_api="blas"):  # the products are small: threads cost more than they give
+        ranges = [intervals(entry, columns, frames, times, level) for entry in entries]
+        ranks, statistics = rank(entries, ranked_by, times, level)
+    rows = [
+        {"rank": place, "label": entry.label, "published": False, "verified": None, "source": ""}
+        | measured_row(entry, columns, frames)
+        | ends
+        for entry, place, ends in zip(entries, ranks, ranges, strict=True)
+    ]
+    return rows, statistics
 
 
 def _flow(run: Run) -> str:
     return str(run.manifest.prepared.flow.get("name") or run.manifest.protocol.definition.flow)
 
 
-def _group_label(runs: Sequence[Run], labels: Sequence[str], those: Sequence[int]) -> str:
-    """The method's name, with the number of seeds where another row has that name."""
-    name = runs[those[0]].method
-    taken = {label for n, label in enumerate(labels) if n not in those}
-    return f"{name} ({len(those)} seeds)" if name in taken else name
+def _common_clips_note(clips: int, most: int) -> Iterator[str]:
+    if clips < most:
+        yield f"Only the {clips} clips that all runs scored are counted; the runs have up to {most}."
 
 
-def _seeds(runs: Sequence[Run]) -> str:
-    seeds = [str(run.seed) for run in runs]
-    return (
-        f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(seeds)}); n is the smallest; an "
-        "interval is that of the mean, over clips and not over seeds"
-    )
-
-
-def _compare(
-    members: Sequence[Sequence[int]],
-    scores: Sequence[ByClip],
-    column: Column,
-    frame: Frame,
-    times: NDArray[np.float64],
-    level: float,
-) -> Pairs:
-    """Each row against each, by what is ranked."""
-    rows = [pooled([scores[n] for n in those], column.key, frame) for those in members]
-    values, counted = (np.stack([row[part] for row in rows]) for part in (0, 1))
-    return compare_rows(values, counted, times, level, column.higher_is_better)
-
-
-def _rank(pairs: Pairs, row: int, seen: NDArray[np.bool_]) -> int | None:
-    """1 + the number of rows that are significantly better.
-
-    None for a single row, for one of too few clips, and for one that has ``seen`` test clips (in training, or to
-    choose among samples), which does not stand above others either.
-    """
-    if len(seen) < 2 or pairs.clips[row, row] < LEAST_CLIPS or seen[row]:
-        return None
-    return 1 + int((pairs.better[:, row] & ~seen).sum())
-
-
-def _statistics(pairs: Pairs, level: float, column: Column, frame: Frame) -> Statistics:
-    between = pairs.clips[~np.eye(len(pairs.clips), dtype=bool)]
-    least, most = (int(between.min()), int(between.max())) if between.size else (0, 0)
-    return Statistics(level, RESAMPLES, SEED, column, frame, least, most)
-
-
-def _notes(
-    tables: Sequence[PublishedTable], clips: int, total: int, scored: set[int], common: bool
-) -> Iterator[str]:
-    if common and scored != {clips}:
-        yield f"Only the {clips} clips that all runs scored are counted; the runs have up to {max(scored)}."
+def _published_notes(tables: Sequence[PublishedTable], clips: int, total: int) -> Iterator[str]:
     for table in {table.full_name: table for table in tables}.values():
         yield f"Published rows: {table.citation}."
     if tables and clips < total:

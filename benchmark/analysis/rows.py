@@ -4,23 +4,71 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from vpbench.analysis.bootstrap import enough, percentile_interval, ratios
+from vpbench.analysis.columns import by_clip
 from vpbench.analysis.comparable import clips_scored
-from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vpbench.analysis.columns import ByClip, Column
+    from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
     from vpbench.runs.run import Run
-from vpbench.analysis.columns import ByClip, Column
 
 # Options of predictors that tell the trainings of one method apart, not the methods.
 _OF_TRAINING = ("weights", "checkpoint", "seed")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a measured row is made of: a run, or several trainings of one method from different seeds.
+
+    Attributes:
+        label: the row's label.
+        runs: its runs, with the same clips.
+        scores: of each run.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+    scores: tuple[ByClip, ...]
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may have a rank and be best: no run of it has seen test clips.
+
+        Neither in training, nor to choose among samples.
+        """
+        return not any(run.contaminated or run.best_of_samples for run in self.runs)
+
+
+def make_entries(runs: Sequence[Run], labels: Sequence[str], group: bool) -> list[Entry]:
+    """The entries of comparable runs: one a run, or one a method of several seeds if ``group`` is set."""
+    groups = group_by_seed(runs) if group else [[n] for n in range(len(runs))]
+    scores = [by_clip(run) for run in runs]
+    return [
+        Entry(
+            _label(runs, labels, members),
+            tuple(runs[n] for n in members),
+            tuple(scores[n] for n in members),
+        )
+        for members in groups
+    ]
+
+
+def _label(runs: Sequence[Run], labels: Sequence[str], members: Sequence[int]) -> str:
+    """The run's label; of several the method's name, with the number of seeds where another row has that name."""
+    if len(members) == 1:
+        return labels[members[0]]
+    name = runs[members[0]].method
+    taken = {label for n, label in enumerate(labels) if n not in members}
+    return f"{name} ({len(members)} seeds)" if name in taken else name
 
 
 def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
@@ -30,31 +78,31 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
     the submission, or the predictor's name), the options other than the weights', the training data, the
     number of parameters and what is scored of how many samples are equal.
     """
-    members: dict[Any, list[int]] = defaultdict(list)
-    seeds = [run.seed for run in runs]
-    for n, (run, seed) in enumerate(zip(runs, seeds, strict=True)):
+    by_method: dict[Any, list[int]] = defaultdict(list)
+    for n, run in enumerate(runs):
         options, samples = run.manifest.predictor.options, run.manifest.samples
-        key: Any = (
+        method = (
             run.method,
             str(sorted((k, v) for k, v in options.items() if k not in _OF_TRAINING)),
             run.training_data,
             run.parameters,
             samples and (samples.count, samples.scored),
         )
-        members[n if seed is None else key].append(n)
+        by_method[n if run.seed is None else method].append(n)
     groups: list[list[int]] = []
-    for those in members.values():
-        alike = len({str(seeds[n]) for n in those}) < len(those)
-        groups += [[n] for n in those] if alike else [those]
+    for members in by_method.values():
+        seeds = {str(runs[n].seed) for n in members}
+        groups += [members] if len(seeds) == len(members) else [[n] for n in members]
     return sorted(groups)
 
 
-def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
-    """Means, counts and facts of one run, or of several trainings of one method: the mean of each number.
+def measured_row(entry: Entry, columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
+    """Means, counts and facts of an entry; of several trainings the mean of each number.
 
     Of several trainings, ``<column>_<frame>_sd`` is the sample standard deviation of their means, and a count of
     frames is the smallest.
     """
+    runs = entry.runs
     each = [_means(run, columns, frames) for run in runs]
     counts = {f"frames_{why}_{frame}" for why in ("counted", "excluded", "undefined") for frame in frames}
     row = {
@@ -76,7 +124,7 @@ def measured_row(runs: Sequence[Run], columns: Sequence[Column], frames: Sequenc
 
 
 def intervals(
-    scores: Sequence[ByClip],
+    entry: Entry,
     columns: Sequence[Column],
     frames: Sequence[Frame],
     times: NDArray[np.float64],
@@ -85,18 +133,18 @@ def intervals(
     """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips (:mod:`vpbench.analysis.bootstrap`).
 
     Args:
-        scores: of the row's runs; of several, each resample has the mean of their means.
+        entry: the row's runs; of several, each resample has the mean of their means.
         columns: the columns.
         frames: the frames.
         times: the resamples.
         level: of the intervals.
     """
     keys = [(column.key, frame) for frame in frames for column in columns]
-    means = np.mean([_resampled(one, keys, times) for one in scores], axis=0)
+    means = np.mean([_resampled(one, keys, times) for one in entry.scores], axis=0)
     found: dict[str, float] = {}
     for (column, frame), sample in zip(keys, means.T, strict=True):
         low = high = float("nan")
-        if all(enough(one.counted[:, one.at(frame)]) for one in scores):
+        if all(enough(one.counted[:, one.at(frame)]) for one in entry.scores):
             low, high = percentile_interval(sample, level)
         found |= {f"{column}_{frame}_low": low, f"{column}_{frame}_high": high}
     return found
@@ -110,14 +158,6 @@ def _resampled(
     values = [scores.scores[column][:, scores.at(frame)] for column, frame in keys]
     sums = [np.where(c, v, 0.0).sum(axis=1) for c, v in zip(counted, values, strict=True)]
     return ratios(np.stack(sums, axis=1), np.stack([c.sum(axis=1) for c in counted], axis=1), times)
-
-
-def pooled(scores: Sequence[ByClip], column: str, frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """A row's scores and what is counted, ``(clips, frames)``: the mean of its runs where all are counted."""
-    where = scores[0].at(frame)
-    counted = np.all([one.counted[:, where] for one in scores], axis=0)
-    values = np.mean([np.where(counted, one.scores[column][:, where], 0.0) for one in scores], axis=0)
-    return values, counted
 
 
 def published_row(table: PublishedTable, row: PublishedRow, keys: Sequence[str]) -> dict[str, Any]:

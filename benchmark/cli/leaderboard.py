@@ -67,19 +67,19 @@ def leaderboard(
     vpbench leaderboard runs --sort rank --ci                 who is better, and how surely
     vpbench leaderboard runs --format latex --precision 1     for a paper
     """  # noqa: D301 -- click reads the \b
-    from vpbench.analysis.leaderboard import build
+    from vpbench.analysis.leaderboard import LeaderboardOptions, build
 
     check_out(out)
-    board = build(
-        read_runs(runs),
-        common=common,
-        level=level,
-        rank_by=rank_by,
-        group=group,
+    options = LeaderboardOptions(
         only=only,
         metrics=metrics,
         sort=sort,
+        group=group,
+        rank_by=rank_by,
+        level=level,
+        common=common,
     )
+    board = build(read_runs(runs), options)
     if form == "bibtex":
         from vpbench.tables.bibtex import entries
 

@@ -12,7 +12,8 @@ from vpbench.tables.formats.sheet import BEST, MISSING, SECOND, explain
 from vpbench.tables.scores import score_cells
 
 if TYPE_CHECKING:
-    from vpbench.analysis.leaderboard import Column, Leaderboard
+    from vpbench.analysis.columns import Column
+    from vpbench.analysis.leaderboard import Leaderboard
     from vpbench.results.published_tables import Frame
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from vpbench.analysis.columns import Column
 from vpbench.analysis.footnotes import Footnotes
-from vpbench.analysis.leaderboard import Column, Leaderboard
+from vpbench.analysis.leaderboard import Leaderboard
 from vpbench.results.published_tables import Frame
 from vpbench.tables import notes
 from vpbench.tables.cells import frame_in_words, integer, number, short, slug, unit, values_of

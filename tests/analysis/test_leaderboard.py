@@ -9,18 +9,19 @@ import pytest
 from runs import by_column, make_run
 
 from vpbench.analysis import columns, leaderboard
-from vpbench.analysis.leaderboard import Leaderboard, build, mask_in_words
+from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.results.published_tables import PublishedRow, PublishedTable, Source
 from vpbench.runs.run import read_run
 from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.scoring.wording import mask_in_words
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 
 
 def board(*folders: Path, **options: object) -> Leaderboard:
-    return build([read_run(folder) for folder in folders], **options)
+    return build([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
 
 
 def test_means_run_over_the_counted_frames_of_each_frame_index(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_other_clips_are_refused_and_named(tmp_path: Path) -> None:
 
 def test_an_incomplete_run_is_refused_with_the_way_to_finish_it(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "a", status="running", split={"scored": 40})
-    with pytest.raises(UsageError, match=r"'last_frame' .*not complete: 3 of 40 clips.*once more"):
+    with pytest.raises(UsageError, match=r"'last_frame' .*not complete: 3 of 40 clips.*resumes"):
         board(folder)
     assert list(board(folder, allow_incomplete=True).footnotes.values()) == ["run not complete"]
 
@@ -216,7 +217,7 @@ def test_two_papers_with_one_mark_keep_their_footnotes_apart(tmp_path: Path) -> 
             **common,
         )  # type: ignore[arg-type]
         tables.append(table)
-    made = board(make_run(tmp_path / "a"), published=tables)
+    made = build([read_run(make_run(tmp_path / "a"))], published=tables)
     assert made.footnotes == {"*": "of x", "a": "of y"}
     assert made.marks == ((), ("*",), ("a",))
 

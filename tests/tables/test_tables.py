@@ -11,7 +11,7 @@ import pytest
 from runs import by_column, make_run
 
 from vpbench import escape
-from vpbench.analysis.leaderboard import Leaderboard, build
+from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import get_table, read_published
 from vpbench.runs.run import read_run
@@ -251,7 +251,7 @@ def wide_board(tmp_path: Path, clips: int = 30, **options: object) -> Leaderboar
         folders.append(
             make_run(tmp_path / label, label=label, scores=scores, split=SPLIT, description=description)
         )
-    return build([read_run(folder) for folder in folders], **options)  # type: ignore[arg-type]
+    return build([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
 
 
 def test_intervals_and_spreads_stand_beneath_the_means_in_80_columns(tmp_path: Path) -> None:
