@@ -87,11 +87,13 @@ class TrainedModel(Predictor):
     def describe(self) -> dict[str, Any]:
         """The weights, what they were trained on and for how long, and the marks of the row."""
         recipe, info = self._loaded.recipe, self._loaded.info
-        width = recipe.network.width
-        marks = [f"{recipe.kind} recipe: width {width:g}, {self._loaded.step} steps, {info['training_data']}"]
-        if recipe.network.starts_as_copy:
+        network = recipe.network
+        marks = [
+            f"{recipe.kind} recipe: {network.width_in_words}, {self._loaded.step} steps, {info['training_data']}"
+        ]
+        if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
-        if recipe.network.type == "flow_guided":
+        if network.type == "flow_guided":
             marks.append("guided by optical flow: beyond the paper")
         if info["contaminated"]:
             marks.append("trained on test clips")
@@ -101,7 +103,7 @@ class TrainedModel(Predictor):
             "training_data": str(info["training_data"]),
             "contaminated": bool(info["contaminated"]),
             "recipe": f"{recipe.kind}/{recipe.name}",
-            "width": width,
+            "width": list(network.widths) or network.width,
             "steps": self._loaded.step,
             "hours": round(float(info["seconds"]) / 3600, 2),
             "machine": self._machine,

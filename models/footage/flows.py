@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.files import lock_folder
-from vpbench.models.footage.videos import Segments, save_array
-from vpbench.parallel.processes import make_executor, map_in_order
+from vpbench.models.footage.videos import Segments, cache_beside, windows_of
 from vpbench.video import flow
 
 # With inputs … x1, x2, x3: from x2 to x3 (the optical-flow baseline's), and three that look back from a frame to
@@ -34,33 +33,36 @@ def guiding_flows(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def cache_flows(
-    segments: Segments, inputs: int, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    segments: Segments,
+    inputs: int,
+    frames: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
-    """Estimate :func:`guiding_flows` of the first ``inputs`` frames of every segment, or find them cached.
+    """Estimate :func:`guiding_flows` of the first ``inputs`` frames of every window, or find them cached.
+
+    Args:
+        segments: the cache.
+        inputs: input frames.
+        frames: frames of a window, inputs and targets.
+        workers: processes.
+        progress: called with (videos done, videos).
 
     Returns:
-        For each video a ``.npy`` file: float16 ``(segments, FIELDS, H, W, 2)``.
+        For each video a ``.npy`` file: float16 ``(windows, FIELDS, H, W, 2)``, in the order of
+        :func:`vpbench.models.footage.videos.windows_of`.
 
     Raises:
         VpbenchError: the disk is full, or an estimator failed.
     """
     key = "-".join(str(flow.describe(name)["opencv"]) for name in ("dis",))
-    files = [file.with_suffix(f".flow{inputs}-{key}.npy") for file in segments.files]
-    with lock_folder(segments.folder, wait=True):
-        todo = [
-            (src, file, inputs) for src, file in zip(segments.files, files, strict=True) if not file.exists()
-        ]
-        done = len(files) - len(todo)
-        if todo:
-            with make_executor(min(workers, len(todo))) as executor:
-                for _ in map_in_order(executor, _flows_to, todo, window=4 * workers):
-                    done += 1
-                    if progress:
-                        progress(done, len(files))
-    return files
+    suffix = f"flow{inputs}of{frames}-{key}"
+    return cache_beside(segments, suffix, partial(_flows, inputs=inputs, frames=frames), workers, progress)
 
 
-def _flows_to(source: Path, file: Path, inputs: int) -> None:
-    frames: NDArray[np.uint8] = np.load(source, mmap_mode="r")
-    flows = [guiding_flows(np.ascontiguousarray(segment[:inputs])) for segment in frames]
-    save_array(file, np.stack(flows).astype(np.float16))
+def _flows(segments: NDArray[np.uint8], inputs: int, frames: int) -> NDArray[np.float16]:
+    flows = [
+        guiding_flows(np.ascontiguousarray(segments[segment, start : start + inputs]))
+        for segment, start in windows_of(segments, frames)
+    ]
+    return np.stack(flows).astype(np.float16)

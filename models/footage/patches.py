@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,25 +25,49 @@ MOST_DRAWS = 2000
 
 @dataclass(frozen=True)
 class Selection:
-    """Which patches are drawn.
+    """Which patches are drawn, and how they are varied.
 
     Attributes:
         frames: frames of a sequence, inputs and targets.
         patch: side of the patch in pixels.
-        movement: least movement: mean squared difference of consecutive frames, values in [−1, 1] (paper,
-            section 3: "quantified by the ℓ2 difference between the frames").
+        targets: how many of the frames are targets.
+        movement: least movement, by the rule of :func:`movement` (paper, section 3: "quantified by the ℓ2
+            difference between the frames").
         still: share of patches that are taken whether they move or not.
-        every_pair: every pair of consecutive frames must move so much, not their mean: without it, half of what
-            an up-converted video teaches is that frames repeat.
+        moves: the rule, one of :data:`vpbench.models.recipes.recipe.MOVES`.
         margin: pixels around the patch that are handed over with it, for sampling along the flow.
+        mirror: half of the patches are flipped left to right.
+        upside_down: half of the patches are flipped top to bottom.
+        reverse: half of the sequences run backwards in time.
     """
 
     frames: int
     patch: int
+    targets: int = 1
     movement: float = 0.0
     still: float = 0.0
-    every_pair: bool = False
+    moves: str = "mean"
     margin: int = 0
+    mirror: bool = False
+    upside_down: bool = False
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
+class WindowFiles:
+    """What is known of every window: for each video a ``.npy`` file with an entry for each of its windows.
+
+    Windows are counted as :func:`vpbench.models.footage.videos.windows_of` counts them.
+
+    Attributes:
+        errors: float32 ``(windows, 2)``: what a loss is weighed by, forwards and with time reversed.
+        flows: float16 ``(windows, fields, H, W, 2)``, pixels to the right and down.
+        facts: float32 ``(windows, facts)``: facts of whole frames, the same for a flipped frame.
+    """
+
+    errors: Sequence[Path] | None = None
+    flows: Sequence[Path] | None = None
+    facts: Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,10 +77,32 @@ class Batch:
     Attributes:
         frames: float32 ``(B, frames · 3, h, w)`` in [−1, 1], h = w = patch + 2 margins.
         flows: float32 ``(B, 2 · fields, h, w)`` in pixels, where flows are cached; else ``None``.
+        facts: float32 ``(B, facts)``, where facts are cached.
+        errors: float32 ``(B,)``: the error of the frame that each patch is from, where errors are cached.
     """
 
     frames: Tensor
-    flows: Tensor | None
+    flows: Tensor | None = None
+    facts: Tensor | None = None
+    errors: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Video:
+    """One video's segments, and what is known of its windows."""
+
+    segments: NDArray[np.uint8]
+    errors: NDArray[np.float32] | None
+    flows: NDArray[np.float16] | None
+    facts: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class _Sample:
+    frames: NDArray[np.uint8]
+    flows: NDArray[np.float16] | None
+    facts: NDArray[np.float32] | None
+    error: np.float32 | None
 
 
 class PatchSource:
@@ -65,28 +112,29 @@ class PatchSource:
         segments: the cache.
         selection: which patches.
         seed: of the random numbers.
-        flow_files: arrays ``(segments, fields, H, W, 2)`` beside those of the segments; the sequence is then
-            always a segment's beginning, for which they were estimated.
+        beside: what is known of every window.
 
     Raises:
         VpbenchError: no video is as large as the patch and its margin.
     """
 
     def __init__(
-        self, segments: Segments, selection: Selection, seed: int, flow_files: Sequence[Path] | None = None
+        self, segments: Segments, selection: Selection, seed: int, beside: WindowFiles | None = None
     ) -> None:
         self.selection, self.seed = selection, seed
         self._side = selection.patch + 2 * selection.margin
-        self._arrays: list[NDArray[np.uint8]] = []
-        self._flows: list[NDArray[np.float16]] = []
-        for index in range(len(segments.files)):
-            array = segments.open(index)
-            if min(array.shape[2:4]) < self._side or array.shape[1] < selection.frames:
-                continue
-            self._arrays.append(array)
-            if flow_files is not None:
-                self._flows.append(np.load(flow_files[index], mmap_mode="r"))
-        if not self._arrays:
+        beside = beside or WindowFiles()
+        self._videos = [
+            _Video(
+                array,
+                np.load(beside.errors[index]) if beside.errors else None,
+                np.load(beside.flows[index], mmap_mode="r") if beside.flows else None,
+                np.load(beside.facts[index]) if beside.facts else None,
+            )
+            for index, array in enumerate(map(segments.open, range(len(segments.files))))
+            if min(array.shape[2:4]) >= self._side and array.shape[1] >= selection.frames
+        ]
+        if not self._videos:
             raise VpbenchError(
                 f"No video for training has frames of at least {self._side}×{self._side} pixels (a patch of "
                 f"{selection.patch} and its margin) and {selection.frames} of them."
@@ -99,49 +147,79 @@ class PatchSource:
             VpbenchError: the videos do not move.
         """
         drawn = [self._sample(number, sample) for sample in range(first, size if last is None else last)]
-        frames = np.stack([frames for frames, _ in drawn])  # (B, T, h, w, 3)
-        stacked = torch.from_numpy(frames).permute(0, 1, 4, 2, 3).flatten(1, 2)
-        flows = None
-        if self._flows:
-            fields = np.stack([flow for _, flow in drawn if flow is not None])  # (B, fields, h, w, 2)
-            flows = torch.from_numpy(fields).permute(0, 1, 4, 2, 3).flatten(1, 2).float().contiguous()
-        return Batch(normalised(stacked.float()), flows)
+        frames = torch.from_numpy(np.stack([sample.frames for sample in drawn]))  # (B, T, h, w, 3)
+        flows = [sample.flows for sample in drawn if sample.flows is not None]  # (fields, h, w, 2) each
+        facts = [sample.facts for sample in drawn if sample.facts is not None]
+        errors = [sample.error for sample in drawn if sample.error is not None]
+        return Batch(
+            normalised(_along_channels(frames).float()),
+            _along_channels(torch.from_numpy(np.stack(flows))).float().contiguous() if flows else None,
+            torch.from_numpy(np.stack(facts)) if facts else None,
+            torch.from_numpy(np.stack(errors)) if errors else None,
+        )
 
-    def _sample(self, number: int, sample: int) -> tuple[NDArray[np.uint8], NDArray[np.float16] | None]:
+    def _sample(self, number: int, sample: int) -> _Sample:
         random = np.random.default_rng((self.seed, number, sample))
         wanted, side, margin = self.selection, self._side, self.selection.margin
         least = 0.0 if random.random() < wanted.still else wanted.movement
+        mirror, upside_down, reverse = (
+            bool(random.random() < 0.5) and on for on in (wanted.mirror, wanted.upside_down, wanted.reverse)
+        )
         for _ in range(MOST_DRAWS):
-            video = int(random.integers(len(self._arrays)))
-            array = self._arrays[video]
-            segments, length, height, width, _ = array.shape
-            segment = int(random.integers(segments))
-            start = 0 if self._flows else int(random.integers(length - wanted.frames + 1))
+            video = self._videos[int(random.integers(len(self._videos)))]
+            count, length, height, width, _ = video.segments.shape
+            starts = length - wanted.frames + 1
+            segment, start = int(random.integers(count)), int(random.integers(starts))
             top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
-            block = array[segment, start : start + wanted.frames, top : top + side, left : left + side]
+            rows, columns = slice(top, top + side), slice(left, left + side)
+            block = video.segments[segment, start : start + wanted.frames, rows, columns]
+            block = block[::-1] if reverse else block
             inner = block[:, margin : side - margin, margin : side - margin]
-            if least > 0 and movement(inner, wanted.every_pair) < least:
+            if least > 0 and movement(inner, wanted.moves, wanted.targets) < least:
                 continue
-            flow = None
-            if self._flows:
-                flow = np.asarray(self._flows[video][segment, :, top : top + side, left : left + side])
-            return np.ascontiguousarray(block), flow
+            window = segment * starts + start
+            flows = None if video.flows is None else video.flows[window, :, rows, columns]
+            return _Sample(
+                np.ascontiguousarray(_flipped(block, mirror, upside_down)),
+                None if flows is None else _flipped_flows(flows, mirror, upside_down),
+                None if video.facts is None else video.facts[window],
+                None if video.errors is None else video.errors[window, int(reverse)],
+            )
         raise VpbenchError(
             f"The videos do not move: {MOST_DRAWS} patches in a row were below the least movement "
             f"{wanted.movement:g}. Use other videos, or lower `movement` in the recipe."
         )
 
 
-def movement(frames: NDArray[np.uint8], every_pair: bool = False) -> float:
+def _along_channels(images: Tensor) -> Tensor:
+    """``(B, T, h, w, C)`` → ``(B, T · C, h, w)``."""
+    return images.permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+
+def _flipped(images: NDArray[Any], mirror: bool, upside_down: bool) -> NDArray[Any]:
+    """Images ``(T, h, w, C)``, flipped left to right and top to bottom."""
+    return images[:, :: -1 if upside_down else 1, :: -1 if mirror else 1]
+
+
+def _flipped_flows(flows: NDArray[np.float16], mirror: bool, upside_down: bool) -> NDArray[np.float16]:
+    """Flows ``(fields, h, w, 2)`` of flipped images: what went right goes left, what went down goes up."""
+    signs = np.array([-1 if mirror else 1, -1 if upside_down else 1], np.float16)
+    return np.asarray(_flipped(flows, mirror, upside_down) * signs, np.float16)
+
+
+def movement(frames: NDArray[np.uint8], moves: str = "mean", targets: int = 1) -> float:
     """Mean squared difference of consecutive frames ``(T, h, w, 3)``, as values in [−1, 1].
 
     Args:
         frames: uint8.
-        every_pair: the least over the pairs, rather than their mean.
+        moves: one of :data:`vpbench.models.recipes.recipe.MOVES`: over which pairs of consecutive frames.
+        targets: how many of the frames are targets.
     """
+    if moves == "last_pair":
+        frames = frames[len(frames) - targets - 1 :][:2]
     difference = np.diff(frames.astype(np.int16), axis=0).astype(np.float32)
     pairs = np.einsum("thwc,thwc->t", difference, difference) / difference[0].size / 127.5**2
-    return float(pairs.min() if every_pair else pairs.mean())
+    return float(pairs.min() if moves == "every_pair" else pairs.mean())
 
 
 def normalised(pixels: Tensor) -> Tensor:

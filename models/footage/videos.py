@@ -225,6 +225,62 @@ def _decode_to(video: Path, file: Path, count: int, length: int) -> None:
     save_array(file, decode_segments(video, count, length))
 
 
+def windows_of(segments: NDArray[np.uint8], frames: int) -> list[tuple[int, int]]:
+    """Every window of ``frames`` consecutive frames: (segment, first frame), in the order of all window caches.
+
+    Args:
+        segments: ``(segments, length, H, W, 3)``.
+        frames: frames of a window.
+    """
+    count, length = segments.shape[:2]
+    return [(segment, start) for segment in range(count) for start in range(length - frames + 1)]
+
+
+def cache_beside(
+    segments: Segments,
+    suffix: str,
+    function: Callable[[NDArray[np.uint8]], NDArray[np.generic]],
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Compute an array from every video's segments, or find it cached beside them.
+
+    Args:
+        segments: the cache.
+        suffix: of the files' names, without the dot; it says all that the arrays depend on.
+        function: from ``(segments, length, H, W, 3)`` to the array; made for a worker process.
+        workers: processes.
+        progress: called with (videos done, videos).
+
+    Returns:
+        For each video a ``.npy`` file.
+
+    Raises:
+        VpbenchError: the disk is full; and whatever ``function`` raises.
+    """
+    files = [file.with_suffix(f".{suffix}.npy") for file in segments.files]
+    with lock_folder(segments.folder, wait=True):
+        todo = [
+            (source, file, function)
+            for source, file in zip(segments.files, files, strict=True)
+            if not file.exists()
+        ]
+        done = len(files) - len(todo)
+        if todo:
+            with make_executor(min(workers, len(todo))) as executor:
+                for _ in map_in_order(executor, _compute_to, todo, window=4 * workers):
+                    done += 1
+                    if progress:
+                        progress(done, len(files))
+    return files
+
+
+def _compute_to(
+    source: Path, file: Path, function: Callable[[NDArray[np.uint8]], NDArray[np.generic]]
+) -> None:
+    save_array(file, function(np.load(source, mmap_mode="r")))
+
+
 def save_array(file: Path, array: NDArray[np.generic]) -> None:
     """Write a ``.npy`` file whole or not at all."""
     buffer = io.BytesIO()

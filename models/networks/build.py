@@ -32,17 +32,18 @@ def make_generator(network: Network) -> Generator | FlowGuided:
     return Generator(
         inputs=network.inputs,
         targets=network.targets,
-        width=network.width,
-        scales=4 if network.type == "multi_scale" else 1,
+        width=network.scale_widths,
+        scales=network.scales,
         starts_as_copy=network.starts_as_copy,
         init=network.init,
+        leak=network.leak,
     )
 
 
 def make_discriminator(network: Network) -> Discriminator:
-    """Make the D that judges this network's outputs: of its width, with as many scales as it predicts."""
-    scales = 4 if network.type == "multi_scale" else 1
-    return Discriminator(network.inputs, network.targets, network.width, scales)
+    """Make the D that judges this network's outputs, with as many scales as it predicts."""
+    width = network.width_d or network.width
+    return Discriminator(network.inputs, network.targets, width, network.scales)
 
 
 def margin_of(network: Network) -> int:

@@ -57,18 +57,21 @@ def upsample(images: Tensor) -> Tensor:
 
 
 class ConvStack(nn.Sequential):
-    """Zero-padded convolutions with ReLU between them; the last one is linear.
+    """Zero-padded convolutions with ReLU between them, leaky if asked; the last one is linear.
 
     Attributes:
         watch: keep :attr:`hidden`, for the log of active units.
         hidden: the last hidden layer's activations ``(B, C, H, W)`` of the latest pass, if watched.
     """
 
-    def __init__(self, channels_in: int, scale: Scale, channels_out: int, width: float) -> None:
+    def __init__(
+        self, channels_in: int, scale: Scale, channels_out: int, width: float, leak: float = 0.0
+    ) -> None:
         sizes = [channels_in, *(scaled(maps, width) for maps in scale.maps), channels_out]
         layers: list[nn.Module] = []
         for before, after, kernel in zip(sizes[:-1], sizes[1:], scale.kernels, strict=True):
-            layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), nn.ReLU()]
+            activation = nn.LeakyReLU(leak) if leak else nn.ReLU()
+            layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), activation]
         super().__init__(*layers[:-1])
         self.watch = False
         self.hidden: Tensor | None = None
@@ -101,28 +104,32 @@ class Generator(nn.Module):
     Args:
         inputs: number of input frames.
         targets: number of frames predicted at once.
-        width: multiplier of every hidden layer's feature maps; 1 is the paper's.
+        width: multiplier of every hidden layer's feature maps, or one for each scale, coarse to fine; 1 is the
+            paper's.
         scales: 4 is the paper's pyramid; 1 is its finest network alone (the single-scale rows).
         starts_as_copy: see above.
         init: how the hidden layers are initialised: see :func:`initialise`.
+        leak: slope of the ReLUs below zero; 0 is the paper's.
     """
 
     def __init__(
         self,
         inputs: int = 4,
         targets: int = 1,
-        width: float = 1.0,
+        width: float | Sequence[float] = 1.0,
         scales: int = 4,
         starts_as_copy: bool = False,
         init: str = "default",
+        leak: float = 0.0,
     ) -> None:
         super().__init__()
         self.inputs, self.targets = inputs, targets
         self.starts_as_copy = starts_as_copy
         guess = 3 * targets
+        widths = width if isinstance(width, Sequence) else [width] * scales
         self.stacks = nn.ModuleList(
-            ConvStack(3 * inputs + (guess if index else 0), scale, guess, width)
-            for index, scale in enumerate(SCALES[-scales:])
+            ConvStack(3 * inputs + (guess if index else 0), scale, guess, each, leak)
+            for index, (scale, each) in enumerate(zip(SCALES[-scales:], widths, strict=True))
         )
         for stack in self.stacks:
             assert isinstance(stack, ConvStack)  # noqa: S101 -- built so above
@@ -198,7 +205,10 @@ def initialise(stack: ConvStack, inputs: int, how: str) -> None:
 
 
 def active_share(network: nn.Module) -> list[float]:
-    """Share of the last hidden layer's units that are above zero, per scale, in the latest watched pass."""
+    """Share of the last hidden layer's units that are above zero, per scale, in the latest watched pass.
+
+    Leaky ones are not watched: they cannot die.
+    """
     stacks = [module for module in network.modules() if isinstance(module, ConvStack)]
     return [float((stack.hidden > 0).float().mean()) for stack in stacks if stack.hidden is not None]
 
@@ -207,8 +217,8 @@ def watch(network: nn.Module, on: bool) -> None:
     """Switch :func:`active_share`'s bookkeeping on or off."""
     for module in network.modules():
         if isinstance(module, ConvStack):
-            module.watch = on
-            module.hidden = None if not on else module.hidden
+            module.watch = on and isinstance(module[1], nn.ReLU)
+            module.hidden = module.hidden if module.watch else None
 
 
 def parameter_count(modules: nn.Module | Sequence[nn.Module]) -> int:

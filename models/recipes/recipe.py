@@ -6,9 +6,10 @@ is what was trained on a CPU for the weights that ship, with every deviation and
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ FOLDER = Path(__file__).parent
 LOSSES = ("l1", "l2", "gdl_l1", "gdl_l2", "adv")
 INITS = ("default", "he", "differences")
 NETWORKS = ("multi_scale", "single_scale", "flow_guided")
+SCHEDULES = ("geometric", "cosine")
+WEIGHINGS = ("", "patch", "frame")
+# Which pairs of consecutive frames must move so much: all on average, every one, or the last input and the first
+# target (released script). `every_pair` keeps inputs that repeat a frame out of training, of which UCF101 has many.
+MOVES = ("mean", "every_pair", "last_pair")
 
 
 @dataclass(frozen=True)
@@ -29,36 +35,65 @@ class Network:
     Attributes:
         type: family.
         width: multiplier of the hidden layers' feature maps.
+        widths: one for each scale, coarse to fine, in place of ``width``.
+        width_d: D's multiplier; 0 for G's.
         inputs: input frames.
         targets: frames predicted at once.
         starts_as_copy: the output starts as a copy of the last frame.
         init: of the hidden layers: ``default``, ``he`` or ``differences``.
+        leak: slope of the ReLUs below zero.
     """
 
     type: str
     width: float = 1.0
+    widths: tuple[float, ...] = ()
+    width_d: float = 0.0
     inputs: int = 4
     targets: int = 1
     starts_as_copy: bool = False
     init: str = "default"
+    leak: float = 0.0
+
+    @property
+    def scales(self) -> int:
+        """Scales of the prediction."""
+        return 4 if self.type == "multi_scale" else 1
+
+    @property
+    def scale_widths(self) -> tuple[float, ...]:
+        """The multiplier of each scale, coarse to fine."""
+        return self.widths or (self.width,) * self.scales
+
+    @property
+    def width_in_words(self) -> str:
+        """``width 0.125``, or ``widths 1, 1, 0.25, 0.125``."""
+        if self.widths:
+            return f"widths {', '.join(f'{width:g}' for width in self.widths)}"
+        return f"width {self.width:g}"
 
 
 @dataclass(frozen=True)
 class Data:
-    """Which footage is decoded into the cache.
+    """Which footage is decoded into the cache, and how patches of it are varied.
 
     Attributes:
         segments: segments of each video.
-        length: frames of a segment.
+        length: frames of a segment; every sequence within it may be drawn.
+        mirror: half of the patches are flipped left to right.
+        upside_down: half of the patches are flipped top to bottom.
+        reverse: half of the sequences run backwards in time.
     """
 
     segments: int = 8
     length: int = 6
+    mirror: bool = False
+    upside_down: bool = False
+    reverse: bool = False
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of training; optimisers start anew with each.
+    """One phase of training. The state of Adam is kept from phase to phase.
 
     Attributes:
         steps: optimiser steps of G (and of D, where it takes part).
@@ -67,14 +102,18 @@ class Phase:
         batch: samples of a global batch.
         movement: least movement of a patch (see :class:`vpbench.models.footage.patches.Selection`).
         still: share of patches that need not move.
-        every_pair: each pair of consecutive frames of a patch must move so much, not their mean.
+        moves: over which pairs of frames, one of :data:`MOVES`.
         optimiser: ``sgd`` or ``adam``.
-        rate: G's learning rate at the phase's start and end, geometric in between.
+        rate: G's learning rate at the phase's start and end.
         rate_d: D's.
+        schedule: how rates fall from start to end: ``geometric`` or ``cosine``.
         warmup: steps over which the rates rise from 0.
-        balanced: divide each sample's losses by its own ℓ1 error, taken as a constant; the loss then falls with the
-            logarithm of the error, as a mean of PSNRs does, and patches that hardly move count as much as others.
+        weigh: what each sample's losses are divided by, taken as a constant, so that they fall with the logarithm
+            of the error, as a mean of PSNRs does: ``patch``, its own ℓ1 error; ``frame``, the error of a copy over
+            the moving pixels of the whole frame that the patch is from (its square root for losses with p = 1 and
+            α = 1); nothing if empty.
         clip: largest norm of a step's gradient; 0 for no limit.
+        frozen_g: D alone learns, to tell the frames of the G that there is.
         name: for people.
     """
 
@@ -84,13 +123,15 @@ class Phase:
     batch: int = 8
     movement: float = 0.001
     still: float = 0.0
-    every_pair: bool = False
+    moves: str = "mean"
     optimiser: str = "sgd"
     rate: tuple[float, float] = (0.04, 0.005)
     rate_d: tuple[float, float] = (0.02, 0.02)
+    schedule: str = "geometric"
     warmup: int = 0
     clip: float = 0.0
-    balanced: bool = False
+    weigh: str = ""
+    frozen_g: bool = False
     name: str = ""
 
     @property
@@ -99,14 +140,23 @@ class Phase:
         return self.loss.get("adv", 0.0) > 0
 
     @property
+    def constant(self) -> bool:
+        """Whether a step does not depend on the phase's length."""
+        return self.rate[0] == self.rate[1] and self.rate_d[0] == self.rate_d[1]
+
+    @property
     def batches_per_step(self) -> int:
         """D and G each get a fresh batch (Algorithm 1)."""
-        return 2 if self.adversarial else 1
+        return 2 if self.adversarial and not self.frozen_g else 1
 
     def rate_at(self, index: int, rates: tuple[float, float]) -> float:
-        """The learning rate of step ``index``: geometric from start to end, after a linear warm-up."""
+        """The learning rate of step ``index``: from start to end by the schedule, after a linear warm-up."""
         start, end = rates
-        rate = float(start * (end / start) ** (index / max(1, self.steps - 1)))
+        done = index / max(1, self.steps - 1)
+        if self.schedule == "cosine":
+            rate = end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+        else:
+            rate = float(start * (end / start) ** done)
         return rate * min(1.0, (index + 1) / self.warmup) if self.warmup else rate
 
 
@@ -122,6 +172,7 @@ class Recipe:
         phases: one after the other.
         data: which footage is decoded.
         seed: of weights and patches.
+        average: decay of the exponential moving average of G's weights that is validated and shipped; 0 for none.
         deviations: what differs from the paper, and why.
         expect: the result to expect.
     """
@@ -133,6 +184,7 @@ class Recipe:
     phases: tuple[Phase, ...]
     data: Data = Data()
     seed: int = 1
+    average: float = 0.0
     deviations: tuple[str, ...] = field(default=())
     expect: str = ""
 
@@ -155,10 +207,21 @@ class Recipe:
 
     def same_until(self, other: Recipe, step: int) -> bool:
         """Whether the first ``step`` steps of both are the same computation."""
-        if (self.network, self.data, self.seed) != (other.network, other.data, other.seed):
-            return False
-        mine, theirs = ([p for first, _, p in recipe.timeline() if first < step] for recipe in (self, other))
-        return mine == theirs
+        return self._begun(step) == other._begun(step)
+
+    def _begun(self, step: int) -> tuple[Any, ...]:
+        """All that the first ``step`` steps depend on.
+
+        D's width only where D has taken part, and a phase's length only where it is over or its rates change.
+        """
+        phases = [
+            replace(phase, name="", steps=min(phase.steps, step - first) if phase.constant else phase.steps)
+            for first, _, phase in self.timeline()
+            if first < step
+        ]
+        judged = any(phase.adversarial for phase in phases)
+        network = self.network if judged else replace(self.network, width_d=0.0)
+        return network, self.data, self.seed, self.average, phases
 
 
 def recipe_names() -> list[str]:
@@ -198,7 +261,7 @@ def recipe_from(table: dict[str, Any], where: str) -> Recipe:
         UsageError: a key is unknown or missing, or a value is wrong.
     """
     table = dict(table)
-    network = _build(Network, table.pop("network", None), f"{where}, [network]")
+    network = _network(table.pop("network", None), f"{where}, [network]")
     data = _build(Data, table.pop("data", {}), f"{where}, [data]")
     listed = table.pop("phases", [])
     if not isinstance(listed, list | tuple) or not listed:
@@ -210,6 +273,13 @@ def recipe_from(table: dict[str, Any], where: str) -> Recipe:
     return recipe
 
 
+def _network(table: Any, where: str) -> Network:
+    if isinstance(table, dict) and isinstance(table.get("widths"), list):
+        table = {**table, "widths": tuple(table["widths"])}
+    network: Network = _build(Network, table, where)
+    return network
+
+
 def _phase(table: Any, where: str) -> Phase:
     if isinstance(table, dict):
         table = {**table, **{key: _rates(table[key], where) for key in ("rate", "rate_d") if key in table}}
@@ -219,8 +289,16 @@ def _phase(table: Any, where: str) -> Phase:
     for name in phase.loss:
         if name not in LOSSES:
             raise UsageError(f"{where}: {unknown_name('loss', name, list(LOSSES))}")
-    if phase.optimiser not in ("sgd", "adam"):
-        raise UsageError(f"{where}: {unknown_name('optimiser', phase.optimiser, ['sgd', 'adam'])}")
+    for kind, name, known in (
+        ("optimiser", phase.optimiser, ("sgd", "adam")),
+        ("rule for moves", phase.moves, MOVES),
+        ("schedule", phase.schedule, SCHEDULES),
+        ("way to weigh", phase.weigh, WEIGHINGS),
+    ):
+        if name not in known:
+            raise UsageError(f"{where}: {unknown_name(kind, name, list(known))}")
+    if phase.frozen_g and not phase.adversarial:
+        raise UsageError(f"{where}: frozen_g is for adversarial phases: D alone learns.")
     if min(phase.steps, phase.batch) < 1:
         raise UsageError(f"{where}: steps and batch must be at least 1.")
     if phase.patch < 32 or phase.patch % 8:
@@ -254,8 +332,14 @@ def _check(recipe: Recipe, where: str) -> None:
         raise UsageError(f"{where}: {unknown_name('network type', network.type, list(NETWORKS))}")
     if network.init not in INITS:
         raise UsageError(f"{where}: {unknown_name('init', network.init, list(INITS))}")
-    if not 0 < network.width <= 4:
+    if not all(0 < width <= 4 for width in (network.width, *network.widths)):
         raise UsageError(f"{where}: width must be above 0 and at most 4.")
+    if network.widths and len(network.widths) != network.scales:
+        raise UsageError(f"{where}: widths must be {network.scales}, one for each scale, coarse to fine.")
+    if not 0 <= network.leak < 1:
+        raise UsageError(f"{where}: leak must be at least 0 and below 1.")
+    if not 0 <= recipe.average < 1:
+        raise UsageError(f"{where}: average must be at least 0 and below 1.")
     if recipe.data.length < network.inputs + network.targets:
         raise UsageError(
             f"{where}: segments of {recipe.data.length} frames are shorter than {network.inputs} inputs and "

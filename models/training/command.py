@@ -43,7 +43,13 @@ import click
 @click.option(
     "--validate-every", type=click.IntRange(min=0), default=1000, show_default=True, metavar="STEPS"
 )
-@click.option("--validation-clips", type=click.IntRange(min=1), default=12, show_default=True)
+@click.option(
+    "--validation-clips",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="About how many clips, two a video; at the end of a recipe it is all.",
+)
 @click.option("--save-every", type=float, default=60.0, show_default=True, metavar="SECONDS")
 def train(
     name: str,
@@ -78,13 +84,13 @@ def train(
     from vpbench.models.training.trainer import train as train_recipe
 
     recipe = load_recipe(name)
-    if width is not None and width != recipe.network.width:
+    if width is not None and recipe.network.scale_widths != (width,) * recipe.network.scales:
         definition = recipe.definition()
-        definition["network"]["width"] = width
+        definition["network"] |= {"width": width, "widths": ()}
         definition["kind"] = "own"
         definition["deviations"] = (
             *recipe.deviations,
-            f"width {width:g} instead of {recipe.network.width:g}",
+            f"width {width:g} instead of {recipe.network.width_in_words.split(' ', 1)[1]}",
         )
         recipe = recipe_from(definition, f"--width {width:g}")
     settings = Settings(

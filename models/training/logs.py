@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ COLUMNS = (
     "phase",
     "loss_g",
     "loss_d",
+    "right_real",  # share of real frames that D takes for real, over the scales
+    "right_generated",  # share of generated frames that it does not
     "error",  # mean squared error of the finest output, values in [−1, 1]
     "error_of_copy",  # the same of the last frame
     "active",  # smallest share of active units in a last hidden layer, over the scales
@@ -25,17 +28,25 @@ COLUMNS = (
 )
 VALIDATION_COLUMNS = (
     "step",
-    "psnr_1",
-    "ssim_1",
-    "psnr_2",
-    "ssim_2",
-    "full_psnr_1",
-    "full_psnr_2",
-    "copy_psnr_1",
-    "copy_ssim_1",
-    "copy_psnr_2",
-    "copy_ssim_2",
+    *(f"{column}_{frame}" for frame in (1, 2) for column in ("psnr", "ssim", "sharpness", "full_psnr")),
+    *(f"copy_{column}_{frame}" for frame in (1, 2) for column in ("psnr", "ssim", "sharpness")),
+    # Mean paired differences in PSNR to the baselines, and their standard errors.
+    *(
+        f"{baseline}_{column}{frame}"
+        for baseline in ("to_flow", "to_refined")
+        for frame in (1, 2, "all")
+        for column in ("", "se_")
+    ),
     "clips",
+)
+
+
+_SHOWN = (
+    ("loss_g", "loss G"),
+    ("loss_d", "D"),
+    ("right_real", "right of real"),
+    ("right_generated", "of generated"),
+    ("active", "active"),
 )
 
 
@@ -63,10 +74,10 @@ class Log:
         """Log a line of :data:`COLUMNS`; ``left`` is the expected time left, in seconds."""
         self._append("training.csv", COLUMNS, values)
         parts = [f"step {values['step']}"]
-        for key, text in (("loss_g", "loss G"), ("loss_d", "D"), ("active", "active")):
+        for key, text in _SHOWN:
             if values.get(key, "") != "":
                 parts.append(f"{text} {float(values[key]):.4f}")
-        if float(values["error_of_copy"]) > 0:
+        if float(values.get("error_of_copy", 0)) > 0:
             parts.append(f"error/copy {float(values['error']) / float(values['error_of_copy']):.3f}")
         parts.append(
             f"{float(values['steps_per_second']):.2f} steps/s, waiting {float(values['waiting']):.1%}"
@@ -79,17 +90,26 @@ class Log:
     def validation(self, values: Mapping[str, float]) -> None:
         """Log a line of :data:`VALIDATION_COLUMNS`."""
         self._append("validation.csv", VALIDATION_COLUMNS, values)
-        self.report(
-            f"step {values['step']}  validation, moving areas: PSNR {values['psnr_1']:.2f} / {values['psnr_2']:.2f} dB"
+        parts = [
+            f"step {values['step']}  validation, {values['clips']} clips, moving areas: "
+            f"PSNR {values['psnr_1']:.2f} / {values['psnr_2']:.2f} dB"
             f" (copy {values['copy_psnr_1']:.2f} / {values['copy_psnr_2']:.2f}), SSIM {values['ssim_1']:.4f} / "
-            f"{values['ssim_2']:.4f} (copy {values['copy_ssim_1']:.4f} / {values['copy_ssim_2']:.4f}); full frames: "
-            f"{values['full_psnr_1']:.2f} / {values['full_psnr_2']:.2f} dB"
-        )
+            f"{values['ssim_2']:.4f} (copy {values['copy_ssim_1']:.4f} / {values['copy_ssim_2']:.4f})"
+        ]
+        for column, name in (("to_flow", "optical_flow"), ("to_refined", "optical_flow_refined")):
+            if f"{column}_1" in values:
+                first, second = (
+                    f"{values[f'{column}_{frame}']:+.2f} ± {values[f'{column}_se_{frame}']:.2f}"
+                    for frame in (1, 2)
+                )
+                parts.append(f"to {name} {first} / {second} dB")
+        parts.append(f"full frames: {values['full_psnr_1']:.2f} / {values['full_psnr_2']:.2f} dB")
+        self.report("; ".join(parts))
 
     def _append(self, name: str, columns: tuple[str, ...], values: Mapping[str, float | str]) -> None:
         try:
             with (self._folder / name).open("a", encoding="utf-8", newline="") as stream:
-                csv.DictWriter(stream, columns).writerow(
+                csv.DictWriter(stream, columns, lineterminator="\n").writerow(
                     {
                         key: f"{value:.6g}" if isinstance(value, float) else value
                         for key, value in values.items()
@@ -111,13 +131,15 @@ class Log:
 
 
 def _cut(path: Path, columns: tuple[str, ...], step: int) -> None:
-    lines = [",".join(columns)]
+    """Begin a CSV file, or cut what a training wrote after the step that it resumes from."""
+    kept: list[list[str]] = []
     if path.exists() and step:
-        for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-            first = line.split(",", 1)[0]
-            if line.count(",") == len(columns) - 1 and first.isdigit() and int(first) <= step:
-                lines.append(line)
-    write_atomic(path, ("\n".join(lines) + "\n").encode())
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream))[1:]
+        kept = [row for row in rows if len(row) == len(columns) and row[0].isdigit() and int(row[0]) <= step]
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([columns, *kept])
+    write_atomic(path, text.getvalue().encode())
 
 
 def last_line(path: Path) -> dict[str, str]:

@@ -94,8 +94,8 @@ def make_fabric(settings: Settings) -> Fabric:
 
 
 def has_fast_bf16(device: str) -> bool:
-    """Whether bf16 is faster than fp32: on GPUs that have it, and on processors with AMX."""
+    """Whether bf16 is faster than fp32: on GPUs that have it, and on processors with AVX512_BF16 or AMX."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(supported()) if supported else False
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.networks.build import make_discriminator, make_generator
@@ -28,10 +31,13 @@ class State:
     Args:
         recipe: what is trained.
         fabric: on what.
-        loaded: a checkpoint to go on from.
+        path: of its checkpoint.
+        loaded: a checkpoint to resume from.
 
     Attributes:
         generator: G.
+        averaged: the moving average of G's weights, or G itself where the recipe asks for none: what is
+            validated and shipped.
         discriminator: D; it takes part in adversarial phases only.
         wrapped_g: G as Fabric runs it, on every process.
         wrapped_d: the same of D.
@@ -42,66 +48,120 @@ class State:
         validated: scores of the latest validation.
     """
 
-    def __init__(self, recipe: Recipe, fabric: Fabric, loaded: Checkpoint | None) -> None:
-        self.recipe, self._fabric, self._loaded = recipe, fabric, loaded
+    def __init__(self, recipe: Recipe, fabric: Fabric, path: Path, loaded: Checkpoint | None) -> None:
+        self.recipe, self.path, self._fabric = recipe, path, fabric
         torch.manual_seed(recipe.seed)
         self.generator = make_generator(recipe.network)
         torch.manual_seed(recipe.seed + 1)
         self.discriminator = make_discriminator(recipe.network)
+        self.averaged = self.generator
         self.step, self.seconds = 0, 0.0
         self.validated: dict[str, float] = {}
         self._judged = False  # whether D has learnt anything
+        # Adam's moments, from the phase before or a checkpoint, until the next phase's optimiser takes them.
+        self._moments: dict[str, dict[str, Tensor]] = {"g": {}, "d": {}}
         if loaded is not None:
-            load_weights(self.generator, loaded.part("g"), str(loaded.path))
-            self._judged = bool(loaded.part("d"))
-            if self._judged:
-                load_weights(self.discriminator, loaded.part("d"), str(loaded.path))
-            self.step, self.seconds = loaded.step, float(loaded.info["seconds"])
-            self.validated = dict(loaded.info["validation"])
+            self._load(loaded)
+        if recipe.average:
+            self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
+            if loaded is not None:
+                load_weights(self.averaged, loaded.part("average"), str(loaded.path))
+            _channels_last(self.averaged)
         # Channels-last makes convolutions faster on CPUs and on tensor cores; results agree to rounding.
         self.wrapped_g: Any = fabric.setup_module(_channels_last(self.generator))
         self.wrapped_d: Any = None
         self.optimiser_g: Any = None
         self.optimiser_d: Any = None
 
-    def start_phase(self, phase: Phase, within: bool) -> None:
-        """Make a phase's optimisers, and restore their state if the checkpoint is ``within`` the phase."""
-        self.optimiser_g = self._fabric.setup_optimizers(_optimiser(phase, self.generator))
+    def _load(self, loaded: Checkpoint) -> None:
+        load_weights(self.generator, loaded.part("g"), str(loaded.path))
+        self._judged = bool(loaded.part("d"))
+        if self._judged:
+            load_weights(self.discriminator, loaded.part("d"), str(loaded.path))
+        self.step, self.seconds = loaded.step, float(loaded.info["seconds"])
+        self.validated = dict(loaded.info["validation"])
+        self._moments = {which: loaded.part(f"optimiser_{which}") for which in ("g", "d")}
+
+    def start_phase(self, phase: Phase) -> None:
+        """Make a phase's optimisers; Adam's moments are kept from the phase before or the checkpoint."""
+        self._keep_moments()
+        self.optimiser_g = self._optimiser("g", phase, self.generator)
         self.optimiser_d = None
         if phase.adversarial:
             self._judged = True
             if self.wrapped_d is None:
                 self.wrapped_d = self._fabric.setup_module(_channels_last(self.discriminator))
-            self.optimiser_d = self._fabric.setup_optimizers(_optimiser(phase, self.discriminator))
-        if within and self._loaded is not None:
-            restore_optimiser(self.optimiser_g.optimizer, self._loaded.part("optimiser_g"))
-            if phase.adversarial:
-                restore_optimiser(self.optimiser_d.optimizer, self._loaded.part("optimiser_d"))
-        self._loaded = None
+            self.optimiser_d = self._optimiser("d", phase, self.discriminator)
 
-    def save(self, path: Path, info: Mapping[str, Any]) -> None:
-        """Write a checkpoint to go on from.
+    def _optimiser(self, which: str, phase: Phase, module: nn.Module) -> Any:
+        kind = torch.optim.Adam if phase.optimiser == "adam" else torch.optim.SGD
+        wrapped: Any = self._fabric.setup_optimizers(kind(module.parameters(), lr=phase.rate[0]))
+        if phase.optimiser == "adam" and self._moments[which]:
+            restore_optimiser(wrapped.optimizer, self._moments[which])
+        return wrapped
+
+    def _keep_moments(self) -> None:
+        for which, wrapped in (("g", self.optimiser_g), ("d", self.optimiser_d)):
+            if wrapped is not None:
+                self._moments[which] = flatten_optimiser(wrapped.optimizer)
+
+    def descend(self, which: Literal["g", "d"], loss: Tensor, rate: float, clip: float) -> float:
+        """One step of G's or D's optimiser down its loss; returns the loss.
 
         Raises:
-            VpbenchError: the weights are not finite, which nothing could go on from; or the disk is full.
+            VpbenchError: the loss is not finite.
+        """
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise VpbenchError(
+                f"The loss of {which.upper()} is {value} at step {self.step + 1}. The last good checkpoint is "
+                f"{self.path}; lower the rates or set `clip` in the recipe, and train again."
+            )
+        module, optimiser = (
+            (self.generator, self.optimiser_g) if which == "g" else (self.discriminator, self.optimiser_d)
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        optimiser.zero_grad()
+        self._fabric.backward(loss)
+        if clip:
+            torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
+        optimiser.step()
+        return value
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Move the averaged weights on by one step; over the first steps the average is a shorter one."""
+        if self.averaged is self.generator:
+            return
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for mean, current in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(current, 1 - decay)
+
+    def save(self, info: Mapping[str, Any]) -> None:
+        """Write a checkpoint to resume from.
+
+        Raises:
+            VpbenchError: the weights are not finite, which nothing could resume from; or the disk is full.
         """
         if not all(bool(tensor.isfinite().all()) for tensor in self.generator.parameters()):
             raise VpbenchError(
-                f"The weights of G are no longer finite at step {self.step}. The last good checkpoint is {path}; "
+                f"The weights of G are no longer finite at step {self.step}. The last good checkpoint is {self.path}; "
                 "lower the rates or set `clip` in the recipe, and train again."
             )
+        self._keep_moments()
         tensors = _prefixed("g", self.generator.state_dict())
-        if self.optimiser_g is not None:
-            tensors |= _prefixed("optimiser_g", flatten_optimiser(self.optimiser_g.optimizer))
+        if self.averaged is not self.generator:
+            tensors |= _prefixed("average", self.averaged.state_dict())
         if self._judged:
             tensors |= _prefixed("d", self.discriminator.state_dict())
-        if self.optimiser_d is not None:
-            tensors |= _prefixed("optimiser_d", flatten_optimiser(self.optimiser_d.optimizer))
-        save_checkpoint(path, tensors, self.recipe, self.step, self._facts(info))
+        for which, moments in self._moments.items():
+            tensors |= _prefixed(f"optimiser_{which}", moments)
+        save_checkpoint(self.path, tensors, self.recipe, self.step, self._facts(info))
 
     def save_weights(self, path: Path, info: Mapping[str, Any]) -> None:
-        """Write G's weights alone, to predict with."""
-        tensors = _prefixed("g", self.generator.state_dict())
+        """Write G's weights alone, averaged if the recipe says so, to predict with."""
+        tensors = _prefixed("g", self.averaged.state_dict())
         save_checkpoint(path, tensors, self.recipe, self.step, self._facts(info))
 
     def _facts(self, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,9 +198,9 @@ def find_checkpoint(recipe: Recipe, own: Path, resume: bool, start_from: Path | 
     theirs = loaded.recipe
     if not recipe.same_until(theirs, loaded.step):
         raise UsageError(
-            f"{path} is of recipe '{theirs.kind}/{theirs.name}' (width {theirs.network.width:g}, step {loaded.step}), "
-            f"and its steps are not the first steps of '{recipe.kind}/{recipe.name}' (width "
-            f"{recipe.network.width:g}). Take another --out, or the recipe and options that it was begun with."
+            f"{path} is of recipe '{theirs.kind}/{theirs.name}' ({theirs.network.width_in_words}, step "
+            f"{loaded.step}), and its steps are not the first steps of '{recipe.kind}/{recipe.name}' "
+            f"({recipe.network.width_in_words}). Take another --out, or the recipe and options that it was begun with."
         )
     return loaded
 
@@ -151,9 +211,3 @@ def _channels_last(module: torch.nn.Module) -> torch.nn.Module:
 
 def _prefixed(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
-
-
-def _optimiser(phase: Phase, module: torch.nn.Module) -> torch.optim.Optimizer:
-    if phase.optimiser == "adam":
-        return torch.optim.Adam(module.parameters(), lr=phase.rate[0])
-    return torch.optim.SGD(module.parameters(), lr=phase.rate[0])

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vpbench.models.footage.patches import Batch
 from vpbench.models.networks.build import margin_of, outputs_of
 from vpbench.models.networks.discriminator import Discriminator
-from vpbench.models.networks.generator import pyramid
-from vpbench.models.recipes.recipe import Network
+from vpbench.models.networks.generator import active_share, pyramid, watch
+from vpbench.models.recipes.recipe import Network, Phase
 from vpbench.models.training.losses import gdl, judged, lp, over_scales
+from vpbench.models.training.state import State
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,19 @@ class Task:
 
     Attributes:
         given: inputs with the margin, ``(B, inputs · 3, h, w)``.
-        flows: flows with the margin, or ``None``.
         inputs: inputs without the margin, per scale, coarse to fine.
         targets: targets without the margin, per scale.
+        flows: flows with the margin, where there are any.
+        facts: facts of the whole frames, ``(B, facts)``, where there are any.
+        errors: the error of the frame that each sample is from, ``(B,)``, where it is known.
     """
 
     given: Tensor
-    flows: Tensor | None
     inputs: list[Tensor]
     targets: list[Tensor]
+    flows: Tensor | None = None
+    facts: Tensor | None = None
+    errors: Tensor | None = None
 
 
 def task_of(batch: Batch, network: Network, scales: int, device: torch.device) -> Task:
@@ -42,14 +48,11 @@ def task_of(batch: Batch, network: Network, scales: int, device: torch.device) -
     return Task(
         given=frames[:, :channels],
         flows=None if batch.flows is None else batch.flows.to(device),
+        facts=None if batch.facts is None else batch.facts.to(device),
+        errors=None if batch.errors is None else batch.errors.to(device),
         inputs=pyramid(inner[:, :channels], scales),
         targets=pyramid(inner[:, channels:], scales),
     )
-
-
-# Errors in [−1, 1]: a sample's losses are unchanged by the balancing where its ℓ1 error is the first; below the
-# second, a quarter of a grey level, errors count as nothing.
-_USUAL_ERROR, _LEAST_ERROR = 0.02, 0.002
 
 
 def generator_loss(
@@ -57,7 +60,7 @@ def generator_loss(
     outputs: list[Tensor],
     task: Task,
     discriminator: Discriminator | None,
-    balanced: bool = False,
+    weigh: str = "",
 ) -> Tensor:
     """The combined loss of G (section 2.4): a weighted sum, each term summed over the scales.
 
@@ -66,12 +69,10 @@ def generator_loss(
         outputs: G's predictions per scale.
         task: what they should be.
         discriminator: D, for the adversarial term; its weights get no gradients here.
-        balanced: see :class:`vpbench.models.recipes.recipe.Phase`; for losses with p = 1 and α = 1.
+        weigh: see :class:`vpbench.models.recipes.recipe.Phase`.
     """
     total = outputs[-1].new_zeros(())
-    pairs = list(zip((output.float() for output in outputs), task.targets, strict=True))
-    if balanced:
-        pairs = [_balanced(output, target) for output, target in pairs]
+    pairs = weighed([output.float() for output in outputs], task, weigh)
     for name, weight in weights.items():
         if weight == 0:
             continue
@@ -86,6 +87,37 @@ def generator_loss(
             term = over_scales([lp(output, target, power) for output, target in pairs])
         total = total + weight * term
     return total
+
+
+# Errors in [−1, 1]. By its own ℓ1 error: a sample's losses are unchanged where that is the first; below the second, a
+# quarter of a grey level, errors count as nothing.
+_USUAL_ERROR, _LEAST_ERROR = 0.02, 0.002
+# By its frame's mean squared error: unchanged where that is the first; below the second, noise of half a grey level,
+# errors count as nothing; and no sample counts as if its error were more than so many times its frame's.
+_USUAL_FRAME, _LEAST_FRAME, _MOST_OF_FRAME = 0.01, 2e-5, 20.0
+
+
+def weighed(outputs: list[Tensor], task: Task, weigh: str) -> list[tuple[Tensor, Tensor]]:
+    """Outputs and targets per scale, scaled per sample, so that losses on them are weighed.
+
+    Scaling both by s scales ℓp by s^p and GDL by s^α: by s = 1/√(the frame's error), ℓ2 is divided by the frame's
+    error, which is the first-order term of the frame's PSNR, and ℓ1 by its root.
+
+    Args:
+        outputs: G's predictions ``(B, C, h, w)`` per scale.
+        task: the targets, and the errors of their frames.
+        weigh: see :class:`vpbench.models.recipes.recipe.Phase`.
+    """
+    pairs = list(zip(outputs, task.targets, strict=True))
+    if weigh == "frame":
+        assert task.errors is not None  # noqa: S101 -- the trainer caches them for such phases
+        own = (outputs[-1].detach() - task.targets[-1]).square().mean((1, 2, 3))
+        error = torch.maximum(task.errors + _LEAST_FRAME, own / _MOST_OF_FRAME)
+        scale = (_USUAL_FRAME / error).sqrt()[:, None, None, None]
+        return [(output * scale, target * scale) for output, target in pairs]
+    if weigh == "patch":
+        return [_balanced(output, target) for output, target in pairs]
+    return pairs
 
 
 def _balanced(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,12 +141,13 @@ def frozen_judgement(
 
 
 def discriminator_loss(
-    discriminator: nn.Module,
-    generator: nn.Module,
-    network: Network,
-    task: Task,
-) -> Tensor:
-    """D's loss (section 2.2): real frames are to be 1, G's are to be 0; G gets no gradients."""
+    discriminator: nn.Module, generator: nn.Module, network: Network, task: Task
+) -> tuple[Tensor, float, float]:
+    """D's loss (section 2.2): real frames are to be 1, G's are to be 0; G gets no gradients.
+
+    Returns:
+        The loss; and the shares of the real and of the generated frames that D tells rightly, over all scales.
+    """
     with torch.no_grad():
         outputs = outputs_of(generator, network, task.given, task.flows)
     # One pass over both halves: a wrapped D synchronises its gradients once a pass.
@@ -123,6 +156,62 @@ def discriminator_loss(
         [torch.cat([real, made.to(real)]) for real, made in zip(task.targets, outputs, strict=True)],
     )
     half = len(task.given)
-    return judged([logit[:half] for logit in logits], True) + judged(
-        [logit[half:] for logit in logits], False
-    )
+    real, made = [logit[:half] for logit in logits], [logit[half:] for logit in logits]
+    right_real = float((torch.stack(real) > 0).float().mean())
+    right_made = float((torch.stack(made) < 0).float().mean())
+    return judged(real, True) + judged(made, False), right_real, right_made
+
+
+def train_step(
+    state: State, fabric: Fabric, phase: Phase, index: int, batches: list[Batch], show: bool
+) -> dict[str, float]:
+    """One step of D, where it takes part, then one of G, each on its own batch (Algorithm 1).
+
+    Args:
+        state: what is changed.
+        fabric: on what.
+        phase: the phase.
+        index: step within the phase.
+        batches: one a network.
+        show: look at the hidden units too.
+
+    Returns:
+        Values for the log.
+
+    Raises:
+        VpbenchError: a loss is not finite.
+    """
+    values: dict[str, float] = {}
+    scales, network = state.generator.scales, state.recipe.network
+    tasks = [task_of(batch, network, scales, fabric.device) for batch in batches]
+    if phase.adversarial:
+        loss, right_real, right_made = discriminator_loss(state.wrapped_d, state.wrapped_g, network, tasks[0])
+        rate = phase.rate_at(index, phase.rate_d)
+        values |= {"right_real": right_real, "right_generated": right_made}
+        values["loss_d"] = state.descend("d", loss, rate, phase.clip)
+    if not phase.frozen_g:
+        values |= _generator_step(state, fabric, phase, index, tasks[-1], show)
+        state.average()
+    state.step += 1
+    return values
+
+
+def _generator_step(
+    state: State, fabric: Fabric, phase: Phase, index: int, task: Task, show: bool
+) -> dict[str, float]:
+    network = state.recipe.network
+    values = {"rate": phase.rate_at(index, phase.rate)}
+    watch(state.generator, show)
+    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows)
+    with fabric.autocast():
+        judge = state.discriminator if phase.adversarial else None
+        loss = generator_loss(phase.loss, outputs, task, judge, phase.weigh)
+    values["loss_g"] = state.descend("g", loss, values["rate"], phase.clip)
+    with torch.no_grad():
+        truth = task.targets[-1]
+        copy = task.inputs[-1][:, -3:].repeat(1, network.targets, 1, 1)
+        values["error"] = float((outputs[-1] - truth).square().mean())
+        values["error_of_copy"] = float((copy - truth).square().mean())
+    if show and (shares := active_share(state.generator)):
+        values["active"] = min(shares)
+    return values

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from vpbench.errors import VpbenchError
 from vpbench.files import lock_folder, make_folder
 from vpbench.models.footage.flows import cache_flows
-from vpbench.models.footage.patches import Batch, PatchSource, Selection, prefetched
+from vpbench.models.footage.frame_errors import cache_copy_errors
+from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, prefetched
 from vpbench.models.footage.videos import Footage, Segments, cache_segments, find_footage
-from vpbench.models.networks.build import margin_of, outputs_of
-from vpbench.models.networks.generator import active_share, watch
+from vpbench.models.networks.build import margin_of
 from vpbench.models.recipes.recipe import Phase, Recipe
+from vpbench.models.training.interruption import Interruption
 from vpbench.models.training.logs import Log
 from vpbench.models.training.settings import Settings, make_fabric
 from vpbench.models.training.state import State, find_checkpoint
-from vpbench.models.training.steps import discriminator_loss, generator_loss, task_of
+from vpbench.models.training.steps import train_step
 from vpbench.models.training.validation import Validation
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 
 
 def train(recipe: Recipe, settings: Settings) -> Path:
-    """Train a recipe, or go on with it; returns the path of the weights.
+    """Train a recipe, or resume its training; returns the path of the weights.
+
+    Interrupted by Ctrl-C or SIGTERM, it saves a checkpoint first.
 
     Raises:
         UsageError: the data, the recipe and the options do not fit.
@@ -52,58 +53,21 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     loaded = find_checkpoint(recipe, own, settings.resume, settings.start_from)
     footage = find_footage(settings.data, settings.include_test)
     segments = _decode(recipe, footage, settings)
-    state = State(recipe, fabric, loaded)
+    state = State(recipe, fabric, own, loaded)
     info = {
         "training_data": footage.describe(),
         "contaminated": footage.contaminated or bool(loaded and loaded.info["contaminated"]),
         "precision": str(fabric._precision.precision),
     }
-    total = min(recipe.steps, settings.steps or recipe.steps)
     log = Log(settings.out, state.step, settings.report) if fabric.is_global_zero else None
-    validation: Validation | None = None
-    saved = time.perf_counter()
+    session = _Session(recipe, settings, fabric, footage, segments, state, info, log)
     try:
-        for first, first_batch, phase in recipe.timeline():
-            last = min(first + phase.steps, total)
-            if state.step >= last:
-                continue
-            state.start_phase(phase, within=state.step > first)
-            each = phase.batches_per_step
-            numbers = range(first_batch + (state.step - first) * each, first_batch + (last - first) * each)
-            source = _source(recipe, phase, segments, settings)
-            batches = prefetched(source, numbers, phase.batch, (fabric.global_rank, fabric.world_size))
-            meter = _Meter()
-            while state.step < last:
-                began = time.perf_counter()
-                drawn = [next(batches) for _ in range(each)]
-                waited = time.perf_counter() - began
-                index = state.step - first
-                show = (state.step + 1) % settings.log_every == 0
-                values = _step(state, fabric, phase, index, drawn, show, own)
-                state.step += 1
-                seconds = time.perf_counter() - began
-                state.seconds += seconds
-                meter.add(values, seconds, waited)
-                if show and log:
-                    line: dict[str, float | str] = {"step": state.step, "phase": phase.name}
-                    line |= {"seconds": state.seconds}
-                    log.training(line | meter.means(), (total - state.step) * meter.seconds_per_step)
-                    meter = _Meter()
-                every = settings.validate_every
-                if log and footage.validation and (state.step == last or (every and state.step % every == 0)):
-                    validation = validation or _validation(recipe, footage, settings, fabric)
-                    state.validated = validation.scores(state.generator, state.step)
-                    log.validation(state.validated)
-                    validation.picture(state.generator, settings.out / "samples" / f"{state.step:07d}.png")
-                if log and (state.step == last or time.perf_counter() - saved > settings.save_every):
-                    state.save(own, info)
-                    saved = time.perf_counter()
-            fabric.barrier()
+        with session.interruption.watched():
+            session.run()
     except KeyboardInterrupt:
         if log:
-            settings.report(
-                f"Interrupted after step {state.step}; --resume goes on from the last checkpoint, {own}."
-            )
+            state.save(info)
+            settings.report(f"Interrupted after step {state.step}; --resume continues from there ({own}).")
         raise
     finally:
         if log:
@@ -114,72 +78,86 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     return settings.out / WEIGHTS
 
 
-def _step(
-    state: State,
-    fabric: Fabric,
-    phase: Phase,
-    index: int,
-    batches: list[Batch],
-    show: bool,
-    checkpoint: Path,
-) -> dict[str, float]:
-    """One step of D, where it takes part, then one of G, each on its own batch (Algorithm 1).
+@dataclass
+class _Session:
+    """One run of the trainer: from the state's step to the recipe's last, or to ``settings.steps``.
 
-    Args:
-        state: what is changed.
-        fabric: on what.
-        phase: the phase.
-        index: step within the phase.
-        batches: one a network.
-        show: look at the hidden units too.
-        checkpoint: for the message if a loss is not finite.
-
-    Returns:
-        Values for the log.
+    Only the first process has a log; it alone validates and saves.
     """
-    network, scales, device = state.recipe.network, state.generator.scales, fabric.device
-    values: dict[str, float] = {}
 
-    def descend(
-        loss: torch.Tensor, which: str, module: torch.nn.Module, optimiser: Any, rate: float
-    ) -> float:
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise VpbenchError(
-                f"The loss of {which} is {value} at step {state.step + 1}. The last good checkpoint is {checkpoint}; "
-                "lower the rates or set `clip` in the recipe, and train again."
+    recipe: Recipe
+    settings: Settings
+    fabric: Fabric
+    footage: Footage
+    segments: Segments
+    state: State
+    info: dict[str, Any]
+    log: Log | None
+    interruption: Interruption = field(default_factory=Interruption)
+    saved: float = field(default_factory=time.perf_counter)
+    validation: Validation | None = None
+
+    @property
+    def total(self) -> int:
+        return min(self.recipe.steps, self.settings.steps or self.recipe.steps)
+
+    def run(self) -> None:
+        """Run the phases that are not done."""
+        for first, first_batch, phase in self.recipe.timeline():
+            if self.state.step < min(first + phase.steps, self.total):
+                self._phase(phase, first, first_batch)
+                self.fabric.barrier()
+
+    def _phase(self, phase: Phase, first: int, first_batch: int) -> None:
+        state, each = self.state, phase.batches_per_step
+        last = min(first + phase.steps, self.total)
+        numbers = range(first_batch + (state.step - first) * each, first_batch + (last - first) * each)
+        source = _source(self.recipe, phase, self.segments, self.settings)
+        share = self.fabric.global_rank, self.fabric.world_size
+        batches = prefetched(source, numbers, phase.batch, share)
+        state.start_phase(phase)
+        meter = _Meter()
+        while state.step < last:
+            began = time.perf_counter()
+            drawn = [next(batches) for _ in range(each)]
+            waited = time.perf_counter() - began
+            show = (state.step + 1) % self.settings.log_every == 0
+            with self.interruption.held():
+                values = train_step(state, self.fabric, phase, state.step - first, drawn, show)
+                seconds = time.perf_counter() - began
+                state.seconds += seconds
+            meter.add(values, seconds, waited)
+            if self.log:
+                if show:
+                    self._log_step(self.log, phase, meter)
+                    meter = _Meter()
+                self._validate_if_due(self.log, state.step == last)
+                self._save_if_due(state.step == last)
+
+    def _log_step(self, log: Log, phase: Phase, meter: _Meter) -> None:
+        line: dict[str, float | str] = {"step": self.state.step, "phase": phase.name}
+        line |= {"seconds": self.state.seconds}
+        log.training(line | meter.means(), (self.total - self.state.step) * meter.seconds_per_step)
+
+    def _validate_if_due(self, log: Log, phase_ends: bool) -> None:
+        step, every = self.state.step, self.settings.validate_every
+        if not self.footage.validation or not (phase_ends or (every and step % every == 0)):
+            return
+        ends = step == self.recipe.steps
+        if self.validation is None or (ends and not self.validation.whole):
+            # Scores that ship are of all clips.
+            clips = None if ends else self.settings.validation_clips
+            self.validation = Validation(
+                self.footage.validation, self.recipe.network, self.settings.cache, clips, self.fabric.device
             )
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        if phase.clip:
-            torch.nn.utils.clip_grad_norm_(module.parameters(), phase.clip)
-        optimiser.step()
-        return value
+        self.state.validated = self.validation.scores(self.state.averaged, step)
+        log.validation(self.state.validated)
+        self.validation.picture(self.state.averaged, self.settings.out / "samples" / f"{step:07d}.png")
 
-    if phase.adversarial:
-        task = task_of(batches[0], network, scales, device)
-        loss = discriminator_loss(state.wrapped_d, state.wrapped_g, network, task)
-        rate = phase.rate_at(index, phase.rate_d)
-        values["loss_d"] = descend(loss, "D", state.discriminator, state.optimiser_d, rate)
-
-    task = task_of(batches[-1], network, scales, device)
-    watch(state.generator, show)
-    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows)
-    with fabric.autocast():
-        judge = state.discriminator if phase.adversarial else None
-        loss = generator_loss(phase.loss, outputs, task, judge, phase.balanced)
-    values["rate"] = phase.rate_at(index, phase.rate)
-    values["loss_g"] = descend(loss, "G", state.generator, state.optimiser_g, values["rate"])
-    with torch.no_grad():
-        truth = task.targets[-1]
-        copy = task.inputs[-1][:, -3:].repeat(1, network.targets, 1, 1)
-        values["error"] = float((outputs[-1] - truth).square().mean())
-        values["error_of_copy"] = float((copy - truth).square().mean())
-    if show and (shares := active_share(state.generator)):
-        values["active"] = min(shares)
-    return values
+    def _save_if_due(self, phase_ends: bool) -> None:
+        if phase_ends or time.perf_counter() - self.saved > self.settings.save_every:
+            self.state.save(self.info)
+            self.saved = time.perf_counter()
 
 
 class _Meter:
@@ -221,22 +199,24 @@ def _decode(recipe: Recipe, footage: Footage, settings: Settings) -> Segments:
 
 
 def _source(recipe: Recipe, phase: Phase, segments: Segments, settings: Settings) -> PatchSource:
-    network = recipe.network
-    flows = None
-    if network.type == "flow_guided":
-        flows = cache_flows(segments, network.inputs, settings.workers)
+    network, data = recipe.network, recipe.data
+    frames = network.inputs + network.targets
+    guided = network.type == "flow_guided"
+    weighed = phase.weigh == "frame"
+    beside = WindowFiles(
+        errors=cache_copy_errors(segments, network.inputs, frames, settings.workers) if weighed else None,
+        flows=cache_flows(segments, network.inputs, frames, settings.workers) if guided else None,
+    )
     selection = Selection(
-        frames=network.inputs + network.targets,
+        frames=frames,
         patch=phase.patch,
+        targets=network.targets,
         movement=phase.movement,
         still=phase.still,
-        every_pair=phase.every_pair,
+        moves=phase.moves,
         margin=margin_of(network),
+        mirror=data.mirror,
+        upside_down=data.upside_down,
+        reverse=data.reverse,
     )
-    return PatchSource(segments, selection, recipe.seed, flows)
-
-
-def _validation(recipe: Recipe, footage: Footage, settings: Settings, fabric: Fabric) -> Validation:
-    return Validation(
-        footage.validation, recipe.network, settings.cache, settings.validation_clips, fabric.device
-    )
+    return PatchSource(segments, selection, recipe.seed, beside)

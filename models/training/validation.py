@@ -1,12 +1,16 @@
 """Validation: the scores by which every choice is made, on clips that are neither for training nor for the test.
 
-The clips are the first frames of the validation videos; they are scored as ``mathieu2016`` scores (moving areas)
-and on full frames, beside a copy of the last frame. All means run over the frames that count for the copy.
+Every validation video gives two clips, from its first frame on and near its end. They are scored as ``mathieu2016``
+scores (moving areas) and on full frames, beside the predictors that learn nothing. All means run over one fixed set
+of frames: those where a copy of the last frame has less than 50 dB; scores are capped at 50 dB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,83 +19,163 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vpbench.files import make_folder, write_atomic
-from vpbench.models.footage.videos import cache_segments
+from vpbench.files import make_folder, read_json, write_atomic, write_json
+from vpbench.models.footage.videos import cache_segments, windows_of
 from vpbench.models.networks.flow_guided import FlowGuided
 from vpbench.models.networks.forecast import forecast
 from vpbench.models.networks.generator import Generator
 from vpbench.models.recipes.recipe import Network
+from vpbench.predictors.spec import PredictorSpec, predictor_names
 from vpbench.scoring.built_in import MATHIEU2016, get_protocol
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import score_clip
 from vpbench.video import flow
 
-Lines = list[dict[str, float]]
+STARTS = 2
+CAP = 50.0
+COPY = "last_frame"
+# Predictors without training that a network is compared with, as far as they are installed, and their columns.
+BASELINES = {"optical_flow": "to_flow", "optical_flow_refined": "to_refined"}
+_KIND = "vpbench-validation-baseline"
+
+# For each clip and each frame: psnr, ssim and sharpness of the moving areas, full_psnr; None where undefined.
+Scores = list[list[dict[str, float | None]]]
+Predict = Callable[[NDArray[np.uint8], int], NDArray[np.float32]]
 
 
 class Validation:
-    """The validation clips, with the scores of the copy.
+    """The validation clips, with the scores of the predictors that learn nothing.
 
     Args:
         videos: validation videos.
         network: for the numbers of inputs and targets.
-        cache: parent of the decoded cache.
-        most: most clips; they are spread evenly over the videos.
+        cache: parent of the decoded cache; scores of the baselines are kept there too.
+        most: about how many clips, spread evenly over the videos; ``None`` for all.
         device: where to predict.
     """
 
     def __init__(
-        self, videos: Sequence[Path], network: Network, cache: Path, most: int, device: torch.device
+        self, videos: Sequence[Path], network: Network, cache: Path, most: int | None, device: torch.device
     ) -> None:
-        self.device = device
-        self.targets = max(2, network.targets)
-        length = network.inputs + self.targets
-        count = min(most, len(videos))
+        self._device = device
+        self._inputs, self._targets = network.inputs, max(2, network.targets)
+        count = len(videos) if most is None else min(max(1, most // STARTS), len(videos))
+        self.whole = count == len(videos)
         chosen = [videos[index * len(videos) // count] for index in range(count)]
-        segments = cache_segments(chosen, cache, 1, length)
-        self.clips = [
-            _clip(index, np.array(segments.open(index)[0]), network.inputs)
-            for index in range(len(segments.files))
+        self._segments = cache_segments(chosen, cache, STARTS, self._inputs + self._targets)
+        self._clips = [
+            (video, segment)
+            for video in range(len(self._segments.files))
+            for segment, _ in windows_of(self._segments.open(video), self._inputs + self._targets)
         ]
-        self._moving = _protocol(MATHIEU2016, network, self.targets)
-        self._full = _protocol(get_protocol("full-frame"), network, self.targets)
-        copies = [np.stack([clip.inputs[-1].astype(np.float32) / 255] * self.targets) for clip in self.clips]
-        self._copy = self._score(copies, self._moving)
-        self._counted = [bool(line["counted"]) for line in self._copy]
+        self._moving = _protocol(MATHIEU2016, network, self._targets)
+        full = _protocol(get_protocol("full-frame"), network, self._targets)
+        self._full = replace(full, metrics={"psnr": full.metrics["psnr"]})
+        installed = predictor_names()
+        self._baselines = {
+            name: self._baseline(name) for name in (COPY, *BASELINES) if name in installed or name == COPY
+        }
 
-    def _score(self, predictions: Sequence[NDArray[np.float32]], protocol: Protocol) -> Lines:
-        return [
-            line
-            for clip, predicted in zip(self.clips, predictions, strict=True)
-            for line in score_clip(clip, predicted, protocol)
-        ]
+    def __len__(self) -> int:
+        """Number of clips."""
+        return len(self._clips)
 
-    def _mean(self, lines: Lines, column: str, frame: int) -> float:
-        values = [
-            line[column]
-            for line, counted in zip(lines, self._counted, strict=True)
-            if counted and line["frame"] == frame and line[column] is not None
-        ]
-        return float(np.mean(values)) if values else float("nan")
+    def _clip(self, index: int) -> Clip:
+        video, segment = self._clips[index]
+        frames, inputs = np.array(self._segments.open(video)[segment]), self._inputs
+        flows = tuple(
+            flow.estimate(MATHIEU2016.flow, frames[at - 1], frames[at]) for at in range(inputs, len(frames))
+        )
+        return Clip(index, frames[:inputs], frames[inputs:], flows, None)
+
+    def _score(self, predict: Predict) -> Scores:
+        scores = []
+        for index in range(len(self._clips)):
+            clip = self._clip(index)
+            predicted = predict(clip.inputs, self._targets)
+            moving = score_clip(clip, predicted, self._moving)
+            full = score_clip(clip, predicted, self._full)
+            scores.append(
+                [
+                    {column: line[column] for column in self._moving.metrics} | {"full_psnr": other["psnr"]}
+                    for line, other in zip(moving, full, strict=True)
+                ]
+            )
+        return scores
+
+    def _baseline(self, name: str) -> Scores:
+        """A baseline's scores, computed once and kept beside the decoded clips."""
+        predictor = PredictorSpec.parse(name).create()
+        what = [name, predictor.describe(), self._moving.hash, self._full.hash]
+        digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+        path = self._segments.folder / f"{name}-{digest}.json"
+        if not path.exists():
+
+            def predict(inputs: NDArray[np.uint8], targets: int) -> NDArray[np.float32]:
+                return predictor.predict(inputs.astype(np.float32) / np.float32(255), targets)
+
+            scores = self._score(predict)
+            write_json(path, {"kind": _KIND, "what": what, "scores": scores})
+        kept: Scores = read_json(path, _KIND)["scores"]
+        return kept
 
     def scores(self, generator: Generator | FlowGuided, step: int) -> dict[str, float]:
-        """Score a network: :data:`vpbench.models.training.logs.VALIDATION_COLUMNS`."""
-        predictions = [forecast(generator, clip.inputs, self.targets, self.device) for clip in self.clips]
-        moving, full = self._score(predictions, self._moving), self._score(predictions, self._full)
-        result: dict[str, float] = {"step": step, "clips": len(self.clips)}
+        """Score a network.
+
+        Returns:
+            For frames 1 and 2 ``psnr_N``, ``ssim_N``, ``sharpness_N``, ``full_psnr_N`` and those of the copy; and
+            for each baseline the mean difference in PSNR over the same frames, ``to_flow_N`` …, with its
+            standard error, ``to_flow_se_N`` …, and both over all frames together, ``…_all``.
+        """
+        own = self._score(lambda inputs, count: forecast(generator, inputs, count, self._device))
+        copy = self._baselines[COPY]
+        result: dict[str, float] = {"step": step, "clips": len(self)}
         for frame in (1, 2):
-            for column in ("psnr", "ssim"):
-                result[f"{column}_{frame}"] = self._mean(moving, column, frame)
-                result[f"copy_{column}_{frame}"] = self._mean(self._copy, column, frame)
-            result[f"full_psnr_{frame}"] = self._mean(full, "psnr", frame)
+            for column in ("psnr", "ssim", "sharpness", "full_psnr"):
+                result[f"{column}_{frame}"] = self._mean(own, column, frame)
+            for column in ("psnr", "ssim", "sharpness"):
+                result[f"copy_{column}_{frame}"] = self._mean(copy, column, frame)
+        for name, column in BASELINES.items():
+            if name in self._baselines:
+                for label, frames in (("1", [1]), ("2", [2]), ("all", range(1, self._targets + 1))):
+                    mean, error = self._difference(own, self._baselines[name], frames)
+                    result |= {f"{column}_{label}": mean, f"{column}_se_{label}": error}
         return result
+
+    def _counted(self, frame: int) -> list[int]:
+        """Clips whose frame counts, for every predictor."""
+        counted = []
+        for index, lines in enumerate(self._baselines[COPY]):
+            psnr = lines[frame - 1]["psnr"]
+            if psnr is not None and psnr < CAP:
+                counted.append(index)
+        return counted
+
+    def _mean(self, scores: Scores, column: str, frame: int) -> float:
+        values = [_capped(scores[index][frame - 1], column) for index in self._counted(frame)]
+        return float(np.mean(values)) if values else float("nan")
+
+    def _difference(self, own: Scores, other: Scores, frames: Sequence[int]) -> tuple[float, float]:
+        """Mean difference in PSNR, and its standard error over videos, whose clips are not independent."""
+        by_video = defaultdict(list)
+        for frame in frames:
+            for index in self._counted(frame):
+                mine, theirs = (_capped(scores[index][frame - 1], "psnr") for scores in (own, other))
+                by_video[self._clips[index][0]].append(mine - theirs)
+        if not by_video:
+            return float("nan"), float("nan")
+        mean = float(np.mean([value for values in by_video.values() for value in values]))
+        means = [float(np.mean(values)) for values in by_video.values()]
+        error = float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("nan")
+        return mean, error
 
     def picture(self, generator: Generator | FlowGuided, path: Path) -> None:
         """Write a sample picture: last input, prediction and truth of frame 1, side by side, for two clips."""
         rows = []
-        for clip in self.clips[:: max(1, len(self.clips) // 2)][:2]:
-            predicted = forecast(generator, clip.inputs, self.targets, self.device)[0]
+        for index in range(0, len(self), max(1, len(self) // 2))[:2]:
+            clip = self._clip(index)
+            predicted = forecast(generator, clip.inputs, self._targets, self._device)[0]
             shown = np.rint(predicted * 255).astype(np.uint8)
             rows.append(np.concatenate([clip.inputs[-1], shown, clip.targets[0]], axis=1))
         width = min(row.shape[1] for row in rows)
@@ -101,11 +185,12 @@ class Validation:
         write_atomic(path, data.tobytes())
 
 
-def _clip(index: int, frames: NDArray[np.uint8], inputs: int) -> Clip:
-    flows = tuple(
-        flow.estimate(MATHIEU2016.flow, frames[at - 1], frames[at]) for at in range(inputs, len(frames))
-    )
-    return Clip(index, frames[:inputs], frames[inputs:], flows, None)
+def _capped(line: dict[str, float | None], column: str) -> float:
+    """A score; where a PSNR is undefined, the frames are the same."""
+    value = line[column]
+    if column != "psnr":
+        return float("nan") if value is None else value
+    return CAP if value is None else min(value, CAP)
 
 
 def _protocol(base: Protocol, network: Network, targets: int) -> Protocol:

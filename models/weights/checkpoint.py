@@ -108,11 +108,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _known_recipe(definition: dict[str, Any]) -> dict[str, Any]:
-    """A recipe as this version states it: those that ship still say that their networks take no noise."""
+    """A recipe as this version states it: those that ship use the words of earlier versions."""
     network = definition.get("network")
     if isinstance(network, dict) and network.get("noise") == 0:
         network = {key: value for key, value in network.items() if key != "noise"}
-    return {**definition, "network": network}
+    phases = [_known_phase(phase) for phase in definition.get("phases", [])]
+    return {**definition, "network": network, "phases": phases}
+
+
+def _known_phase(phase: dict[str, Any]) -> dict[str, Any]:
+    phase = dict(phase)
+    if "every_pair" in phase:
+        phase["moves"] = "every_pair" if phase.pop("every_pair") else "mean"
+    if "balanced" in phase:
+        phase["weigh"] = "patch" if phase.pop("balanced") else ""
+    return phase
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -37,7 +37,7 @@ class Shipped:
         file: in the registry's folder.
         sha256: of the file.
         recipe: ``compact/NAME``.
-        width: multiplier of the feature maps.
+        width: multiplier of the feature maps, or one for each scale, coarse to fine.
         parameters: number of learnt parameters of G.
         steps: training steps.
         hours: of training, on the machine below.
@@ -51,7 +51,7 @@ class Shipped:
     file: str
     sha256: str
     recipe: str
-    width: float
+    width: float | list[float]
     parameters: int
     steps: int
     hours: float
@@ -131,7 +131,7 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         file=f"{recipe.name}.safetensors",
         sha256=loaded.sha256,
         recipe=f"{recipe.kind}/{recipe.name}",
-        width=recipe.network.width,
+        width=list(recipe.network.widths) or recipe.network.width,
         parameters=parameter_count(make_generator(recipe.network)),
         steps=loaded.step,
         hours=round(float(loaded.info["seconds"]) / 3600, 2),

@@ -91,7 +91,7 @@ def adversaries() -> tuple[Generator, Discriminator, Task, Network]:
     network = Network("multi_scale", width=1 / 16)
     generator, discriminator = Generator(width=1 / 16), Discriminator(width=1 / 16)
     frames = torch.rand(2, 15, 32, 32) * 2 - 1
-    task = Task(frames[:, :12], None, pyramid(frames[:, :12], 4), pyramid(frames[:, 12:], 4))
+    task = Task(frames[:, :12], pyramid(frames[:, :12], 4), pyramid(frames[:, 12:], 4))
     return generator, discriminator, task, network
 
 
@@ -106,7 +106,7 @@ def test_the_adversarial_gradient_reaches_g_and_not_d() -> None:
 
 def test_ds_loss_reaches_d_and_not_g() -> None:
     generator, discriminator, task, network = adversaries()
-    discriminator_loss(discriminator, generator, network, task).backward()
+    discriminator_loss(discriminator, generator, network, task)[0].backward()
     assert all(parameter.grad is None for parameter in generator.parameters())
     for judge in discriminator.judges:
         assert sum(float(p.grad.abs().sum()) for p in judge.parameters() if p.grad is not None) > 0
@@ -114,10 +114,13 @@ def test_ds_loss_reaches_d_and_not_g() -> None:
 
 def test_ds_loss_is_the_papers() -> None:
     generator, discriminator, task, network = adversaries()
-    found = discriminator_loss(discriminator, generator, network, task)
+    found, right_real, right_made = discriminator_loss(discriminator, generator, network, task)
     real = judged(discriminator(task.inputs, task.targets), True)
     made = judged(discriminator(task.inputs, generator(task.given)), False)
     torch.testing.assert_close(found, real + made)
+    for share, frames, sign in ((right_real, task.targets, 1), (right_made, generator(task.given), -1)):
+        logits = torch.stack(discriminator(task.inputs, frames)) * sign
+        assert share == pytest.approx(float((logits > 0).float().mean()))
 
 
 def test_the_combined_loss_is_the_weighted_sum() -> None:
@@ -134,23 +137,44 @@ def test_the_combined_loss_is_the_weighted_sum() -> None:
 def test_balanced_losses_do_not_depend_on_the_size_of_the_error() -> None:
     weights = {"l1": 1.0, "gdl_l1": 1.0}
     target = torch.full((1, 3, 8, 8), 0.25)
-    task = Task(target, None, [target], [target])
+    task = Task(target, [target], [target])
     noise = torch.rand(target.shape, generator=torch.Generator().manual_seed(3)) - 0.5
 
-    def gradient(size: float, balanced: bool) -> torch.Tensor:
+    def gradient(size: float, weigh: str) -> torch.Tensor:
         """Of the loss by the noise, for an error of ``size`` times the noise."""
         variable = noise.clone().requires_grad_(True)
-        generator_loss(weights, [target + size * variable], task, None, balanced).backward()
+        generator_loss(weights, [target + size * variable], task, None, weigh).backward()
         assert variable.grad is not None
         return variable.grad
 
-    torch.testing.assert_close(gradient(0.2, False), 2 * gradient(0.1, False), rtol=1e-3, atol=1e-8)
-    torch.testing.assert_close(gradient(20.0, True), gradient(10.0, True), rtol=1e-3, atol=1e-8)
+    torch.testing.assert_close(gradient(0.2, ""), 2 * gradient(0.1, ""), rtol=1e-3, atol=1e-8)
+    torch.testing.assert_close(gradient(20.0, "patch"), gradient(10.0, "patch"), rtol=1e-3, atol=1e-8)
 
 
 def test_balanced_losses_are_unchanged_at_the_usual_error() -> None:
     target = torch.zeros(2, 3, 8, 8)
     output = torch.full_like(target, 0.018) * torch.tensor([1.0, -1.0])[:, None, None, None]
-    task = Task(target, None, [target], [target])
-    found = generator_loss({"l1": 1.0}, [output], task, None, balanced=True)
+    task = Task(target, [target], [target])
+    found = generator_loss({"l1": 1.0}, [output], task, None, weigh="patch")
     assert float(found) == pytest.approx(0.018)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "gdl_l1", "gdl_l2"])
+def test_losses_weighed_by_frame_against_a_slow_reference(name: str) -> None:
+    """Each sample's loss is divided by its frame's error, or by its root where the loss is of power 1."""
+    source = torch.Generator().manual_seed(1)
+    targets = [torch.rand(3, 3, side, side, generator=source) for side in (4, 8)]
+    outputs = [target + 0.1 * torch.randn(target.shape, generator=source) for target in targets]
+    errors = [0.04, 0.0, 0.0025]  # of frames; the second one's patch is far worse than its frame
+    power = int(name[-1])
+    loss = gdl if name.startswith("gdl") else lp
+    expected = 0.0
+    for sample, error in enumerate(errors):
+        own = float((outputs[-1][sample] - targets[-1][sample]).square().mean())
+        weight = (0.01 / max(error + 2e-5, own / 20)) ** (power / 2)
+        for output, target in zip(outputs, targets, strict=True):
+            expected += weight * float(loss(output[[sample]], target[[sample]], power)) / len(errors)
+    task = Task(targets[-1], targets, targets, errors=torch.tensor(errors))
+    assert float(generator_loss({name: 1.0}, outputs, task, None, "frame")) == pytest.approx(
+        expected, rel=1e-4
+    )

@@ -45,6 +45,52 @@ def test_single_scale_is_the_finest_network_without_a_guess() -> None:
     assert [tuple(output.shape) for output in outputs] == [(1, 3, 5, 7)]
 
 
+def test_a_width_for_each_scale() -> None:
+    """Table 1's maps, each scale by its own multiplier."""
+    network = Network("multi_scale", widths=(1.0, 0.5, 0.25, 0.125), width_d=0.5)
+    generator = make_generator(network)
+    maps = [
+        [layer.out_channels for layer in stack if isinstance(layer, torch.nn.Conv2d)]
+        for stack in generator.stacks
+    ]
+    assert maps == [
+        [128, 256, 128, 3],
+        [64, 128, 64, 3],
+        [32, 64, 128, 64, 32, 3],
+        [16, 32, 64, 32, 16, 3],
+    ]
+    assert [tuple(output.shape[-2:]) for output in generator(frames(1, 4, 16, 16))] == [
+        (2, 2),
+        (4, 4),
+        (8, 8),
+        (16, 16),
+    ]
+    first = make_discriminator(network).judges[0].convolutions[0]
+    assert isinstance(first, torch.nn.Conv2d)
+    assert first.out_channels == 32
+
+
+def test_one_width_is_that_of_every_scale() -> None:
+    torch.manual_seed(0)
+    one = Generator(width=1 / 16)
+    torch.manual_seed(0)
+    four = make_generator(Network("multi_scale", widths=(1 / 16,) * 4))
+    given = frames(1, 4, 16, 16)
+    assert torch.equal(one(given)[-1], four(given)[-1])
+
+
+def test_leaky_units_are_not_taken_for_dead_ones() -> None:
+    generator = Generator(width=1 / 16, leak=0.1)
+    stack = generator.stacks[0]
+    assert isinstance(stack, ConvStack)
+    (slope,) = {layer.negative_slope for layer in stack if isinstance(layer, torch.nn.LeakyReLU)}
+    assert slope == 0.1
+    assert not any(isinstance(layer, torch.nn.ReLU) for layer in generator.modules())
+    watch(generator, True)
+    generator(frames(1, 4, 16, 16))
+    assert active_share(generator) == []
+
+
 @pytest.mark.parametrize(("inputs", "targets"), [(4, 1), (8, 8)])
 def test_outputs_at_every_scale(inputs: int, targets: int) -> None:
     generator = Generator(inputs, targets, width=1 / 16)

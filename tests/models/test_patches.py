@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 import torch
 from footage import drifting, write_footage, write_video
+from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.footage.flows import FIELDS, cache_flows, guiding_flows
-from vpbench.models.footage.patches import PatchSource, Selection, movement, prefetched
-from vpbench.models.footage.videos import Segments, cache_segments, decode_segments, find_footage
+from vpbench.models.footage.frame_errors import cache_copy_errors, copy_errors, moving_error
+from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, movement, prefetched
+from vpbench.models.footage.videos import (
+    Segments,
+    cache_beside,
+    cache_segments,
+    decode_segments,
+    find_footage,
+    windows_of,
+)
 
 
 def cached(folder: Path, speed: int = 2) -> Segments:
@@ -148,9 +157,9 @@ def test_movement_by_hand() -> None:
 def test_movement_of_every_pair() -> None:
     frames = np.zeros((3, 2, 2, 3), np.uint8)
     frames[1:] = 51  # the last frame repeats the one before
-    assert movement(frames, every_pair=True) == 0
+    assert movement(frames, "every_pair") == 0
     frames[2] = 102
-    assert movement(frames, every_pair=True) == pytest.approx((51 / 127.5) ** 2)
+    assert movement(frames, "every_pair") == pytest.approx((51 / 127.5) ** 2)
 
 
 def test_videos_that_do_not_move_are_refused(tmp_path: Path) -> None:
@@ -182,15 +191,138 @@ def test_prefetched_keeps_the_order(tmp_path: Path) -> None:
 
 def test_flows_belong_to_their_patches(tmp_path: Path) -> None:
     segments = cached(tmp_path)
-    files = cache_flows(segments, 4)
-    assert files == cache_flows(segments, 4)
+    files = cache_flows(segments, 4, 5)
+    assert files == cache_flows(segments, 4, 5)
     stored = np.load(files[0])
+    assert windows_of(segments.open(0), 5) == [(0, 0), (0, 1), (1, 0), (1, 1)]
     expected = guiding_flows(np.array(segments.open(0)[1, :4]))
-    np.testing.assert_allclose(stored[1], expected, rtol=1e-3, atol=1e-3)
-    source = PatchSource(segments, Selection(frames=5, patch=32, margin=8), 1, files)
+    np.testing.assert_allclose(stored[2], expected, rtol=1e-3, atol=1e-3)
+    source = PatchSource(segments, Selection(frames=5, patch=32, margin=8), 1, WindowFiles(flows=files))
     batch = source.batch(0, 6)
     assert batch.flows is not None
     assert batch.flows.shape == (6, 2 * FIELDS, 48, 48)
     # Forward 2 pixels to the right, backward 2 to the left.
     medians = batch.flows.median(-1).values.median(-1).values.median(0).values
     torch.testing.assert_close(medians[:4], torch.tensor([2.0, 0.0, -2.0, 0.0]), atol=0.3, rtol=0)
+
+
+def test_the_last_pair_decides_whatever_the_inputs_repeat() -> None:
+    frames = np.zeros((4, 2, 2, 3), np.uint8)
+    frames[3] = 51  # the inputs stand still, the target does not
+    assert movement(frames, "last_pair") == pytest.approx((51 / 127.5) ** 2)
+    assert movement(frames[::-1], "last_pair") == 0
+    # With two targets the pair is the last input and the first of them.
+    assert movement(frames, "last_pair", targets=2) == 0
+
+
+def test_inputs_that_repeat_a_frame_are_drawn(tmp_path: Path) -> None:
+    frames = np.repeat(drifting(5, 6, speed=4), 2, axis=0)  # every frame twice
+    for group in (8, 22):
+        write_video(tmp_path / "videos" / f"v_Twice_g{group:02d}_c01.avi", frames)
+    segments = cache_segments(find_footage(tmp_path / "videos").training, tmp_path / "cache", 1, 12)
+    drawn = PatchSource(segments, Selection(5, 32, movement=0.01, moves="last_pair"), 1).batch(0, 4)
+    last, before, target = (drawn.frames[:, at : at + 3] for at in (9, 6, 12))
+    assert float((last - before).square().mean((1, 2, 3)).max()) < 0.001
+    assert float((target - last).square().mean((1, 2, 3)).min()) > 0.009
+    with pytest.raises(VpbenchError, match="do not move"):
+        PatchSource(segments, Selection(5, 32, movement=0.01, moves="every_pair"), 1).batch(0, 1)
+
+
+def test_every_start_is_drawn(tmp_path: Path) -> None:
+    footage = find_footage(write_footage(tmp_path / "videos", videos=1, frames=30))
+    segments = cache_segments(footage.training, tmp_path / "cache", 1, 28)
+    array = segments.open(0)
+    assert len(windows_of(array, 5)) == 24
+    source = PatchSource(segments, Selection(5, 64), 1)
+    firsts = ((source.batch(0, 150).frames[:, :3] + 1) * 127.5).round().permute(0, 2, 3, 1).numpy()
+    nearest = {int(np.abs(array[0, :, :, :64] - first).mean((1, 2, 3)).argmin()) for first in firsts}
+    assert len(nearest) > 15
+
+
+def facing(tmp_path: Path, **varied: bool) -> tuple[Segments, PatchSource, PatchSource]:
+    """Segments, a source of patches as they are, and one of patches that are varied."""
+    segments = cached(tmp_path)
+    files = WindowFiles(
+        cache_copy_errors(segments, 4, 5),
+        cache_flows(segments, 4, 5),
+        cache_beside(segments, "facts", count_facts),
+    )
+    plain, other = (Selection(5, 32, margin=8, **chosen) for chosen in ({}, varied))
+    return segments, PatchSource(segments, plain, 1, files), PatchSource(segments, other, 1, files)
+
+
+def count_facts(segments: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """One number for each window, all different."""
+    return np.arange(len(windows_of(segments, 5)), dtype=np.float32)[:, None]
+
+
+@pytest.mark.parametrize(("key", "axis", "component"), [("mirror", -1, 0), ("upside_down", -2, 1)])
+def test_flips_turn_the_flows_too(tmp_path: Path, key: str, axis: int, component: int) -> None:
+    _, plain, other = facing(tmp_path, **{key: True})
+    one, two = plain.batch(0, 12), other.batch(0, 12)
+    assert one.flows is not None
+    assert two.flows is not None
+    flipped = 0
+    for index in range(12):
+        if torch.equal(one.frames[index], two.frames[index]):
+            torch.testing.assert_close(one.flows[index], two.flows[index])
+            continue
+        flipped += 1
+        assert torch.equal(one.frames[index].flip(axis), two.frames[index])
+        expected = one.flows[index].flip(axis)
+        expected[component::2] *= -1
+        torch.testing.assert_close(expected, two.flows[index])
+    assert 2 <= flipped <= 10
+
+
+def test_time_runs_backwards_in_half_of_the_patches(tmp_path: Path) -> None:
+    segments, plain, other = facing(tmp_path, reverse=True)
+    one, two = plain.batch(0, 12), other.batch(0, 12)
+    errors = np.concatenate([copy_errors(segments.open(index), 4, 5) for index in range(3)])
+    turned = 0
+    for index in range(12):
+        before, after = (batch.frames[index].reshape(5, 3, 48, 48) for batch in (one, two))
+        reverse = not torch.equal(before, after)
+        turned += reverse
+        assert torch.equal(before.flip(0) if reverse else before, after)
+        assert two.errors is not None
+        assert float(two.errors[index]) in errors[:, int(reverse)]
+    assert 2 <= turned <= 10
+
+
+def test_what_is_known_of_a_window_comes_with_its_patches(tmp_path: Path) -> None:
+    _, plain, _ = facing(tmp_path)
+    batch = plain.batch(0, 8)
+    assert batch.facts is not None
+    assert batch.facts.shape == (8, 1)
+    assert set(batch.facts[:, 0].tolist()) <= {0, 1, 2, 3}
+    assert batch.errors is not None
+    assert batch.errors.shape == (8,)
+
+
+def test_moving_error_against_loops() -> None:
+    random = np.random.default_rng(3)
+    frame = random.integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    other = frame.copy()
+    other[:, 25:] = random.integers(0, 256, (40, 25, 3))
+    padded = np.pad(np.abs(frame.astype(float) - other).mean(2), 7, mode="reflect")
+    total = count = 0.0
+    for row in range(40):
+        for column in range(50):
+            if padded[row : row + 15, column : column + 15].mean() > 2:
+                count += 1
+                total += float(
+                    np.mean(((frame[row, column].astype(float) - other[row, column]) / 127.5) ** 2)
+                )
+    assert count < 40 * 50
+    assert moving_error(frame, other) == pytest.approx(total / count, rel=1e-5)
+    assert moving_error(frame, frame) == 0
+
+
+def test_copy_errors_are_of_the_last_input_and_the_targets() -> None:
+    frames = np.stack([np.full((20, 20, 3), value, np.uint8) for value in (0, 10, 30, 60, 100, 150)])
+    errors = copy_errors(frames[None], 4, 5)
+    assert errors.shape == (2, 2)
+    np.testing.assert_allclose(errors * 127.5**2, [[40**2, 10**2], [50**2, 20**2]], rtol=1e-5)
+    both = copy_errors(frames[None], 4, 6) * 127.5**2
+    np.testing.assert_allclose(both, [[(40**2 + 90**2) / 2, (20**2 + 30**2) / 2]], rtol=1e-5)

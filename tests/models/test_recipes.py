@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,11 @@ loss = { l2 = 1.0 }
 
 def test_every_row_has_both_recipes() -> None:
     rows = {cls.row for cls in ROWS}
-    assert set(recipe_names()) == {f"{kind}/{row}" for kind in ("paper", "compact") for row in rows}
+    named = {f"{kind}/{row}" for kind in ("paper", "compact") for row in rows}
+    assert set(recipe_names()) == named | {"compact/trunk"}
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "compact/trunk"])
 def test_recipes_that_ship(name: str) -> None:
     recipe = load_recipe(name)
     assert f"{recipe.kind}/{recipe.name}" == name
@@ -89,6 +91,32 @@ def test_same_until_compares_what_was_begun() -> None:
     assert not start.same_until(load_recipe("compact/single_scale_l2"), 1)
 
 
+def test_same_until_asks_for_what_the_steps_depend_on() -> None:
+    trunk = load_recipe("compact/trunk")
+    first, second = trunk.phases
+    row = replace(
+        trunk, name="row", phases=(first, replace(second, steps=50), replace(second, rate=(1e-4, 0)))
+    )
+    assert row.same_until(trunk, first.steps + 50)
+    assert trunk.same_until(row, first.steps + 10)
+    assert not row.same_until(trunk, first.steps + 51)
+    assert replace(row, network=replace(row.network, width_d=0.5)).same_until(trunk, first.steps)
+    for changed in (
+        replace(row, average=0.99),
+        replace(row, data=replace(row.data, reverse=False)),
+        replace(row, network=replace(row.network, widths=(1.0, 1.0, 0.25, 0.25))),
+        replace(row, phases=(first, replace(second, steps=50, weigh="frame"), second)),
+        replace(row, phases=(replace(first, rate=(5e-4, 3e-4)), replace(second, steps=50))),
+    ):
+        assert not changed.same_until(trunk, first.steps + 50)
+
+
+def test_cosine() -> None:
+    phase = Phase(steps=101, loss={"l2": 1}, rate=(0.04, 0.01), schedule="cosine")
+    rates = [phase.rate_at(index, phase.rate) for index in (0, 25, 50, 100)]
+    assert rates == pytest.approx([0.04, 0.025 + 0.015 * 2**-0.5, 0.025, 0.01])
+
+
 def test_rates() -> None:
     phase = Phase(steps=101, loss={"l2": 1}, rate=(0.04, 0.01), warmup=10)
     assert phase.rate_at(100, phase.rate) == pytest.approx(0.01)
@@ -109,6 +137,14 @@ def test_rates() -> None:
         (("steps = 10", 'steps = 10\noptimiser = "lion"'), "Unknown optimiser"),
         (("steps = 10", "steps = 10\nrate = [1, 2, 3]"), "a rate is"),
         (("width = 0.0625", "width = 0"), "width must be"),
+        (("width = 0.0625", "widths = [1, 1, 0.25]"), "widths must be 4, one for each scale"),
+        (("width = 0.0625", "widths = [1, 1, 0.25, 8]"), "width must be"),
+        (("width = 0.0625", "leak = 1"), "leak must be"),
+        (("kind", "average = 1.0\nkind"), "average must be"),
+        (("steps = 10", 'steps = 10\nmoves = "all"'), "Unknown rule for moves 'all'"),
+        (("steps = 10", 'steps = 10\nschedule = "linear"'), "Unknown schedule 'linear'"),
+        (("steps = 10", 'steps = 10\nweigh = "clip"'), "Unknown way to weigh 'clip'"),
+        (("steps = 10", "steps = 10\nfrozen_g = true"), "frozen_g is for adversarial phases"),
         (("width = 0.0625", 'init = "zero"'), "Unknown init"),
         (("width = 0.0625", "inputs = 8"), "shorter than 8 inputs"),
         (("[[phases]]", "[other]"), "at least one"),

@@ -21,7 +21,8 @@ from footage import write_footage
 
 from vpbench import files
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.recipes.recipe import Network, Phase, Recipe
+from vpbench.models.networks.build import make_generator
+from vpbench.models.recipes.recipe import Network, Phase, Recipe, load_recipe
 from vpbench.models.training.command import train as command
 from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
@@ -76,7 +77,7 @@ def test_what_a_training_leaves(settings: Settings) -> None:
     assert {name.split(".")[0] for name in loaded.tensors} == {"g"}
     assert loaded.info["training_data"] == "UCF101 groups 8–21, 3 videos"
     assert loaded.info["contaminated"] is False
-    assert loaded.info["validation"]["clips"] == 1
+    assert loaded.info["validation"]["clips"] == 2
     with (settings.out / "training.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10"]
@@ -88,6 +89,90 @@ def test_what_a_training_leaves(settings: Settings) -> None:
     assert list((settings.out / "tensorboard").iterdir())
     assert (settings.out / "samples" / "0000010.png").stat().st_size > 1000
     assert any("left 0:0" in line and "steps/s" in line and "active" in line for line in lines)
+
+
+def test_twenty_steps_of_todays_recipe_are_the_same_twice_and_interrupted(settings: Settings) -> None:
+    """Steps, averaged weights, Adam's moments and the log, bit for bit."""
+    trunk = load_recipe("compact/trunk")
+    network = replace(trunk.network, widths=(1 / 16, 1 / 16, 1 / 32, 1 / 32))
+    first, second = (replace(phase, movement=0.0) for phase in trunk.phases)
+    phases = (replace(first, steps=8, batch=2, warmup=4), replace(second, steps=12, batch=1))
+    recipe = replace(trunk, network=network, data=replace(trunk.data, length=8), phases=phases)
+    logs = []
+    for name, stops in (("once", [20]), ("twice", [20]), ("interrupted", [5, 13, 20])):
+        place = replace(settings, out=settings.out.parent / name)
+        for stop in stops:
+            train(recipe, replace(place, steps=stop, resume=stop != stops[0], validate_every=0))
+        same(settings.out.parent / "once" / CHECKPOINT, place.out / CHECKPOINT)
+        with (place.out / "training.csv").open(newline="") as stream:
+            logs.append([(row["step"], row["error"]) for row in csv.DictReader(stream)])
+    # A log interval that an interruption cut is averaged over what was left of it.
+    assert logs[0] == logs[1]
+    assert [step for step, _ in logs[2]] == [step for step, _ in logs[0]]
+
+
+def test_averaged_weights_by_hand(settings: Settings) -> None:
+    recipe = replace(RECIPE, average=0.5, phases=(PLAIN,))
+    mean: dict[str, torch.Tensor] = {}
+    for step in range(1, 5):
+        train(recipe, replace(settings, steps=step, resume=step > 1))
+        loaded = load_checkpoint(settings.out / CHECKPOINT)
+        decay = min(0.5, step / (9 + step))
+        if step == 1:
+            torch.manual_seed(recipe.seed)
+            mean = dict(make_generator(recipe.network).state_dict())
+        mean = {name: decay * mean[name] + (1 - decay) * now for name, now in loaded.part("g").items()}
+        for name, tensor in loaded.part("average").items():
+            torch.testing.assert_close(tensor, mean[name], rtol=1e-5, atol=1e-7)
+    shipped = load_checkpoint(settings.out / WEIGHTS).part("g")
+    assert all(torch.equal(shipped[name], tensor) for name, tensor in loaded.part("average").items())
+    assert not all(torch.equal(shipped[name], tensor) for name, tensor in loaded.part("g").items())
+
+
+def test_adams_moments_are_kept_from_phase_to_phase(settings: Settings) -> None:
+    """Two phases that differ in nothing are one phase."""
+    halves = replace(PLAIN, steps=3, rate=(1e-3, 1e-3))
+    train(replace(RECIPE, phases=(replace(halves, steps=6),)), settings)
+    parts = replace(settings, out=settings.out.parent / "parts")
+    train(replace(RECIPE, phases=(halves, halves)), parts)
+    same(settings.out / CHECKPOINT, parts.out / CHECKPOINT)
+
+
+def test_d_begins_on_a_frozen_g(settings: Settings) -> None:
+    frozen = replace(ADVERSARIAL, steps=4, frozen_g=True)
+    recipe = replace(RECIPE, network=replace(TINY, width_d=1 / 16), phases=(PLAIN, frozen, ADVERSARIAL))
+    train(recipe, replace(settings, steps=6))
+    before = load_checkpoint(settings.out / CHECKPOINT)
+    train(recipe, replace(settings, steps=10, resume=True))
+    after = load_checkpoint(settings.out / CHECKPOINT)
+    assert not before.part("d")
+    assert after.part("d")["judges.0.convolutions.0.weight"].shape[0] == 4
+    for name, tensor in before.part("g").items():
+        assert torch.equal(tensor, after.part("g")[name])
+    train(recipe, replace(settings, resume=True))
+    with (settings.out / "training.csv").open(newline="") as stream:
+        rows = {int(row["step"]): row for row in csv.DictReader(stream)}
+    assert rows[8]["loss_g"] == ""
+    assert rows[12]["loss_g"] != ""
+    assert all(0 <= float(rows[step]["right_real"]) <= 1 for step in (8, 10, 12))
+    assert rows[6]["right_generated"] == ""
+    assert {phase.batches_per_step for phase in (frozen, PLAIN)} == {1}
+
+
+def test_a_row_branches_from_a_trunk_at_any_step(settings: Settings) -> None:
+    constant = replace(PLAIN, steps=100, rate=(1e-3, 1e-3))
+    trunk = replace(RECIPE, name="trunk", phases=(constant,))
+    train(trunk, replace(settings, steps=4))
+    own = replace(PLAIN, steps=3, schedule="cosine")
+    row = replace(RECIPE, name="row", phases=(replace(constant, steps=4), own))
+    branch = replace(settings, out=settings.out.parent / "row", start_from=settings.out / CHECKPOINT)
+    train(row, branch)
+    alone = replace(settings, out=settings.out.parent / "alone")
+    train(row, alone)
+    same(alone.out / CHECKPOINT, branch.out / CHECKPOINT)
+    falling = replace(row, phases=(replace(PLAIN, steps=4), own))
+    with pytest.raises(UsageError, match="not the first steps"):
+        train(falling, replace(branch, out=settings.out.parent / "falling"))
 
 
 NETWORKS = {
@@ -156,7 +241,7 @@ def test_weights_that_are_not_finite_are_not_saved(
 ) -> None:
     train(RECIPE, replace(settings, steps=2))
     good = (settings.out / CHECKPOINT).read_bytes()
-    monkeypatch.setattr("vpbench.models.training.trainer._step", _spoil)
+    monkeypatch.setattr("vpbench.models.training.trainer.train_step", _spoil)
     with pytest.raises(VpbenchError, match="no longer finite"):
         train(RECIPE, replace(settings, resume=True, save_every=0))
     assert (settings.out / CHECKPOINT).read_bytes() == good
@@ -164,6 +249,7 @@ def test_weights_that_are_not_finite_are_not_saved(
 
 def _spoil(state: Any, *_: Any) -> dict[str, float]:
     next(state.generator.parameters()).data.fill_(float("nan"))
+    state.step += 1
     return {"error": 0.0, "error_of_copy": 0.0}
 
 
@@ -310,6 +396,28 @@ def test_kill_9_while_saving_then_resume(
     if process.returncode == -signal.SIGKILL:
         CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
     same(tmp_path / "whole" / CHECKPOINT, checkpoint)
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_saves_where_it_is(
+    tmp_path: Path, footage: Path, script: Callable[..., list[str]], asked: signal.Signals
+) -> None:
+    arguments = options(tmp_path, footage, "asked", "--save-every", "1e9", "--log-every", "1")
+    process = subprocess.Popen(
+        script() + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step 3 "):
+            process.send_signal(asked)
+            break
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "Interrupted after step" in rest
+    assert 3 <= load_checkpoint(tmp_path / "asked" / CHECKPOINT).step < 20
+    CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
+    CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
+    same(tmp_path / "whole" / CHECKPOINT, tmp_path / "asked" / CHECKPOINT)
 
 
 def test_no_such_device(settings: Settings) -> None:

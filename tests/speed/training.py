@@ -30,7 +30,8 @@ from vpbench.models.recipes.recipe import Network, Phase, Recipe
 from vpbench.models.training.losses import gdl, lp
 from vpbench.models.training.settings import Settings, has_fast_bf16, make_fabric
 from vpbench.models.training.state import State
-from vpbench.models.training.trainer import _step, train
+from vpbench.models.training.steps import train_step
+from vpbench.models.training.trainer import train
 
 BATCH, PATCH = 8, 32
 WAITING = 0.05
@@ -59,12 +60,12 @@ def ours(width: float) -> Callable[[], None]:
     phase = Phase(steps=10**6, loss={"l1": 1.0, "gdl_l1": 1.0}, rate=(1e-3, 1e-3))
     recipe = Recipe("speed", "own", "", Network("multi_scale", width=width), (phase,))
     fabric: Fabric = make_fabric(Settings(Path(), Path(), device="cpu"))
-    state = State(recipe, fabric, None)
-    state.start_phase(phase, within=False)
-    batch = Batch(torch.rand(BATCH, 15, PATCH, PATCH) * 2 - 1, None)
+    state = State(recipe, fabric, Path(), None)
+    state.start_phase(phase)
+    batch = Batch(torch.rand(BATCH, 15, PATCH, PATCH) * 2 - 1)
 
     def step() -> None:
-        _step(state, fabric, phase, 0, [batch], False, Path())
+        train_step(state, fabric, phase, 0, [batch], False)
 
     return step
 
