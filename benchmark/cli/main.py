@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -21,21 +21,18 @@ def _command_entries() -> dict[str, EntryPoint]:
 
 
 class _Group(click.Group):
-    """Turns errors into a message and an exit code, suggests commands, and finds those of other packages.
+    """Finds commands, turns errors into a message and an exit code, and suggests commands.
 
-    Commands beside the ones below come by the entry-point group ``vpbench.commands``, so that the core need
-    not import the packages that provide them (``train`` is one); their modules import little at the top.
+    All commands, of vpbench and of other packages, come by the entry-point group ``vpbench.commands``; their modules
+    import little at the top.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_command_entries()})
+        return sorted(_command_entries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in _command_entries():
-            return own
-        command: click.Command = _command_entries()[cmd_name].load()
-        return command
+        entry = _command_entries().get(cmd_name)
+        return None if entry is None else cast("click.Command", entry.load())
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,7 +43,7 @@ class _Group(click.Group):
             click.echo(f"Error: {visible(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. What was finished is kept: run the same command to go on.", err=True)
+            click.echo("\nInterrupted. What was finished is kept: run the same command to resume.", err=True)
             ctx.exit(1)
 
     def resolve_command(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     help="Futures drawn of each clip (stochastic predictors).  [default: 1]",
 )
 @click.option("--seed", type=int, help="Where their randomness comes from.  [default: 0]")
-@click.option("--force", is_flag=True, help="Give up a run in the folder that does not match.")
+@click.option("--force", is_flag=True, help="Discard a run in the folder that does not match.")
 def run(
     models: tuple[str, ...],
     labels: tuple[str, ...],
@@ -61,7 +61,7 @@ def run(
 ) -> None:
     """Score predictors and print the table.
 
-    An interrupted run goes on where it stopped when the command is given again.
+    An interrupted run resumes where it stopped when the command is given again.
     """
     from vpbench.analysis.leaderboard import build
     from vpbench.clips.opening import open_clips

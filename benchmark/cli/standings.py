@@ -6,16 +6,12 @@ from pathlib import Path
 
 import click
 
+from vpbench.cli.options import FILE, RUN
+
 
 @click.command()
-@click.argument(
-    "runs", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("results/runs")
-)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The page.  [default: LEADERBOARD.md beside RUNS]",
-)
+@click.argument("runs", type=RUN, default=Path("results/runs"))
+@click.option("--out", type=FILE, help="The page.  [default: LEADERBOARD.md beside RUNS]")
 def standings(runs: Path, out: Path | None) -> None:
     """Write the page of all submitted runs, each checked, by split and protocol.
 

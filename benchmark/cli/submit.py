@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vpbench.cli.options import FOLDER, RUN
 from vpbench.errors import UsageError
 
 if TYPE_CHECKING:
     from vpbench.runs.run import Run
 
 # option: (question on a terminal, what it is)
-_ASKED = {
+_QUESTIONS = {
     "method": ("Name of the method", "Name of the method."),
     "citation": ("BibTeX file, or a text to cite", "A BibTeX file, or a text to cite."),
     "training_data": ("Trained on (none, if nothing)", "What it was trained on; `none` if nothing."),
@@ -27,17 +28,17 @@ _LONGEST_FILE = 20_000
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--method", metavar="TEXT", help=_ASKED["method"][1])
-@click.option("--citation", metavar="FILE.bib|TEXT", help=_ASKED["citation"][1])
-@click.option("--training-data", metavar="TEXT", help=_ASKED["training_data"][1])
-@click.option("--test-clips-seen", type=click.Choice(["yes", "no"]), help=_ASKED["test_clips_seen"][1])
+@click.argument("run", type=RUN)
+@click.option("--method", metavar="TEXT", help=_QUESTIONS["method"][1])
+@click.option("--citation", metavar="FILE.bib|TEXT", help=_QUESTIONS["citation"][1])
+@click.option("--training-data", metavar="TEXT", help=_QUESTIONS["training_data"][1])
+@click.option("--test-clips-seen", type=click.Choice(["yes", "no"]), help=_QUESTIONS["test_clips_seen"][1])
 @click.option("--code-url", metavar="URL", help="Where the code is.")
 @click.option("--partial", is_flag=True, help="Accept a run of a part of the split; it will be marked so.")
 @click.option(
     "--to",
     "root",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default=Path("results/runs"),
     show_default=True,
     help="Folder of submitted runs.",
@@ -59,12 +60,12 @@ def submit(
     read = read_untrusted(run)
     check_run(read, partial=partial)
     split = read.manifest.split
-    told = _ask({key: given[key] for key in _ASKED}, read)
+    answers = _ask({key: given[key] for key in _QUESTIONS}, read)
     submission = Submission(
-        method=told["method"],
-        citation=_citation(told["citation"]),
-        training_data=told["training_data"],
-        test_clips_seen=told["test_clips_seen"] == "yes",
+        method=answers["method"],
+        citation=_citation(answers["citation"]),
+        training_data=answers["training_data"],
+        test_clips_seen=answers["test_clips_seen"] == "yes",
         code_url=code_url,
         partial=split.scored < split.total,
         submitted=datetime.now(UTC).date().isoformat(),
@@ -87,13 +88,13 @@ def _ask(given: dict[str, str | None], run: Run) -> dict[str, str]:
         if known.get("test_clips_seen") == "no":
             raise UsageError("--test-clips-seen no: the run's manifest says that test clips were trained on.")
         known["test_clips_seen"] = "yes"
-    missing = [key for key in _ASKED if key not in known]
+    missing = [key for key in _QUESTIONS if key not in known]
     if missing and not sys.stdin.isatty():
         options = ", ".join("--" + key.replace("_", "-") for key in missing)
         raise UsageError(f"A submission needs more: give {options}.")
     for key in missing:
         kind = click.Choice(["yes", "no"]) if key == "test_clips_seen" else str
-        known[key] = str(click.prompt(_ASKED[key][0], type=kind, err=True))
+        known[key] = str(click.prompt(_QUESTIONS[key][0], type=kind, err=True))
     return known
 
 

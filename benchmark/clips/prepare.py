@@ -304,7 +304,7 @@ def _write_clip(target: Path, files: dict[str, bytes]) -> None:
         try:
             (temporary / "new").rename(target)
         except OSError:
-            # On a cluster, a worker that was given up for lost may have put the same clip there just now.
+            # On a cluster, a worker that was taken for lost may have put the same clip there just now.
             if not (target / "clip.json").exists():
                 raise
     except OSError as error:

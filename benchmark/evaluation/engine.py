@@ -148,7 +148,7 @@ class _Job(Job[Scores, _Outcome]):
 
 
 class _ClipTally(ClipTally[Scores, _Outcome]):
-    """Makes the scores of a clip's runs of those of its samples."""
+    """Combines the scores of a clip's samples into those of its runs."""
 
     def __init__(self, job: _Job, index: int) -> None:
         self._job, self._index = job, index
@@ -160,7 +160,7 @@ class _ClipTally(ClipTally[Scores, _Outcome]):
         self._seconds += seconds
 
     def outcome(self) -> _Outcome:
-        """The scores; keeps the frames that those of the first run are of."""
+        """The scores for each run; saves the frames that the first run's scores are of."""
         job, samples = self._job, self._samples
         if job.predictions is not None and samples.frames is not None:
             _save(job.predictions / str(self._index), samples.frames, job.reading.inputs)

@@ -11,7 +11,7 @@ from typing import Any
 from vpbench.errors import UsageError, VpbenchError
 
 _PACKAGES = ("vpbench", "numpy", "scipy", "opencv-contrib-python-headless")
-_PATIENCE = 20.0  # seconds to wait for the scheduler and for a first worker
+PATIENCE = 20.0  # seconds to wait for the scheduler and for a first worker
 
 
 @contextmanager
@@ -35,12 +35,12 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
         raise UsageError("--executor dask needs Dask: pip install 'vpbench[cluster]'.") from None
     try:
         connect: Any = distributed.Client  # it has no types
-        client = connect(scheduler, timeout=_PATIENCE, set_as_default=False)
+        client = connect(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise VpbenchError(f"No Dask scheduler answers at {scheduler}: {error}") from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
+            client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
             raise VpbenchError(f"The Dask scheduler at {scheduler} has no workers; start some.") from None
         threads = client.nthreads()

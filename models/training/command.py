@@ -15,13 +15,13 @@ import click
     "--data", required=True, type=click.Path(path_type=Path), help="Folder of videos, at any depth."
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
-@click.option("--steps", type=click.IntRange(min=1), help="Stop after so many steps in all.")
+@click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
 @click.option("--width", type=float, help="Another width multiplier than the recipe's.")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint in --out.")
+@click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out.")
 @click.option(
     "--start-from",
     type=click.Path(path_type=Path),
-    help="Go on from the checkpoint of another recipe that begins with the same steps.",
+    help="Start from the checkpoint of another recipe that begins with the same steps.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -74,7 +74,7 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
-    OUT gets checkpoint.safetensors (to go on with --resume), weights.safetensors (for
+    OUT gets checkpoint.safetensors (to resume with --resume), weights.safetensors (for
     `vpbench run --model NAME,weights=FILE`), training.csv, validation.csv, TensorBoard events and samples/.
     """
     import dataclasses

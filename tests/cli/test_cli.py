@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import vpbench
 from vpbench.cli import doctor
 from vpbench.predictors.spec import predictor_names
 from vpbench.scoring.built_in import BUILT_IN
@@ -141,13 +140,6 @@ def test_a_predictor_that_cannot_be_imported_is_listed_with_the_reason(
     assert result.returncode == 0
     assert "broken" in result.stdout
     assert "no_such_package" in " ".join(result.stdout.split())
-
-
-def test_the_public_names_are_all_there():
-    for name in vpbench.__all__:
-        assert getattr(vpbench, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = vpbench.nothing
 
 
 # Doctor

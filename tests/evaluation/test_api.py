@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib import metadata
 from pathlib import Path
 
@@ -159,12 +158,3 @@ def test_the_users_thread_counts_are_given_back(clips: SmallClips) -> None:
         assert cv2.getNumThreads() == 2
         assert [library["num_threads"] for library in threadpool_info()] == before
     assert set(seen) == {1}
-
-
-def test_the_name_is_the_function_whatever_was_imported() -> None:
-    """A module of the same name would take its place once it is imported."""
-    for module in ("evaluation.api", "evaluation", "cli", "clips.opening"):
-        importlib.import_module(f"vpbench.{module}")
-    assert callable(vpbench.evaluate)
-    for name in vpbench.__all__:
-        assert getattr(vpbench, name) is not None

@@ -15,11 +15,8 @@ from folders import prepare_folder, write_archive
 from footage import moving_frames, write_video
 from runs import score_lines
 
-from vpbench.errors import VpbenchError
 from vpbench.scoring.built_in import BUILT_IN, get_protocol
-from vpbench.scoring.clip import Clip
-from vpbench.scoring.protocol import MaskRule, Protocol
-from vpbench.scoring.score import score_clip
+from vpbench.scoring.protocol import Protocol
 
 METRICS = {
     "psnr": reference.psnr,
@@ -124,74 +121,6 @@ def test_scores_of_real_clips_equal_those_of_a_slow_path(cli, tmp_path: Path, uc
         assert line["counted"] == expected["counted"]
 
 
-def clip(seed: int = 0, flow: float = 2.0) -> Clip:
-    frames = moving_frames(6, size=(32, 40), seed=seed)
-    vectors = np.zeros((32, 40, 2), np.float32)
-    vectors[..., 0] = flow
-    return Clip(7, frames[:4], frames[4:], (vectors, vectors))
-
-
-def test_exact_predictions_are_capped_and_excluded():
-    """Identical frames: 88.13 dB, and a frame at 50 dB or more is not counted."""
-    one = clip()
-    exact = np.divide(one.targets, 255.0).astype(np.float32)
-    for line in score_clip(one, exact, get_protocol("mathieu2016")):
-        assert line["psnr"] == pytest.approx(88.13, abs=0.01)
-        assert line["ssim"] == pytest.approx(1, abs=1e-9)
-        assert line["counted"] is False
-    for line in score_clip(one, exact, get_protocol("full-frame")):
-        assert line["psnr"] == 100.0
-        assert line["counted"] is True
-
-
-@pytest.mark.parametrize(("shift", "counted"), [(1.0, True), (0.5, False)])
-def test_the_exclusion_is_at_50_db(shift: float, counted: bool):
-    """128²·d² = 255²·10⁻⁵ at 50 dB, so d = 6.3e-3 in [−1, 1] and 3.15e-3 in [0, 1]."""
-    one = clip()
-    at_50 = math.sqrt(255**2 * 1e-5) / 128 / 2
-    base = np.clip(one.targets, 20, 235)
-    one = dataclasses.replace(one, targets=base)
-    prediction = (base / 255.0 + at_50 * (1 + 1e-3 * (1 if shift == 1 else -1))).astype(np.float32)
-    lines = score_clip(one, prediction, get_protocol("mathieu2016"))
-    assert [line["counted"] for line in lines] == [counted, counted]
-    assert lines[0]["psnr"] == pytest.approx(50, abs=0.02)
-
-
-def test_a_still_clip_has_an_empty_mask_that_is_counted_as_such():
-    """`mathieu2016` scores the black frame (88.13 dB, excluded); inside an empty mask nothing is defined."""
-    still = clip(flow=0.0)
-    wrong = np.zeros((2, 32, 40, 3), np.float32)
-    for line in score_clip(still, wrong, get_protocol("mathieu2016")):
-        assert line["moving"] == 0
-        assert line["psnr"] == pytest.approx(88.13, abs=0.01)
-        assert line["counted"] is False
-    for line in score_clip(still, wrong, get_protocol("moving-pixels")):
-        assert line["psnr"] is None
-        assert line["counted"] is False
-
-
-def test_a_mask_that_keeps_everything_scores_the_whole_frame():
-    moving = clip()
-    prediction = np.repeat(moving.inputs[-1:], 2, axis=0).astype(np.float32) / np.float32(255)
-    masked = score_clip(moving, prediction, get_protocol("mathieu2016"))
-    whole = score_clip(
-        moving, prediction, dataclasses.replace(get_protocol("mathieu2016"), mask=MaskRule("none"))
-    )
-    assert masked == whole
-    assert masked[0]["moving"] == 1.0
-
-
-def test_predictions_are_neither_clipped_nor_rounded():
-    one = clip()
-    prediction = np.repeat(one.inputs[-1:], 2, axis=0).astype(np.float32) / np.float32(255)
-    shifted = prediction + np.float32(0.001)  # a quarter of a grey level
-    a, b = (score_clip(one, p, get_protocol("full-frame"))[0]["psnr"] for p in (prediction, shifted))
-    assert a != b
-    target = one.targets[0] / 255.0
-    expected = -10 * math.log10(np.mean((target - shifted[0].astype(float)) ** 2))
-    assert b == pytest.approx(expected, abs=1e-9)
-
-
 def test_the_order_of_metrics_is_the_protocols_and_lines_have_these_keys(cli, tmp_path: Path, videos: Path):
     result = cli(
         *("run", "--model", "last_frame", "--split", videos, "--out", tmp_path / "runs", "--workers", "1")
@@ -230,88 +159,6 @@ def test_same_bits_for_one_and_two_workers_and_again(cli, tmp_path: Path):
     assert all(len(text.splitlines()) == 8 for text in one)
     assert scores("two", 2) == one
     assert scores("again", 1) == one
-
-
-@pytest.mark.slow
-def test_workers_use_one_thread(tmp_path: Path):
-    from vpbench.parallel.processes import make_executor
-
-    with make_executor(2) as executor:
-        threads = executor.submit(_threads).result()
-    assert threads == {"opencv": 1, "blas": 1}
-    from vpbench.parallel.processes import limit_threads
-
-    limit_threads()
-    assert _threads() == {"opencv": 1, "blas": 1}
-
-
-def _threads() -> dict[str, int]:
-    import cv2
-    from threadpoolctl import threadpool_info
-
-    return {
-        "opencv": cv2.getNumThreads(),
-        "blas": max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"),
-    }
-
-
-def test_memory_does_not_hold_all_clips():
-    """What is submitted ahead is bounded; results are taken in order (tests/speed/memory.py measures)."""
-    from concurrent.futures import Executor, Future
-
-    from vpbench.parallel.processes import map_in_order
-
-    class Later(Future[Any]):
-        """Is done when it is asked for."""
-
-        def __init__(self, call: Any) -> None:
-            super().__init__()
-            self.call = call
-
-        def result(self, timeout: float | None = None) -> Any:
-            return self.call()
-
-    class Watching(Executor):
-        ahead = 0
-        most = 0
-
-        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-            self.ahead += 1
-            self.most = max(self.most, self.ahead)
-            return Later(lambda: fn(*args, **kwargs))
-
-    executor = Watching()
-    taken = []
-    for value in map_in_order(executor, pow, ((k, 2) for k in range(100)), window=5):
-        executor.ahead -= 1
-        taken.append(value)
-    assert taken == [k * k for k in range(100)]
-    assert executor.most == 5
-
-
-def test_what_is_done_is_handed_on_at_once():
-    from vpbench.parallel.processes import SerialExecutor, map_in_order
-
-    done = []
-    for value in map_in_order(SerialExecutor(), done.append, ((k,) for k in range(10)), window=5):
-        assert value is None
-        if len(done) == 4:
-            break
-    assert done == [0, 1, 2, 3]
-
-
-def test_an_error_of_one_clip_stops_the_rest():
-    from vpbench.parallel.processes import SerialExecutor, map_in_order
-
-    def fail(k: int) -> int:
-        if k == 3:
-            raise VpbenchError("clip 3")
-        return k
-
-    results = map_in_order(SerialExecutor(), fail, ((k,) for k in range(10)), window=2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(VpbenchError, match="clip 3"):
-        next(results)
 
 
 def test_archive_scores_equal_those_of_a_slow_path(cli, tmp_path: Path):

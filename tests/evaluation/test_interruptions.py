@@ -336,9 +336,9 @@ def fill(monkeypatch: pytest.MonkeyPatch, trouble: OSError) -> Iterator[Callable
                 raise
             return stream
 
-        patch.setattr("vpbench.runs.writer.os.write", failing_write)
+        patch.setattr(os, "write", failing_write)
         patch.setattr(Path, "write_bytes", failing_write_bytes)
-        patch.setattr("vpbench.files.os.fdopen", failing_fdopen)
+        patch.setattr(os, "fdopen", failing_fdopen)
         return disk
 
     call.undo = patch.undo  # type: ignore[attr-defined]

@@ -128,7 +128,7 @@ def test_workers_with_several_threads_are_refused(cluster: Cluster, cli: Callabl
 def test_no_scheduler_at_the_address(cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     from vpbench.parallel import dask as module
 
-    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
     options = ("--split", "synthetic", "--executor", "dask", "--scheduler", "tcp://127.0.0.1:9")
     outcome = cli("run", "--model", "last_frame", *options)
     assert outcome.exit_code == 1

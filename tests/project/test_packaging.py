@@ -91,7 +91,7 @@ def test_every_module_and_data_file_is_in_the_wheel(wheel: Path, source: Path):
             if (folder, relative.parts[0]) == ("results", "runs"):
                 continue  # submitted runs are kept in the repository, not sent to everybody
             if (
-                path.suffix in {".py", ".csv", ".toml", ".typed", ".json", ".html", ".css", ".js"}
+                path.suffix in {".py", ".pyi", ".csv", ".toml", ".typed", ".json", ".html", ".css", ".js"}
                 and path.is_file()
             ):
                 assert f"{package}/{relative.as_posix()}" in names, path

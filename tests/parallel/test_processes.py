@@ -1,0 +1,81 @@
+"""Work that is a map over clips: in order, not too far ahead, and with one thread a worker."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import cv2
+import pytest
+from threadpoolctl import threadpool_info
+
+from vpbench.errors import VpbenchError
+from vpbench.parallel.processes import SerialExecutor, limit_threads, make_executor, map_in_order
+
+
+@pytest.mark.slow
+def test_workers_use_one_thread():
+    with make_executor(2) as executor:
+        there = executor.submit(threads).result()
+    assert there == {"opencv": 1, "blas": 1}
+    limit_threads()
+    assert threads() == {"opencv": 1, "blas": 1}
+
+
+def threads() -> dict[str, int]:
+    return {
+        "opencv": cv2.getNumThreads(),
+        "blas": max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"),
+    }
+
+
+def test_memory_does_not_hold_all_clips():
+    """What is submitted ahead is bounded; results are taken in order (tests/speed/memory.py measures)."""
+
+    class Later(Future[Any]):
+        """Is done when it is asked for."""
+
+        def __init__(self, call: Any) -> None:
+            super().__init__()
+            self.call = call
+
+        def result(self, timeout: float | None = None) -> Any:
+            return self.call()
+
+    class Watching(Executor):
+        ahead = 0
+        most = 0
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.ahead += 1
+            self.most = max(self.most, self.ahead)
+            return Later(lambda: fn(*args, **kwargs))
+
+    executor = Watching()
+    taken = []
+    for value in map_in_order(executor, pow, ((k, 2) for k in range(100)), window=5):
+        executor.ahead -= 1
+        taken.append(value)
+    assert taken == [k * k for k in range(100)]
+    assert executor.most == 5
+
+
+def test_what_is_done_is_handed_on_at_once():
+    done = []
+    for value in map_in_order(SerialExecutor(), done.append, ((k,) for k in range(10)), window=5):
+        assert value is None
+        if len(done) == 4:
+            break
+    assert done == [0, 1, 2, 3]
+
+
+def test_an_error_of_one_clip_stops_the_rest():
+    def fail(k: int) -> int:
+        if k == 3:
+            raise VpbenchError("clip 3")
+        return k
+
+    results = map_in_order(SerialExecutor(), fail, ((k,) for k in range(10)), window=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(VpbenchError, match="clip 3"):
+        next(results)
