@@ -168,14 +168,14 @@ def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warnin
     else:
         clips = open_prepared(folder)
         if request.split is not None and (split := request.find_split()).hash != clips.split.hash:
-            raise UsageError(f"{folder} holds clips of split '{clips.split.name}', not '{split.name}'.")
+            raise UsageError(f"{folder} holds clips of split '{clips.split.title}', not '{split.name}'.")
     clips.check_serves(protocol)
     if request.flow_files is not None and clips.flow != request.flow_files.describe():
         raise UsageError(
             f"{folder} holds clips that were prepared with other flows than those in {request.flow_files.folder}. Give "
             f"the videos as --data, or score by the clips' own flows: --protocol {protocol.name} without --flow."
         )
-    _report_missing(request, clips.split.name, clips.split.total, clips.split.missing, warn)
+    _report_missing(request, clips.split.title, clips.split.total, clips.split.missing, warn)
     return clips.only(_select(request, clips.contents, f"{folder}"))
 
 

@@ -14,11 +14,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+from msgspec import structs, to_builtins
 from numpy.typing import NDArray
 
 from vpbench.clips import prepared
+from vpbench.clips.manifest import (
+    SCHEMA,
+    ClipRecord,
+    Geometry,
+    PreparedManifest,
+    PreparedSplit,
+    read_clip_record,
+    read_manifest,
+    write_manifest,
+)
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import lock_folder, make_folder, os_error, read_json, write_json
+from vpbench.files import lock_folder, make_folder, os_error
 from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import limit_threads, map_in_order
 from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
@@ -72,16 +83,19 @@ def prepare(
     """
     split.check_length(protocol.frames, protocol.name)
     source = _flow_source(split, protocol, files)
-    method: dict[str, Any] = {
-        "split": {"name": split.name, "hash": split.hash, "total": len(split.clips)},
-        "geometry": prepared.geometry(protocol),
-        "flow": source.describe() if source else EXACT_FLOW,
-        "decoder": decoder(),
-    }
+    method = PreparedManifest(
+        status="running",
+        split=PreparedSplit(
+            name=split.name, hash=split.hash, total=len(split.clips), missing=tuple(sources.missing)
+        ),
+        geometry=Geometry.of(protocol),
+        flow=source.describe() if source else EXACT_FLOW,
+        decoder=decoder(),
+        clips={},
+    )
     wanted = [clip for clip in split.clips if clip.index in sources.found]
     with lock_folder(folder, wait=True):
-        manifest = _open_manifest(folder, method)
-        manifest["split"]["missing"] = list(sources.missing)
+        clips = _clips_there(folder, method)
         place = folder.absolute()  # workers of a cluster have another working folder
         jobs = [
             (_Job(place, clip, path and path.absolute(), split.size, protocol, source),)
@@ -92,22 +106,21 @@ def prepare(
         for job, (content, problem) in zip(jobs, outcomes, strict=True):
             if problem:
                 damaged.append(problem)
-                manifest["clips"].pop(str(job[0].clip.index), None)
+                clips.pop(job[0].clip.index, None)
             else:
-                manifest["clips"][str(job[0].clip.index)] = content
+                clips[job[0].clip.index] = content
             execution.progress()
-        manifest["clips"] = dict(sorted(manifest["clips"].items(), key=lambda item: int(item[0])))
+        manifest = structs.replace(method, clips=dict(sorted(clips.items())))
         if damaged:
-            write_json(folder / "manifest.json", {**manifest, "status": "running"})
+            write_manifest(folder, manifest)
             more = f"\n… and {len(damaged) - _SHOWN} more" if len(damaged) > _SHOWN else ""
             raise VpbenchError(
                 f"{len(damaged)} of {len(wanted)} sources cannot be used; the other clips are prepared. "
                 "Repair or remove these and run again:\n" + "\n".join(damaged[:_SHOWN]) + more
             )
-        complete = {**manifest, "status": "complete"}
-        path = folder / "manifest.json"
-        if not path.exists() or read_json(path) != complete:
-            write_json(path, complete)
+        complete = structs.replace(manifest, status="complete")
+        if read_manifest(folder, finished=False) != complete:
+            write_manifest(folder, complete)
     return prepared.open_prepared(folder)
 
 
@@ -125,10 +138,10 @@ def cache_folder(split: Split, protocol: Protocol, files: FlowFiles | None = Non
     source = _flow_source(split, protocol, files)
     root = os.environ.get("VPBENCH_CACHE")
     key = [
-        prepared.SCHEMA,
+        SCHEMA,
         split.hash,
         str(split.folder.resolve()) if split.folder else None,
-        prepared.geometry(protocol),
+        Geometry.of(protocol).data(),
         decoder(),
         source.describe() if source else EXACT_FLOW,
     ]
@@ -150,21 +163,20 @@ def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> F
     return None if split.origin == "synthetic" else EstimatedFlow(protocol.flow)
 
 
-def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
-    """The manifest that is there, checked against the method, or a new one; leftovers are removed."""
-    path = folder / "manifest.json"
-    fresh = {"kind": prepared.KIND, "schema": prepared.SCHEMA, "status": "running", **method, "clips": {}}
-    if path.exists():
-        manifest = read_json(path, prepared.KIND)
-        old = {**manifest, "split": {k: v for k, v in manifest.get("split", {}).items() if k != "missing"}}
-        other = [key for key in ("schema", *method) if old.get(key) != fresh[key]]
+def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:
+    """The clips that are there, made by the same method; a manifest is there afterwards, and leftovers are not."""
+    clips: dict[int, str] = {}
+    if (folder / "manifest.json").exists():
+        there = read_manifest(folder, finished=False)
+        old, new = _made(there), _made(method)
+        other = [key for key in new if old[key] != new[key]]
         if other:
             raise UsageError(
                 f"{folder} holds clips that were prepared otherwise: "
-                + "; ".join(f"{key} is {old.get(key)}, not {fresh[key]}" for key in other)
+                + "; ".join(f"{key} is {old[key]}, not {new[key]}" for key in other)
                 + ". Choose another --out."
             )
-        fresh["clips"] = dict(manifest.get("clips", {}))
+        clips = dict(there.clips)
     else:
         # Clips without their manifest are strangers too: how they were made is not known.
         strangers = [p.name for p in folder.iterdir() if p.name[0] != "."]
@@ -172,12 +184,23 @@ def _open_manifest(folder: Path, method: dict[str, Any]) -> dict[str, Any]:
             raise UsageError(
                 f"{folder} holds other things ({strangers[0]}); choose an empty folder as --out."
             )
-        write_json(path, fresh)
+        write_manifest(folder, method)
     for leftover in folder.glob(".clip-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in folder.glob(".manifest.json.*.tmp"):
         leftover.unlink(missing_ok=True)
-    return fresh
+    return clips
+
+
+def _made(manifest: PreparedManifest) -> dict[str, Any]:
+    """What must be the same for clips to stand in one folder."""
+    split = manifest.split
+    return {
+        "split": {"name": split.name, "hash": split.hash, "total": split.total},
+        "geometry": manifest.geometry.data(),
+        "flow": manifest.flow,
+        "decoder": manifest.decoder,
+    }
 
 
 def _prepare_clip(job: _Job) -> tuple[str, str]:
@@ -188,10 +211,10 @@ def _prepare_clip(job: _Job) -> tuple[str, str]:
     except VpbenchError as error:
         return "", f"clip {job.clip.index}: {error}"
     try:
-        record = read_json(target / "clip.json", prepared.CLIP_KIND)
-        if record["source"] == source and all((target / name).is_file() for name in record["files"]):
-            return str(record["content"]), ""
-    except (VpbenchError, KeyError, TypeError):
+        record = read_clip_record(target)
+        if record.source == source and all((target / name).is_file() for name in record.files):
+            return record.content, ""
+    except VpbenchError:
         pass  # not there or not whole: it is made anew
     limit_threads()
     try:
@@ -212,15 +235,13 @@ def _prepare_clip(job: _Job) -> tuple[str, str]:
         np.save(buffer, vectors, allow_pickle=False)
         files[f"flow_{number}.npy"] = buffer.getvalue()
         content.update(vectors.tobytes())
-    record = {
-        "kind": prepared.CLIP_KIND,
-        "schema": prepared.SCHEMA,
-        "index": job.clip.index,
-        "source": source,
-        "content": content.hexdigest(),
-        "files": {name: prepared.file_hash(data) for name, data in files.items()},
-    }
-    files["clip.json"] = (json.dumps(record, indent=1) + "\n").encode()
+    record = ClipRecord(
+        index=job.clip.index,
+        source=source,
+        content=content.hexdigest(),
+        files={name: prepared.file_hash(data) for name, data in files.items()},
+    )
+    files["clip.json"] = (json.dumps(to_builtins(record), indent=1) + "\n").encode()
     _write_clip(target, files)
     return content.hexdigest(), ""
 

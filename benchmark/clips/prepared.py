@@ -16,51 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct, ValidationError, convert
 from numpy.typing import NDArray
 
+from vpbench.clips.manifest import Geometry, PreparedSplit, read_clip_record, read_manifest
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import read_json
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.video import flow_files
 from vpbench.video.decoding import decode_picture
 
-KIND = "vpbench-prepared"
-CLIP_KIND = "vpbench-clip"
-SCHEMA = 1
 ARCHIVE_FLOW = {"name": "archive"}
-
-
-def geometry(protocol: Protocol) -> dict[str, Any]:
-    """The part of a protocol that fixes which pixels a prepared clip holds."""
-    return {
-        "inputs": protocol.inputs,
-        "targets": protocol.targets,
-        "first_frame": protocol.first_frame,
-        "size": list(protocol.size) if protocol.size else None,
-    }
 
 
 def flow_image_names(inputs: int, targets: int) -> list[str]:
     """File names of the flow images: each is named after the frame that its flow starts from."""
     return [f"pred_{inputs}_flow.png", *(f"target_{k}_flow.png" for k in range(1, targets))]
-
-
-class PreparedSplit(Struct, frozen=True, kw_only=True):
-    """The split that clips were prepared of.
-
-    Attributes:
-        name: the split's.
-        hash: the split's.
-        total: number of clips in the split.
-        missing: names of the sources that were not found.
-    """
-
-    name: str
-    hash: str
-    total: int
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,13 +94,12 @@ class StoredClip:
         return arrays
 
     def _recorded_hashes(self, where: Path) -> dict[str, str]:
-        record = read_json(where / "clip.json", CLIP_KIND)
-        if record.get("content") != self.content:
+        record = read_clip_record(where)
+        if record.content != self.content:
             raise VpbenchError(
                 f"{where} does not belong to {self.folder / 'manifest.json'}. Prepare the clips again."
             )
-        hashes: dict[str, str] = record["files"]
-        return hashes
+        return record.files
 
 
 @dataclass(frozen=True)
@@ -140,7 +109,7 @@ class PreparedClips:
     Attributes:
         folder: where it is.
         split: of which split.
-        geometry: see :func:`geometry`.
+        geometry: which frames, of which size.
         flow: estimator, parameters and version that made the flow.
         decoder: what decoded the videos.
         contents: clip index → hash of its pixels and flow.
@@ -148,7 +117,7 @@ class PreparedClips:
 
     folder: Path
     split: PreparedSplit
-    geometry: dict[str, Any]
+    geometry: Geometry
     flow: dict[str, Any]
     decoder: dict[str, Any]
     contents: dict[int, str]
@@ -164,14 +133,14 @@ class PreparedClips:
         Raises:
             UsageError: other frames, size or flow; or the mask rule needs what the folder does not have.
         """
-        wanted = geometry(protocol)
-        if self.is_archive and wanted["inputs"] == 4 and protocol.targets <= self.geometry["targets"]:
-            wanted["targets"] = self.geometry["targets"]
-        if wanted != self.geometry:
-            keys = [key for key in wanted if wanted[key] != self.geometry.get(key)]
+        wanted, there = Geometry.of(protocol).data(), self.geometry.data()
+        if self.is_archive and protocol.inputs == 4 and protocol.targets <= self.geometry.targets:
+            wanted["targets"] = self.geometry.targets
+        if wanted != there:
+            keys = [key for key in wanted if wanted[key] != there[key]]
             raise UsageError(
                 f"The clips in {self.folder} cannot serve protocol '{protocol.name}': "
-                + ", ".join(f"{key} is {self.geometry.get(key)}, not {wanted[key]}" for key in keys)
+                + ", ".join(f"{key} is {there[key]}, not {wanted[key]}" for key in keys)
                 + ". Prepare them for that protocol (`vpbench prepare --protocol`)."
             )
         if self.is_archive:
@@ -221,24 +190,10 @@ def open_prepared(folder: Path) -> PreparedClips:
     Raises:
         VpbenchError: the folder is damaged, of a later version, or its preparation has not finished.
     """
-    path = folder / "manifest.json"
-    manifest = read_json(path, KIND)
-    if manifest.get("schema") != SCHEMA:
-        raise VpbenchError(f"{path} has schema {manifest.get('schema')}; this vpbench reads {SCHEMA}.")
-    if manifest.get("status") != "complete":
-        raise VpbenchError(f"{folder} is not complete; run the `vpbench prepare` that made it again.")
-    try:
-        contents = {int(index): str(content) for index, content in manifest["clips"].items()}
-        return PreparedClips(
-            folder,
-            convert(manifest["split"], PreparedSplit),
-            manifest["geometry"],
-            manifest["flow"],
-            manifest["decoder"],
-            contents,
-        )
-    except (KeyError, ValueError, TypeError, AttributeError, ValidationError) as error:
-        raise VpbenchError(f"{path} is damaged: {error!r}. Prepare the clips again.") from None
+    manifest = read_manifest(folder, finished=True)
+    return PreparedClips(
+        folder, manifest.split, manifest.geometry, manifest.flow, manifest.decoder, manifest.clips
+    )
 
 
 def is_prepared(folder: Path) -> bool:
@@ -286,7 +241,7 @@ def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int
         split=PreparedSplit(
             name=name, hash=split_hash, total=total, missing=tuple(map(str, sorted(known - set(found))))
         ),
-        geometry={"inputs": 4, "targets": targets, "first_frame": 0, "size": None},
+        geometry=Geometry(inputs=4, targets=targets, first_frame=0, size=None),
         flow=ARCHIVE_FLOW,
         decoder={"name": "archive"},
         contents=contents,

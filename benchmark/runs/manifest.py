@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.predictors.samples import SCORED, Scored
+from vpbench.records import in_words, to_record
 from vpbench.scoring.protocol import Protocol
 
 KIND = "vpbench-run"
@@ -279,15 +280,8 @@ def check_manifest(data: dict[str, Any], where: str) -> Manifest:
             f"{where} has schema {data.get('schema')}; this vpbench reads {SCHEMA}. "
             "Install the vpbench that wrote it, or run again."
         )
-    try:
-        manifest = msgspec.convert(data, Manifest, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise VpbenchError(f"{where} is damaged: {_in_words(str(error))}.") from None
-    except RecursionError:
-        raise VpbenchError(f"{where} is damaged: it is nested too deeply.") from None
-    if [*map(str, manifest.prepared.clips)] != [*data["prepared"]["clips"]]:
-        raise VpbenchError(f"{where} is damaged: prepared, 'clips': an index is not a plain number.")
-    return manifest
+    samples = f"'samples' must have count, seed and scored ({' or '.join(SCORED)})"
+    return to_record(data, Manifest, where, tables={"samples": samples})
 
 
 def definition_of(protocol: Protocol) -> Definition:
@@ -299,7 +293,7 @@ def definition_of(protocol: Protocol) -> Definition:
     try:
         return msgspec.convert(protocol.definition(), Definition)
     except msgspec.ValidationError as error:
-        raise UsageError(f"Protocol '{protocol.name}': {_in_words(str(error))}.") from None
+        raise UsageError(f"Protocol '{protocol.name}': {in_words(str(error), {})}.") from None
 
 
 def manifest_data(manifest: Manifest) -> dict[str, Any]:
@@ -342,42 +336,3 @@ def _harmless(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_harmless(inner, depth + 1) for inner in value]
     return value
-
-
-_TYPES = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "bool": "true or false",
-    "object": "a table",
-    "array": "a list",
-    "null": "nothing",
-}
-_SAID = {
-    "Expected": "must be",
-    ", got": ", not",
-    "Invalid enum value": "cannot be",
-    ">=": "of at least",
-    "<=": "of at most",
-    "<": "below",
-}
-
-
-def _in_words(error: str) -> str:
-    """What msgspec finds wrong with a field, after the tables that the field is in: ``split: 'total' …``."""
-    what, _, path = error.partition(" - at `")
-    *tables, field = re.findall(r"\w+", path.partition("$")[2]) or [""]
-    if "samples" in (*tables, field)[:1]:
-        return f"'samples' must have count, seed and scored ({' or '.join(SCORED)})"
-    if missing := re.fullmatch(r"Object missing required field `(\w+)`", what):
-        tables, field, what = [*tables, field], missing[1], "is missing"
-    elif path.startswith("key"):
-        what = "has a key of the wrong form"
-    what = re.sub(r"`([a-z |]+)`", lambda m: " or ".join(_TYPES.get(t, t) for t in m[1].split(" | ")), what)
-    if what.startswith("'"):  # one of our own, which names the field
-        tables, field = [*tables, field], ""
-    else:
-        for theirs, ours in _SAID.items():
-            what = what.replace(theirs, ours)
-    place = ", ".join(filter(None, tables))
-    return f"{place}{': ' if place else ''}" + (f"'{field}' {what}" if field else what)

@@ -145,7 +145,7 @@ def _check_fields(manifest: dict[str, Any], where: str) -> None:
     for key in ("flow", "decoder"):
         _require(f"{where}, prepared", key, manifest["prepared"], dict)
     for clip, content in manifest["prepared"]["clips"].items():
-        if not _HASH.fullmatch(content):
+        if not (clip.isdigit() and _HASH.fullmatch(content)):
             raise VpbenchError(f"{where}, prepared, clips: '{plain(clip)[:50]}' is no clip with its hash.")
     for key in ("vpbench", "python", "numpy", "opencv"):
         _require(f"{where}, environment", key, manifest["environment"], str)

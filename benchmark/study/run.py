@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import OpenClips
-from vpbench.clips.prepared import PreparedClips, geometry
+from vpbench.clips.prepared import PreparedClips
 from vpbench.errors import UsageError
+from vpbench.escape import plain
 from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
 from vpbench.evaluation.prediction import PredictionRequest
 from vpbench.parallel.execution import Execution, ProgressBar, no_progress_bar
@@ -105,8 +107,8 @@ def run_study(
         with open_for(reading) as opened:
             clips, count = opened.clips, len(opened.clips.contents)
             if is_base:
-                flow = str(clips.flow["name"])
-                split = {"name": clips.split.name, "total": clips.split.total, "scored": count}
+                flow = plain(clips.flow["name"])
+                split = {"name": clips.split.title, "total": clips.split.total, "scored": count}
             for entrant in able:
                 with progress(f"{entrant.label}, {reading.inputs} → {reading.targets}", count) as step:
                     execution = replace(opened.execution, progress=step)
@@ -166,7 +168,7 @@ def _by_geometry(settings: Sequence[Setting]) -> list[tuple[tuple[int, Setting],
     for number, setting in enumerate(settings):
         one = setting.protocol
         flow = one.flow if one.mask.needs_vectors else settings[0].protocol.flow
-        key = json.dumps([geometry(one), flow], sort_keys=True)
+        key = json.dumps([Geometry.of(one).data(), flow], sort_keys=True)
         groups.setdefault(key, []).append((number, setting))
     return [tuple(group) for group in groups.values()]
 

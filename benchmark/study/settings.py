@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest
-from vpbench.clips.prepared import geometry
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
 from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol
 
@@ -55,7 +55,7 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     built_in = [p for p in BUILT_IN.values() if p != base and p.first_frame + p.inputs == first]
     if archive:
         built_in = [
-            p for p in built_in if geometry(p) == geometry(base) and p.mask.kind in ("none", "archive")
+            p for p in built_in if Geometry.of(p) == Geometry.of(base) and p.mask.kind in ("none", "archive")
         ]
     else:  # in prepared clips the flow images hold the base's own rule
         built_in = [p for p in built_in if p.mask.kind != "archive"]
@@ -80,7 +80,7 @@ def settings_for_clips(request: ClipRequest) -> tuple[Setting, ...]:
     request.adapt(base)
     settings = settings_for(base)
     if request.kind != "videos" or request.flow_files is not None:
-        settings = tuple(s for s in settings if geometry(s.protocol) == geometry(base))
+        settings = tuple(s for s in settings if Geometry.of(s.protocol) == Geometry.of(base))
     if request.flow is None:
         return settings
     return tuple(

@@ -13,6 +13,7 @@ ROWS = (
         ("escape", "names made safe to print"),
         ("files", "whole or not at all"),
         ("citation", "BibTeX"),
+        ("records", "data read, checked"),
     ),
     (("video", "frames and motion out of files"),),
     (

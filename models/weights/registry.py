@@ -10,26 +10,27 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 import tomli_w
+from msgspec import Struct, to_builtins
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import write_atomic
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint
+from vpbench.records import to_record
 
 FOLDER = Path(__file__).parent
 REGISTRY = "registry.toml"
+_REMEDY = "Install vpbench again."
 _HEAD = """# The weights that ship with vpbench; written by `python -m vpbench.models.weights.registry`.
 # psnr_* and ssim_* are validation scores (mathieu2016, moving areas; UCF101 groups 22-25), first and second frame,
 # over the frames that count for a copy of the last frame, whose scores are copy_*.
 """
 
 
-@dataclass(frozen=True)
-class Shipped:
+class Shipped(Struct, frozen=True):
     """An entry of the registry.
 
     Attributes:
@@ -58,7 +59,7 @@ class Shipped:
     machine: str
     training_data: str
     contaminated: bool
-    scores: dict[str, float]
+    scores: dict[str, float | int]
 
 
 @cache
@@ -71,12 +72,19 @@ def read_registry(folder: Path = FOLDER) -> dict[str, Shipped]:
     path = folder / REGISTRY
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        entries = [Shipped(name=name, **entry) for name, entry in table.items()]
     except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}. Install vpbench again.") from error
-    except (tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
-        raise VpbenchError(f"{path} is damaged: {error}. Install vpbench again.") from None
-    return {entry.name: entry for entry in entries}
+        raise VpbenchError(f"Cannot read {path}: {error.strerror}. {_REMEDY}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise VpbenchError(f"{path} is damaged: {error}. {_REMEDY}") from None
+    return {
+        name: to_record(
+            {"name": name, **entry} if isinstance(entry, dict) else entry,
+            Shipped,
+            f"{path}, '{name}',",
+            remedy=_REMEDY,
+        )
+        for name, entry in table.items()
+    }
 
 
 def load_shipped(name: str, folder: Path = FOLDER) -> tuple[Shipped, Checkpoint]:
@@ -146,7 +154,7 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     )
     write_atomic(folder / entry.file, weights.read_bytes())
     entries = {**(read_registry(folder) if (folder / REGISTRY).exists() else {}), entry.name: entry}
-    table = {name: asdict(entries[name]) for name in sorted(entries)}
+    table = {name: to_builtins(entries[name]) for name in sorted(entries)}
     for values in table.values():
         del values["name"]  # the table's own
     write_atomic(folder / REGISTRY, f"{_HEAD}\n{tomli_w.dumps(table)}".encode())

@@ -149,6 +149,40 @@ def test_a_damaged_manifest_is_named(folder: Path, text: str, message: str):
         open_prepared(folder)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("split.name", "../up", "split: 'name' cannot be that of a split"),
+        ("split.name", "..", "split: 'name' cannot be that of a split"),
+        ("split.total", "3", "split: 'total' must be a whole number, not a text"),
+        ("geometry.size", [1, 2, 3], "geometry: 'size' must be"),
+        ("flow", {"version": "1"}, "'flow' has no name"),
+        ("clips", {"one": "x"}, "'clips' has a key of the wrong form"),
+    ],
+)
+def test_a_wrong_field_of_a_manifest_is_named(folder: Path, field: str, value: object, message: str):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    *parents, last = field.split(".")
+    table = manifest
+    for key in parents:
+        table = table[key]
+    table[last] = value
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(
+        VpbenchError, match=rf"manifest\.json is damaged: {message}.* Prepare the clips again"
+    ):
+        open_prepared(folder)
+
+
+def test_a_split_of_a_hostile_name_is_shown_harmless(folder: Path):
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"name": "videos"', '"name": "a\\u001b[31mb\\u202ec"'))
+    split = open_prepared(folder).split
+    assert split.title == "abc"
+    assert split.name == "a\x1b[31mb\u202ec", "what names a folder stays"
+
+
 # The authors' archive
 
 
@@ -274,5 +308,5 @@ def test_a_damaged_record_is_named(folder: Path):
     record = json.loads(path.read_text())
     del record["content"]
     path.write_text(json.dumps(record))
-    with pytest.raises(VpbenchError, match="does not belong to"):
+    with pytest.raises(VpbenchError, match=r"1.clip\.json is damaged: 'content' is missing"):
         open_prepared(folder).load(1, get_protocol("mathieu2016"))

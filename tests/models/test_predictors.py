@@ -145,6 +145,21 @@ def test_shipping_and_a_wrong_hash(tmp_path: Path) -> None:
         registry.load_shipped("adv", folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adv = 3", "'adv', is damaged: must be a table, not a whole number"),
+        ("[adv]\nfile = 3", "'adv', is damaged: 'file' must be a text, not a whole number"),
+        ('[adv]\nfile = "x"', "'adv', is damaged: 'sha256' is missing"),
+        ("[adv", "is damaged"),
+    ],
+)
+def test_a_damaged_registry_is_named_by_field(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / registry.REGISTRY).write_text(text)
+    with pytest.raises(VpbenchError, match=rf"registry\.toml.*{message}.*Install vpbench again"):
+        registry.read_registry(tmp_path)
+
+
 def test_unfinished_trainings_do_not_ship(tmp_path: Path) -> None:
     path = weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)
     loaded = load_checkpoint(path)

@@ -1,0 +1,144 @@
+"""The manifest of a folder of prepared clips, and the record of one clip in it: read and checked here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct, to_builtins
+
+from vpbench.errors import VpbenchError
+from vpbench.escape import plain
+from vpbench.files import read_json, write_json
+from vpbench.records import to_record
+from vpbench.scoring.protocol import Protocol
+
+KIND = "vpbench-prepared"
+CLIP_KIND = "vpbench-clip"
+SCHEMA = 1
+_REMEDY = "Prepare the clips again."
+
+
+class Geometry(Struct, frozen=True):
+    """The part of a protocol that fixes which pixels a prepared clip holds; see :class:`vpbench.Protocol`."""
+
+    inputs: int
+    targets: int
+    first_frame: int
+    size: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, protocol: Protocol) -> Geometry:
+        """What a protocol needs."""
+        return cls(protocol.inputs, protocol.targets, protocol.first_frame, protocol.size)
+
+    def data(self) -> dict[str, Any]:
+        """The fields as JSON data."""
+        return {**to_builtins(self), "size": list(self.size) if self.size else None}
+
+
+class PreparedSplit(Struct, frozen=True, kw_only=True):
+    """The split that clips were prepared of.
+
+    Attributes:
+        name: the split's; it names a folder, and lies in no other.
+        hash: the split's.
+        total: number of clips in the split.
+        missing: names of the sources that were not found.
+    """
+
+    name: str
+    hash: str
+    total: int
+    missing: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name in ("", "..") or Path(self.name).name != self.name:
+            raise ValueError("'name' cannot be that of a split")
+
+    @property
+    def title(self) -> str:
+        """The name, fit to be shown."""
+        return plain(self.name)
+
+
+class PreparedManifest(Struct, frozen=True, kw_only=True):
+    """What a folder of prepared clips holds.
+
+    Attributes:
+        kind: ``vpbench-prepared``.
+        schema: version of this format.
+        status: ``running`` or ``complete``.
+        split: of which split.
+        geometry: which frames, of which size.
+        flow: estimator, parameters and version that made the flow.
+        decoder: what decoded the videos.
+        clips: clip index → hash of its pixels and flow.
+    """
+
+    kind: str = KIND
+    schema: int = SCHEMA
+    status: Literal["running", "complete"]
+    split: PreparedSplit
+    geometry: Geometry
+    flow: dict[str, Any]
+    decoder: dict[str, Any]
+    clips: dict[int, str]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.flow.get("name"), str):
+            raise ValueError("'flow' has no name")
+
+
+class ClipRecord(Struct, frozen=True, kw_only=True):
+    """What a clip's folder holds.
+
+    Attributes:
+        kind: ``vpbench-clip``.
+        schema: version of this format.
+        index: which clip.
+        source: what tells whether it has to be prepared again: its place in the split, and its source files.
+        content: hash of its pixels and flow.
+        files: file name → hash.
+    """
+
+    kind: str = CLIP_KIND
+    schema: int = SCHEMA
+    index: int
+    source: dict[str, Any]
+    content: str
+    files: dict[str, str]
+
+
+def read_manifest(folder: Path, *, finished: bool) -> PreparedManifest:
+    """Read the manifest of a folder of prepared clips.
+
+    Args:
+        folder: the folder.
+        finished: whether its preparation must have finished.
+
+    Raises:
+        VpbenchError: it is missing, damaged, of a later version, or not finished; names the file and the field.
+    """
+    path = folder / "manifest.json"
+    data = read_json(path, KIND)
+    if data.get("schema") != SCHEMA:
+        raise VpbenchError(f"{path} has schema {data.get('schema')}; this vpbench reads {SCHEMA}.")
+    if finished and data.get("status") != "complete":
+        raise VpbenchError(f"{folder} is not complete; run the `vpbench prepare` that made it again.")
+    return to_record(data, PreparedManifest, f"{path}", remedy=_REMEDY)
+
+
+def write_manifest(folder: Path, manifest: PreparedManifest) -> None:
+    """Write the manifest of a folder of prepared clips."""
+    write_json(folder / "manifest.json", to_builtins(manifest, str_keys=True))
+
+
+def read_clip_record(folder: Path) -> ClipRecord:
+    """Read the record of a clip.
+
+    Raises:
+        VpbenchError: it is missing or damaged; names the file and the field.
+    """
+    path = folder / "clip.json"
+    return to_record(read_json(path, CLIP_KIND), ClipRecord, f"{path}", remedy=_REMEDY)
