@@ -3,6 +3,9 @@
 Read by type checkers, and by ``__init__.py``, which loads a name when it is first used.
 """
 
+from .analysis.comparison import compare as compare
+from .analysis.leaderboard import LeaderboardOptions as LeaderboardOptions
+from .analysis.leaderboard import build_leaderboard as build_leaderboard
 from .clips.prepared import PreparedClips as PreparedClips
 from .clips.prepared import open_prepared as open_prepared
 from .errors import UsageError as UsageError
@@ -10,7 +13,6 @@ from .errors import VpbenchError as VpbenchError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.api import evaluate_samples as evaluate_samples
 from .predictors.predictor import Predictor as Predictor
-from .predictors.spec import PredictorSpec as PredictorSpec
 from .runs.run import Run as Run
 from .runs.run import read_run as read_run
 from .scoring.built_in import get_protocol as get_protocol
@@ -24,3 +26,4 @@ from .scoring.protocol import Protocol as Protocol
 from .scoring.score import score_clip as score_clip
 from .splits import Split as Split
 from .splits import get_split as get_split
+from .tables.render import render as render

@@ -1,7 +1,8 @@
 """The leaderboard: a pure function of runs and published rows.
 
-:func:`build` turns runs into a table (pandas) of means, their intervals and ranks, with everything that its reader
-must know: protocol, split, how many clips, which rows differ in what. :mod:`vpbench.tables.leaderboard` prints it.
+:func:`build_leaderboard` turns runs into a table (pandas) of means, their intervals and ranks, with everything that its
+reader must know: protocol, split, how many clips, which rows differ in what. :mod:`vpbench.tables.leaderboard` prints
+it.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class Leaderboard:
         )
 
 
-def build(
+def build_leaderboard(
     runs: Sequence[Run],
     options: LeaderboardOptions = LeaderboardOptions(),
     published: Sequence[PublishedTable] | None = None,

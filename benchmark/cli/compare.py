@@ -47,10 +47,10 @@ def compare(
     """Compare two runs clip by clip: by how much they differ, how surely, and where most."""
     from vpbench.analysis.comparison import compare as compare_runs
     from vpbench.runs.run import read_run
-    from vpbench.tables.comparison import render
+    from vpbench.tables.render import render
 
     check_out(out)
     comparison = compare_runs(
         read_run(run_a), read_run(run_b), common=common, level=level, metrics=metrics, by=by, most=most
     )
-    print_or_write(render(comparison, form, precision), out)
+    print_or_write(render(comparison, form, precision=precision), out)

@@ -67,7 +67,7 @@ def leaderboard(
     vpbench leaderboard runs --sort rank --ci                 who is better, and how surely
     vpbench leaderboard runs --format latex --precision 1     for a paper
     """  # noqa: D301 -- click reads the \b
-    from vpbench.analysis.leaderboard import LeaderboardOptions, build
+    from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 
     check_out(out)
     options = LeaderboardOptions(
@@ -79,13 +79,13 @@ def leaderboard(
         level=level,
         common=common,
     )
-    board = build(read_runs(runs), options)
+    board = build_leaderboard(read_runs(runs), options)
     if form == "bibtex":
         from vpbench.tables.bibtex import entries
 
         text = entries(board)
     else:
-        from vpbench.tables.leaderboard import render
+        from vpbench.tables.render import render
 
         text = render(board, form, intervals=intervals, facts=facts, precision=precision)
     print_or_write(text, out)

@@ -63,13 +63,13 @@ def run(
 
     An interrupted run resumes where it stopped when the command is given again.
     """
-    from vpbench.analysis.leaderboard import build
+    from vpbench.analysis.leaderboard import build_leaderboard
     from vpbench.clips.opening import open_clips
     from vpbench.evaluation.engine import evaluate_clips
     from vpbench.predictors.entrant import Entrant
     from vpbench.predictors.spec import PredictorSpec
     from vpbench.scoring.built_in import get_protocol
-    from vpbench.tables.leaderboard import render
+    from vpbench.tables.render import render
 
     specs = [PredictorSpec.parse(model) for model in models]
     names = labels_of(specs, labels)
@@ -92,6 +92,6 @@ def run(
                     save_predictions=save_predictions,
                     force=force,
                 )
-    click.echo(render(build(runs), "text"))
+    click.echo(render(build_leaderboard(runs), "text"))
     for one in runs:
         click.echo(f"Run: {one.folder}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vpbench.analysis.leaderboard import LeaderboardOptions, build
+from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures.choose import check_clips, choose_clips
@@ -83,7 +83,7 @@ def gather(
         VpbenchError: a run has no frames, and why.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
+    board = build_leaderboard(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
     first = board.columns[0]
     if clip is None:

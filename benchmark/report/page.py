@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vpbench.analysis.leaderboard import LeaderboardOptions, build
+from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.evaluation.replay import Replay, RunFrames
@@ -68,7 +68,7 @@ def make_page(runs: Sequence[Run], options: PageOptions) -> Page:
         UsageError: the runs cannot stand in one table, or a clip or frame that was asked for does not exist.
     """
     runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
+    board = build_leaderboard(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
     labels = [str(label) for label in board.measured["label"]]
     protocol = runs[0].protocol()
     frames = options.frames or tuple(sorted({1, protocol.targets}))

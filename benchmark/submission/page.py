@@ -9,13 +9,13 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
-from vpbench.analysis.leaderboard import build
+from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.escape import markdown
 from vpbench.results.published_tables import read_published
 from vpbench.runs.run import Run
 from vpbench.submission.submit import check_committed
-from vpbench.tables.leaderboard import render
 from vpbench.tables.published import render_published
+from vpbench.tables.render import render
 
 _HEAD = """\
 # Leaderboard
@@ -55,7 +55,7 @@ def page(root: Path) -> str:
     for (split, protocol, *_), same in groupby(runs, key=_table):
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
         those = list(same)
-        parts.append(render(build(those), "markdown") + "\n")
+        parts.append(render(build_leaderboard(those), "markdown") + "\n")
         parts.append("Submitted:\n")
         parts.append("\n".join(map(_submitted, those)) + "\n")
     parts.append("## Published\n")

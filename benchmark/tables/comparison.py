@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vpbench.analysis.comparison import Comparison, Difference
 
 
-def render(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
+def render_comparison(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
     """Print a comparison in one of :data:`vpbench.tables.formats.export.FORMATS`; the text has no newline at its end.
 
     CSV has the differences alone, a line a metric and frame; JSON has everything.

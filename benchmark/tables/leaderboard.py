@@ -35,7 +35,7 @@ class PrintOptions:
     precision: int | None = None
 
 
-def render(
+def render_leaderboard(
     leaderboard: Leaderboard,
     form: str = "text",
     *,

@@ -3,8 +3,6 @@
 import numpy as np
 
 import vpbench
-from vpbench.analysis.leaderboard import build
-from vpbench.tables.leaderboard import render
 
 
 def fade(inputs, targets):
@@ -17,5 +15,5 @@ if __name__ == "__main__":
         vpbench.evaluate(fade, split="synthetic", limit=3),
         vpbench.evaluate("last_frame", split="synthetic", limit=3),
     ]
-    print(render(build(runs)))
+    print(vpbench.render(vpbench.build_leaderboard(runs)))
     print("mean PSNR:", runs[0].scores["psnr"][runs[0].scores["counted"]].mean())

@@ -20,8 +20,8 @@ from vpbench.analysis.comparison import Comparison, compare
 from vpbench.errors import UsageError
 from vpbench.runs.run import read_run
 from vpbench.splits import get_split
-from vpbench.tables.comparison import render
 from vpbench.tables.formats.export import FORMATS
+from vpbench.tables.render import render
 
 HOSTILE = '<img src=x onerror=alert(1)> \\input{x} & "q" | </script>'
 

@@ -9,7 +9,7 @@ import pytest
 from runs import by_column, make_run
 
 from vpbench.analysis import columns, leaderboard
-from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build
+from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.results.published_tables import PublishedRow, PublishedTable, Source
 from vpbench.runs.run import read_run
@@ -21,7 +21,7 @@ SPLIT = {"name": "ucf101-every10th", "total": 379}
 
 
 def board(*folders: Path, **options: object) -> Leaderboard:
-    return build([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
+    return build_leaderboard([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
 
 
 def test_means_run_over_the_counted_frames_of_each_frame_index(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_long_horizons_have_the_mean_of_all_frames_first_and_last(tmp_path: Path
 
 def test_no_runs_is_an_error() -> None:
     with pytest.raises(UsageError, match="at least one run"):
-        build([])
+        build_leaderboard([])
 
 
 def test_a_folder_given_twice_is_one_row(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_two_papers_with_one_mark_keep_their_footnotes_apart(tmp_path: Path) -> 
             **common,
         )  # type: ignore[arg-type]
         tables.append(table)
-    made = build([read_run(make_run(tmp_path / "a"))], published=tables)
+    made = build_leaderboard([read_run(make_run(tmp_path / "a"))], published=tables)
     assert made.footnotes == {"*": "of x", "a": "of y"}
     assert made.marks == ((), ("*",), ("a",))
 

@@ -13,9 +13,9 @@ from runs import score_lines
 from threadpoolctl import threadpool_info
 
 import vpbench
-from vpbench.analysis.leaderboard import build
+from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.tables.leaderboard import render
+from vpbench.tables.render import render
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,9 @@ def test_without_a_folder_nothing_is_kept_but_the_scores_are_there(clips: SmallC
     assert len(run.scores["psnr"]) == 6
     assert run.manifest.label == "repeat"
     assert run.manifest.predictor.name == "python:repeat"
-    assert "repeat" in render(build([run, vpbench.evaluate(repeat, data=clips.prepared, label="other")]))
+    assert "repeat" in render(
+        build_leaderboard([run, vpbench.evaluate(repeat, data=clips.prepared, label="other")])
+    )
 
 
 def test_with_a_folder_the_run_is_kept(clips: SmallClips, tmp_path: Path) -> None:

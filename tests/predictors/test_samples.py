@@ -13,7 +13,7 @@ from folders import SmallClips, make_clips
 from runs import score_lines
 
 import vpbench
-from vpbench.analysis.leaderboard import build
+from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.analysis.rows import group_by_seed
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import Predictor
@@ -23,7 +23,7 @@ from vpbench.runs.manifest import SamplesRecord
 from vpbench.runs.run import find_runs
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.score import score_clip
-from vpbench.tables.leaderboard import render
+from vpbench.tables.render import render
 
 COUNT, SEED = 4, 7
 NOISE = """
@@ -141,7 +141,7 @@ def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
     run("runs", "--samples", "3", "--workers", "1")
     vpbench.evaluate("last_frame", data=clips.prepared, out=tmp_path / "runs")
     runs = [vpbench.read_run(folder) for folder in find_runs(tmp_path / "runs")]
-    board = build(runs)
+    board = build_leaderboard(runs)
     assert dict(zip(board.rows["label"], board.rows["best_of_samples"], strict=True)) == {
         "last_frame": False,
         "n.best-of-3": True,

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from runs import by_column, make_run
 
-from vpbench.analysis.leaderboard import Leaderboard, build
+from vpbench.analysis.leaderboard import Leaderboard, build_leaderboard
 from vpbench.report.page import PageOptions, make_page
 from vpbench.report.table import page_table
 from vpbench.runs.run import Run, read_run
 from vpbench.tables.formats.sheet import BEST, MISSING, SECOND
-from vpbench.tables.leaderboard import render
+from vpbench.tables.render import render
 from vpbench.tables.scores import score_cells
 
 # PSNR of each row, which of them has seen test clips, and the marks that are expected.
@@ -50,7 +50,7 @@ def printed_marks(board: Leaderboard) -> list[int]:
 def test_the_page_marks_what_the_printed_table_marks(tmp_path: Path, case: str) -> None:
     psnr, contaminated, expected = CASES[case]
     runs = runs_of(tmp_path, psnr, contaminated)
-    assert printed_marks(build(runs)) == expected
+    assert printed_marks(build_leaderboard(runs)) == expected
     text = html.unescape(make_page(runs, PageOptions()).html)
     rows = re.findall(r'<tr>\n<th scope="row" class="label" data-value="r\d">.*?</tr>', text, re.DOTALL)
     first = [re.search(r'<td data-value="[\d.]+"(?: class="place-(\d)")?>', row) for row in rows]
@@ -61,7 +61,7 @@ def test_the_page_marks_what_the_printed_table_marks(tmp_path: Path, case: str) 
 
 
 def test_published_rows_take_no_place_and_keep_their_digits(tmp_path: Path) -> None:
-    board = build(runs_of(tmp_path, [20.0, 19.0, 18.0], name="ucf101-every10th", total=379))
+    board = build_leaderboard(runs_of(tmp_path, [20.0, 19.0, 18.0], name="ucf101-every10th", total=379))
     assert len(board.published) == 10
     cells = score_cells(board, board.columns[0], 1, precision=3)
     assert cells.means[0] == "20.000"
@@ -74,7 +74,7 @@ def test_published_rows_take_no_place_and_keep_their_digits(tmp_path: Path) -> N
 
 def test_what_is_missing_is_a_dash_and_sorts_last(tmp_path: Path) -> None:
     nothing = by_column(psnr=[60.0] * 2, ssim=[1.0] * 2, sharpness=[50.0] * 2, counted=[False] * 2)
-    board = build([read_run(make_run(tmp_path / "a", scores={1: nothing}))])
+    board = build_leaderboard([read_run(make_run(tmp_path / "a", scores={1: nothing}))])
     cells = page_table(board).rows[0].cells
     assert [cell.text for cell in cells[:4]] == [MISSING, MISSING, MISSING, "0"]
     assert [cell.value for cell in cells[:4]] == [None, None, None, 0]

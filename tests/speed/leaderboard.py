@@ -27,9 +27,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from runs import make_run
 
-from vpbench.analysis.leaderboard import LeaderboardOptions, build
+from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 from vpbench.runs.run import find_runs, read_run
-from vpbench.tables.leaderboard import render
+from vpbench.tables.render import render
 
 LIMIT = 5.0
 
@@ -84,7 +84,7 @@ def main() -> int:
             lambda: [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
         )
         reading, runs = seconds(lambda: [read_run(one) for one in find_runs(folder)])
-        building, board = seconds(lambda: build(runs, LeaderboardOptions(sort="rank")))
+        building, board = seconds(lambda: build_leaderboard(runs, LeaderboardOptions(sort="rank")))
         printing, _ = seconds(lambda: render(board, intervals=True))
     print(f"{arguments.runs} runs × {arguments.clips} clips × 2 frames")
     print(f"vpbench leaderboard --ci, all in all  {total:6.2f} s")

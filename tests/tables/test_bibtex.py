@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from runs import make_run
 
-from vpbench.analysis.leaderboard import build
+from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.citation import BibtexEntry, parse_entry
 from vpbench.runs.run import read_run
 from vpbench.tables.bibtex import entries
@@ -33,7 +33,7 @@ def cited(tmp_path: Path, *citations: str | None) -> str:
             }
             (folder / "manifest.json").write_text(json.dumps({**manifest, "submission": submission}))
         folders.append(folder)
-    return entries(build([read_run(folder) for folder in folders]))
+    return entries(build_leaderboard([read_run(folder) for folder in folders]))
 
 
 @pytest.mark.parametrize(

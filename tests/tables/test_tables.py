@@ -11,13 +11,13 @@ import pytest
 from runs import by_column, make_run
 
 from vpbench import escape
-from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build
+from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import get_table, read_published
 from vpbench.runs.run import read_run
 from vpbench.tables.formats.export import FORMATS
-from vpbench.tables.leaderboard import render
 from vpbench.tables.published import render_published
+from vpbench.tables.render import render
 
 SPLIT = {"name": "ucf101-every10th", "total": 379}
 HOSTILE = [
@@ -44,7 +44,7 @@ def make_board(
         }
         folder = tmp_path / f"{protocol}-{n}"
         folders.append(make_run(folder, label=label, protocol=protocol, scores=scores, **options))  # type: ignore[arg-type]
-    return build([read_run(folder) for folder in folders])
+    return build_leaderboard([read_run(folder) for folder in folders])
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_counts_of_three_digits_still_fit(tmp_path: Path) -> None:
         )
         for n in range(2)
     ]
-    text = render(build([read_run(folder) for folder in folders]))
+    text = render(build_leaderboard([read_run(folder) for folder in folders]))
     assert max(map(escape.width, text.splitlines())) <= 80
     assert body(text, "optical_flow_edgewar ").split()[1:3] == ["1", "30.00•"]
 
@@ -118,7 +118,7 @@ def test_best_is_judged_at_printed_precision_and_by_direction(tmp_path: Path) ->
     for n, psnr in enumerate([30.001, 30.004, 29.99]):
         scores = {1: by_column(psnr=[psnr] * 2, ssim=[0.9] * 2, sharpness=[25.0 + n] * 2)}
         folders.append(make_run(tmp_path / str(n), label=f"r{n}", scores=scores))
-    text = render(build([read_run(folder) for folder in folders]))
+    text = render(build_leaderboard([read_run(folder) for folder in folders]))
     assert [body(text, f"r{n}").split()[1] for n in range(3)] == ["30.00•", "30.00•", "29.99"]
     assert [body(text, f"r{n}").split()[3] for n in range(3)] == ["25.00", "26.00◦", "27.00•"]
 
@@ -130,7 +130,7 @@ def test_missing_means_are_dashes_and_never_best(tmp_path: Path) -> None:
         make_run(tmp_path / name, label=name, scores={1: scores})
         for name, scores in (("none", nothing), ("one", some), ("two", some))
     ]
-    made = build([read_run(folder) for folder in folders])
+    made = build_leaderboard([read_run(folder) for folder in folders])
     assert body(render(made), "none").split() == ["none", "–", "–", "–", "0", "–", "–", "–", "0"]
     assert "none 1 + 0 excluded, 0 + 1 undefined" in render(made)
     for form in FORMATS:
@@ -191,7 +191,9 @@ def test_long_horizons_are_followed_by_a_table_a_metric(tmp_path: Path) -> None:
 
 def test_one_target_is_one_group(tmp_path: Path) -> None:
     scores = {1: by_column(psnr=[30.0], ssim=[0.9])}
-    text = render(build([read_run(make_run(tmp_path / "a", protocol="dvf2017-like", scores=scores))]))
+    text = render(
+        build_leaderboard([read_run(make_run(tmp_path / "a", protocol="dvf2017-like", scores=scores))])
+    )
     assert "1st frame" in text
     assert "2nd" not in text
 
@@ -251,7 +253,7 @@ def wide_board(tmp_path: Path, clips: int = 30, **options: object) -> Leaderboar
         folders.append(
             make_run(tmp_path / label, label=label, scores=scores, split=SPLIT, description=description)
         )
-    return build([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
+    return build_leaderboard([read_run(folder) for folder in folders], LeaderboardOptions(**options))  # type: ignore[arg-type]
 
 
 def test_intervals_and_spreads_stand_beneath_the_means_in_80_columns(tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def test_second_best_is_marked_unless_two_share_the_best(tmp_path: Path) -> None
     for n, (psnr, ssim) in enumerate([(31.0, 0.9), (30.0, 0.9), (29.0, 0.8)]):
         scores = {1: by_column(psnr=[psnr] * 2, ssim=[ssim] * 2, sharpness=[25.0] * 2)}
         folders.append(make_run(tmp_path / str(n), label=f"r{n}", scores=scores))
-    made = build([read_run(folder) for folder in folders])
+    made = build_leaderboard([read_run(folder) for folder in folders])
     assert [body(render(made), f"r{n}").split()[1] for n in range(3)] == ["31.00•", "30.00◦", "29.00"]
     assert [body(render(made), f"r{n}").split()[2] for n in range(3)] == ["0.900•", "0.900•", "0.800"]
     assert "<u>30.00</u>" in render(made, "markdown")
@@ -320,7 +322,10 @@ def test_json_is_json_whatever_a_manifest_holds(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "a")
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"size": null', '"size": NaN'))
-    assert json.loads(render(build([read_run(folder)]), "json"))["protocol"]["definition"]["size"] is None
+    assert (
+        json.loads(render(build_leaderboard([read_run(folder)]), "json"))["protocol"]["definition"]["size"]
+        is None
+    )
 
 
 class Page(HTMLParser):

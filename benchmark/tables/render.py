@@ -1,0 +1,40 @@
+"""Printing what an analysis made, in any format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vpbench.analysis.leaderboard import Leaderboard
+
+if TYPE_CHECKING:
+    from vpbench.analysis.comparison import Comparison
+
+
+def render(
+    table: Leaderboard | Comparison,
+    form: str = "text",
+    *,
+    intervals: bool | None = None,
+    facts: bool | None = None,
+    precision: int | None = None,
+) -> str:
+    """Print a leaderboard or a comparison; the text has no newline at its end.
+
+    Args:
+        table: what :func:`vpbench.build_leaderboard` or :func:`vpbench.compare` made.
+        form: ``text``, ``markdown``, ``latex``, ``html``, ``csv`` or ``json``. The last two have every number in full
+            precision; CSV of a comparison has the differences alone.
+        intervals: of a leaderboard: print the intervals beneath the means; by default in HTML only.
+        facts: of a leaderboard: print cost, moving area and training data; by default in HTML only.
+        precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
+
+    Raises:
+        UsageError: unknown format.
+    """
+    if isinstance(table, Leaderboard):
+        from vpbench.tables.leaderboard import render_leaderboard
+
+        return render_leaderboard(table, form, intervals=intervals, facts=facts, precision=precision)
+    from vpbench.tables.comparison import render_comparison
+
+    return render_comparison(table, form, precision)
