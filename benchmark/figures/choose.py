@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
+from vpbench.analysis.columns import by_clip
 from vpbench.errors import UsageError
 from vpbench.video.flow_colour import UNKNOWN_ABOVE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vpbench.analysis.columns import Column
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
+    from vpbench.scoring.protocol import Protocol
 
 
 _ZOOM = 4  # a zoom is a quarter of the frame's width and height
@@ -35,7 +38,7 @@ class Box(NamedTuple):
 
 
 def choose_clips(
-    runs: Sequence[Run], labels: Sequence[str], column: str, frame: int, higher: bool
+    runs: Sequence[Run], labels: Sequence[str], column: Column, frame: int
 ) -> dict[int, list[str]]:
     """The worst, the median and the best clip of the first run, and the one on which the runs differ most.
 
@@ -46,39 +49,53 @@ def choose_clips(
         labels: their labels.
         column: by which metric.
         frame: of which predicted frame, 1-based.
-        higher: whether a higher score is better.
 
     Returns:
         Clip index to why it was chosen, in the order worst, median, best, most different.
     """
-    tables = [_by_clip(run, column, frame) for run in runs]
-    clips = np.array(sorted(tables[0]))
-    scores = np.array([[table[clip][0] for clip in clips] for table in tables])
-    counted = np.array([[table[clip][1] for clip in clips] for table in tables]).all(axis=0)
-    defined = np.isfinite(scores).all(axis=0)
-    usable = counted & defined if (counted & defined).any() else defined
-    if not usable.any():
-        return {int(clips[0]): ["no frame has a score in every run"]} if clips.size else {}
-    clips, scores = clips[usable], scores[:, usable]
-    order = np.argsort(scores[0] if higher else -scores[0], kind="stable")
+    clips, scores = _comparable_scores(runs, column.key, frame)
+    if not clips.size:
+        return {int(runs[0].scores["clip"].min()): ["no frame has a score in every run"]}
+    order = np.argsort(scores[0] if column.higher_is_better else -scores[0], kind="stable")
     of = f" of {labels[0]}" if len(runs) > 1 else ""
-    chosen: dict[int, list[str]] = {}
-    for why, position in (
-        (f"worst{of}", order[0]),
-        (f"median{of}", order[(len(order) - 1) // 2]),
-        (f"best{of}", order[-1]),
-    ):
-        chosen.setdefault(int(clips[position]), []).append(why)
+    positions = {f"worst{of}": order[0], f"median{of}": order[(len(order) - 1) // 2], f"best{of}": order[-1]}
     if len(runs) > 1:
-        spread = scores.max(axis=0) - scores.min(axis=0)
-        chosen.setdefault(int(clips[int(np.argmax(spread))]), []).append("runs differ most")
+        positions["runs differ most"] = _most_different(scores)
+    chosen: dict[int, list[str]] = {}
+    for why, position in positions.items():
+        chosen.setdefault(int(clips[position]), []).append(why)
     return chosen
 
 
-def _by_clip(run: Run, column: str, frame: int) -> dict[int, tuple[float, bool]]:
-    here = run.scores["frame"] == frame
-    columns = (run.scores[key][here].tolist() for key in ("clip", column, "counted"))
-    return {clip: (score, counted) for clip, score, counted in zip(*columns, strict=True)}
+def choose_clip(runs: Sequence[Run], column: Column, frame: int) -> int:
+    """The clip on which the runs differ most, or the median one of a single run; as :func:`choose_clips`."""
+    clips, scores = _comparable_scores(runs, column.key, frame)
+    if not clips.size:
+        return int(runs[0].scores["clip"].min())
+    if len(runs) > 1:
+        return int(clips[_most_different(scores)])
+    order = np.argsort(scores[0] if column.higher_is_better else -scores[0], kind="stable")
+    return int(clips[order[(len(order) - 1) // 2]])
+
+
+def _comparable_scores(
+    runs: Sequence[Run], column: str, frame: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The clips whose frame has a score in every run, of these the counted ones if there are any; and the scores.
+
+    Returns:
+        Indices, ascending, ``(clips,)``, and scores ``(runs, clips)``.
+    """
+    by_clips = [by_clip(run) for run in runs]
+    scores = np.stack([one.scores[column][:, frame - 1] for one in by_clips])
+    counted = np.all([one.counted[:, frame - 1] for one in by_clips], axis=0)
+    defined = np.isfinite(scores).all(axis=0)
+    usable = counted & defined if (counted & defined).any() else defined
+    return by_clips[0].clips[usable], scores[:, usable]
+
+
+def _most_different(scores: NDArray[np.float64]) -> int:
+    return int(np.argmax(scores.max(axis=0) - scores.min(axis=0)))
 
 
 def motion(clip: Clip, frame: int) -> NDArray[np.float32]:
@@ -148,3 +165,15 @@ def check_clips(indices: Sequence[int], runs: Sequence[Run]) -> None:
             if index not in there:
                 shown = ", ".join(map(str, there[:12])) + (", …" if len(there) > 12 else "")
                 raise UsageError(f"Clip {index} is not in {run.folder}; it scored the clips {shown}.")
+
+
+def check_frame(frame: int, protocol: Protocol) -> None:
+    """Refuse a predicted frame that the protocol does not have.
+
+    Raises:
+        UsageError: names it.
+    """
+    if not 1 <= frame <= protocol.targets:
+        raise UsageError(
+            f"--frame {frame}: protocol '{protocol.name}' predicts frames 1 to {protocol.targets}."
+        )

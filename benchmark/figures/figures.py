@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from vpbench.errors import UsageError
 from vpbench.figures import pictures
-from vpbench.figures.choose import Box, parse_box, zoom_boxes
-from vpbench.figures.labels import wrapped
+from vpbench.figures.canvas import BOX_COLOURS, LINE, Canvas, wrap_label
+from vpbench.figures.choose import Box, check_frame, parse_box, zoom_boxes
 from vpbench.files import write_atomic
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
     from vpbench.figures.scene import Scene
 
+    Picture = NDArray[np.uint8]
+
 
 SUFFIXES = (".pdf", ".png", ".webp")
-_ZOOMS = ("#ffd400", "#00c8ff")  # yellow and light blue: seen on dark and on light, and apart in grey
-_GAP, _LINE = 0.05, 0.155  # inches between pictures, and for a line of text
-_SIZE = 7.5  # points
-_LONGEST = 120  # characters of a label that are drawn
 DPI = 220  # of a PNG or WebP; a PDF keeps the frames' own pixels
 _WEBP_QUALITY = 88
-_MASKS_IN_ROW = 4
+_GAP = 0.05  # inches between pictures
+_MASKS_IN_ROW, _MASKS_WIDTH = 4, 1.62  # of figure 3: frames side by side, and inches
 _LEAST, _MOST, _PAGE = 0.7, 1.5, 8.0  # inches: height of a frame in a strip, and of all its rows
+_LABEL = 1.08  # inches for the labels of a strip
 
 
 def check_suffix(path: Path, allowed: Sequence[str] = SUFFIXES) -> None:
@@ -75,35 +75,32 @@ def masks(scene: Scene, frame: int, *, grey: bool = False) -> Figure:
     Raises:
         UsageError: there is no such frame, or the protocol has no moving area.
     """
-    scene.check_frame(frame)
+    check_frame(frame, scene.protocol)
     mask = scene.masks[frame - 1]
     if mask is None:
         raise UsageError(f"Protocol '{scene.protocol.name}' scores whole frames: it has no masks to show.")
-    target = scene.clip.targets[frame - 1]
-    columns = [("Ground truth", f"{100 * mask.mean():.0f} % moving", target)]
-    columns += [
-        (row.label, row.scores[frame - 1], pictures.to_bytes(row.frames[frame - 1])) for row in scene.rows
-    ]
+    truth, *predicted = _rows(scene, [frame], grey)
+    truth = truth._replace(scores=[f"{100 * mask.mean():.0f} % moving"])
+    columns = [truth, *predicted]
     per_row = min(_MASKS_IN_ROW, len(columns))
-    width = 1.62
-    height = width * target.shape[0] / target.shape[1]
-    heading = _LINE * max(len(_wrapped(label, width)) for label, _, _ in columns)
-    block = heading + 2 * height + _GAP + _LINE + 3 * _GAP
+    width = _MASKS_WIDTH
+    height = width * mask.shape[0] / mask.shape[1]
+    heading = LINE * max(len(wrap_label(label, width)) for label, _, _ in columns)
+    block = heading + 2 * height + _GAP + LINE + 3 * _GAP
     blocks = -(-len(columns) // per_row)
-    sheet = _Sheet(_LINE + per_row * (width + _GAP), blocks * block)
-    for number, (label, score, picture) in enumerate(columns):
-        x = _LINE + _GAP + number % per_row * (width + _GAP)
-        y = number // per_row * block
+    canvas = Canvas(LINE + per_row * (width + _GAP), blocks * block)
+    for number, (label, (picture,), (score,)) in enumerate(columns):
+        x = LINE + _GAP + number % per_row * (width + _GAP)
+        y = number // per_row * block + heading
         if number % per_row == 0:
-            sheet.text("whole frame", _LINE / 2, y + heading + height / 2, upright=True)
-            sheet.text("moving area", _LINE / 2, y + heading + height * 1.5 + _GAP, upright=True)
-        sheet.lines(_wrapped(label, width), x + width / 2, y + heading, bold=True)
-        image = pictures.grey(picture) if grey else picture
-        sheet.picture(image, x, y + heading, width, height)
-        kept = np.where(mask[..., None], image, 0).astype(np.uint8)
-        sheet.picture(kept, x, y + heading + height + _GAP, width, height)
-        sheet.text(score, x + width / 2, y + heading + 2 * height + _GAP + _LINE * 0.6)
-    return sheet.figure
+            canvas.text("whole frame", LINE / 2, y + height / 2, upright=True)
+            canvas.text("moving area", LINE / 2, y + height * 1.5 + _GAP, upright=True)
+        canvas.lines(wrap_label(label, width), x + width / 2, y, bold=True)
+        canvas.picture(picture, x, y, width, height)
+        kept = np.where(mask[..., None], picture, 0).astype(np.uint8)
+        canvas.picture(kept, x, y + height + _GAP, width, height)
+        canvas.text(score, x + width / 2, y + 2 * height + _GAP + LINE * 0.6)
+    return canvas.figure
 
 
 def strip(scene: Scene, frames: Sequence[int], *, grey: bool = False, zooms: Sequence[str] = ()) -> Figure:
@@ -119,187 +116,122 @@ def strip(scene: Scene, frames: Sequence[int], *, grey: bool = False, zooms: Seq
         UsageError: there is no such frame, or a zoom is not of that form or leaves the frame.
     """
     for frame in frames:
-        scene.check_frame(frame)
-    size = scene.clip.targets.shape[1:3]
-    if len(zooms) > len(_ZOOMS):
-        raise UsageError(f"--zoom is given {len(zooms)} times; at most {len(_ZOOMS)} parts fit.")
-    boxes = [parse_box(zoom, (size[0], size[1])) for zoom in zooms] or zoom_boxes(scene.clip, frames[0])
-    ratio = size[1] / size[0]
-    # As large as a page allows, but not so small that nothing can be seen.
-    height = max(_LEAST, min(_MOST, _PAGE / (len(scene.rows) + 1) - _LINE - 2 * _GAP))
-    width = height * ratio
-    part_height = (height - _GAP * (len(boxes) - 1)) / max(1, len(boxes))
-    part = part_height * max(box.width / box.height for box in boxes) if boxes else 0.0
-    cell = width + (_GAP + part if boxes else 0.0)
-    content = len(frames) * cell + (len(frames) - 1) * 3 * _GAP
-    label = 1.08
-
-    rows: list[tuple[str, list[NDArray[np.uint8]], list[str]]] = [
-        ("Ground truth", [scene.clip.targets[frame - 1] for frame in frames], [""] * len(frames))
-    ]
-    rows += [
-        (
-            row.label,
-            [pictures.to_bytes(row.frames[frame - 1]) for frame in frames],
-            [row.scores[frame - 1] for frame in frames],
-        )
-        for row in scene.rows
-    ]
+        check_frame(frame, scene.protocol)
+    layout = _strip_layout(scene, len(frames), _boxes(scene, frames[0], zooms))
+    rows = _rows(scene, frames, grey)
+    heights = [layout.height + (LINE if any(row.scores) else 0) + 1.6 * _GAP for row in rows]
     inputs = [pictures.grey(frame) if grey else frame for frame in scene.clip.inputs]
-    input_width = min(width, (content - _GAP * (len(inputs) - 1)) / len(inputs))
-    input_height = input_width / ratio
-    tall = [height + (_LINE if any(scores) else 0) + 1.6 * _GAP for _, _, scores in rows]
-    top = input_height + 2 * _GAP + _LINE
-    sheet = _Sheet(label + content, top + sum(tall))
-
-    sheet.lines(["Inputs"], label - 2 * _GAP, input_height / 2, bold=True, right=True)
-    for number, picture in enumerate(inputs):
-        sheet.picture(picture, label + number * (input_width + _GAP), 0, input_width, input_height)
+    top = layout.input_height(len(inputs)) + 2 * _GAP + LINE
+    canvas = Canvas(_LABEL + layout.content, top + sum(heights))
+    _draw_inputs(canvas, layout, inputs)
     for column, frame in enumerate(frames):
-        x = label + column * (cell + 3 * _GAP)
-        sheet.text(f"predicted frame {frame}", x + width / 2, top - _LINE * 0.55, italic=True)
+        x = layout.column(column) + layout.width / 2
+        canvas.text(f"predicted frame {frame}", x, top - LINE * 0.55, italic=True)
     y = top
-    for (name, images, scores), used in zip(rows, tall, strict=True):
-        sheet.lines(_wrapped(name, label - 2 * _GAP), label - 2 * _GAP, y + height / 2, bold=True, right=True)
-        for column, (picture, score) in enumerate(zip(images, scores, strict=True)):
-            image = pictures.grey(picture) if grey else picture
-            x = label + column * (cell + 3 * _GAP)
-            sheet.picture(image, x, y, width, height, boxes)
-            for number, box in enumerate(boxes):
-                sheet.picture(
-                    np.asarray(box.cut(image), np.uint8),
-                    x + width + _GAP,
-                    y + number * (part_height + _GAP),
-                    part_height * box.width / box.height,
-                    part_height,
-                    edge=_ZOOMS[number],
-                )
-            if score:
-                sheet.text(score, x + width / 2, y + height + _LINE * 0.6)
-        y += used
-    return sheet.figure
+    for row, height in zip(rows, heights, strict=True):
+        _draw_row(canvas, layout, row, y)
+        y += height
+    return canvas.figure
 
 
-def _wrapped(label: str, width: float) -> list[str]:
-    """A label in lines of at most ``width`` inches."""
-    return wrapped(_drawable(label[:_LONGEST]), width, _inches)
+class _Row(NamedTuple):
+    """What stands side by side: a label, and for each frame its picture and what is written beneath it."""
+
+    label: str
+    images: list[Picture]
+    scores: list[str]
 
 
-def _inches(text: str) -> float:
-    """The width of a bold text, without kerning."""
-    return sum(map(_width_of, text))
+def _rows(scene: Scene, frames: Sequence[int], grey: bool) -> list[_Row]:
+    """The target's frames, then each run's."""
+    rows = [_Row("Ground truth", [scene.clip.targets[frame - 1] for frame in frames], [""] * len(frames))]
+    for row in scene.rows:
+        images = [pictures.to_bytes(row.frames[frame - 1]) for frame in frames]
+        rows.append(_Row(row.label, images, [row.scores[frame - 1] for frame in frames]))
+    return [row._replace(images=list(map(pictures.grey, row.images))) for row in rows] if grey else rows
 
 
-@cache
-def _width_of(character: str) -> float:
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
+@dataclass(frozen=True)
+class _StripLayout:
+    """Where things stand in a strip, in inches.
 
-    bold = FontProperties(family="DejaVu Sans", weight="bold", size=_SIZE)
-    return float(text_to_path.get_text_width_height_descent(character, bold, ismath=False)[0]) / 72
-
-
-class _Sheet:
-    """A figure on which things are placed in inches from the top left corner.
-
-    Args:
-        width: of what is placed, inches; a margin is added.
-        height: likewise.
+    Attributes:
+        width: of a frame.
+        height: of a frame.
+        frames: number of frames side by side.
+        boxes: the parts that are enlarged beside each frame, one below the other.
     """
 
-    _MARGIN = 0.04
+    width: float
+    height: float
+    frames: int
+    boxes: Sequence[Box]
 
-    def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
+    @property
+    def part_height(self) -> float:
+        return (self.height - _GAP * (len(self.boxes) - 1)) / max(1, len(self.boxes))
 
-        self.width, self.height = width + 2 * self._MARGIN, height + 2 * self._MARGIN
-        self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
+    @property
+    def cell(self) -> float:
+        """The width of a frame and its parts."""
+        if not self.boxes:
+            return self.width
+        part = self.part_height * max(box.width / box.height for box in self.boxes)
+        return self.width + (_GAP + part)
 
-    def picture(
-        self,
-        image: NDArray[np.uint8],
-        x: float,
-        y: float,
-        width: float,
-        height: float,
-        boxes: Sequence[Box] = (),
-        edge: str | None = None,
-    ) -> None:
-        """Place a picture, with coloured boxes in it or a coloured edge around it."""
-        from matplotlib.patches import Rectangle
+    @property
+    def content(self) -> float:
+        """The width of all frames."""
+        return self.frames * self.cell + (self.frames - 1) * 3 * _GAP
 
-        x, y = x + self._MARGIN, y + self._MARGIN
-        place = (
-            x / self.width,
-            1 - (y + height) / self.height,
-            width / self.width,
-            height / self.height,
-        )
-        axes = self.figure.add_axes(place)
-        axes.set_axis_off()
-        # A PDF keeps the pixels as they are; a PNG's are sampled for its size.
-        axes.imshow(image, aspect="auto", interpolation="none" if edge is None else "nearest")
-        for box, colour in zip(boxes, _ZOOMS, strict=False):
-            axes.add_patch(
-                Rectangle(
-                    (box.x - 0.5, box.y - 0.5),
-                    box.width,
-                    box.height,
-                    fill=False,
-                    edgecolor=colour,
-                    linewidth=0.9,
-                )
+    def column(self, number: int) -> float:
+        """Where a frame begins."""
+        return _LABEL + number * (self.cell + 3 * _GAP)
+
+    def input_width(self, inputs: int) -> float:
+        return min(self.width, (self.content - _GAP * (inputs - 1)) / inputs)
+
+    def input_height(self, inputs: int) -> float:
+        return self.input_width(inputs) / (self.width / self.height)
+
+
+def _strip_layout(scene: Scene, frames: int, boxes: Sequence[Box]) -> _StripLayout:
+    """Frames as large as a page allows, but not so small that nothing can be seen."""
+    height = max(_LEAST, min(_MOST, _PAGE / (len(scene.rows) + 1) - LINE - 2 * _GAP))
+    ratio = scene.clip.targets.shape[2] / scene.clip.targets.shape[1]
+    return _StripLayout(height * ratio, height, frames, boxes)
+
+
+def _boxes(scene: Scene, frame: int, zooms: Sequence[str]) -> list[Box]:
+    """The parts to enlarge."""
+    if len(zooms) > len(BOX_COLOURS):
+        raise UsageError(f"--zoom is given {len(zooms)} times; at most {len(BOX_COLOURS)} parts fit.")
+    height, width = scene.clip.targets.shape[1:3]
+    return [parse_box(zoom, (height, width)) for zoom in zooms] or zoom_boxes(scene.clip, frame)
+
+
+def _draw_inputs(canvas: Canvas, layout: _StripLayout, inputs: Sequence[Picture]) -> None:
+    width, height = layout.input_width(len(inputs)), layout.input_height(len(inputs))
+    canvas.lines(["Inputs"], _LABEL - 2 * _GAP, height / 2, bold=True, right=True)
+    for number, picture in enumerate(inputs):
+        canvas.picture(picture, _LABEL + number * (width + _GAP), 0, width, height)
+
+
+def _draw_row(canvas: Canvas, layout: _StripLayout, row: _Row, y: float) -> None:
+    """A label and its frames, each with its enlarged parts and its score."""
+    end = _LABEL - 2 * _GAP
+    canvas.lines(wrap_label(row.label, end), end, y + layout.height / 2, bold=True, right=True)
+    for column, (image, score) in enumerate(zip(row.images, row.scores, strict=True)):
+        x = layout.column(column)
+        canvas.picture(image, x, y, layout.width, layout.height, layout.boxes)
+        for number, box in enumerate(layout.boxes):
+            canvas.picture(
+                np.asarray(box.cut(image), np.uint8),
+                x + layout.width + _GAP,
+                y + number * (layout.part_height + _GAP),
+                layout.part_height * box.width / box.height,
+                layout.part_height,
+                edge=BOX_COLOURS[number],
             )
-        if edge is not None:
-            axes.add_patch(
-                Rectangle(
-                    (0, 0),
-                    1,
-                    1,
-                    transform=axes.transAxes,
-                    fill=False,
-                    edgecolor=edge,
-                    linewidth=2.0,
-                    clip_on=False,
-                )
-            )
-
-    def text(self, text: str, x: float, y: float, *, upright: bool = False, italic: bool = False) -> None:
-        """Place a line of text, centred."""
-        self._text(
-            text, x, y, rotation=90 if upright else 0, ha="center", style="italic" if italic else "normal"
-        )
-
-    def lines(
-        self, lines: Sequence[str], x: float, y: float, *, bold: bool = False, right: bool = False
-    ) -> None:
-        """Place lines of text: right-aligned and centred on ``y``, or centred on ``x`` and above ``y``."""
-        start = y - _LINE * (len(lines) / 2 if right else len(lines) + 0.1) + _LINE / 2
-        for number, line in enumerate(lines):
-            self._text(
-                line,
-                x,
-                start + number * _LINE,
-                ha="right" if right else "center",
-                weight="bold" if bold else "normal",
-            )
-
-    def _text(self, text: str, x: float, y: float, **style: Any) -> None:
-        self.figure.text(
-            (x + self._MARGIN) / self.width,
-            1 - (y + self._MARGIN) / self.height,
-            _drawable(text),
-            va="center",
-            fontsize=_SIZE,
-            parse_math=False,  # a label from a stranger is no formula
-            **style,
-        )
-
-
-def _drawable(text: str) -> str:
-    """``text`` with characters that the font lacks as their code points, ``[U+4E2D]``."""
-    from matplotlib import font_manager
-
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    known = font.get_charmap()
-    return "".join(c if ord(c) in known else f"[U+{ord(c):04X}]" for c in text)
+        if score:
+            canvas.text(score, x + layout.width / 2, y + layout.height + LINE * 0.6)

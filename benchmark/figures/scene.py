@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.errors import VpbenchError
 from vpbench.evaluation.replay import Replay, RunFrames
-from vpbench.figures.choose import check_clips, choose_clips
+from vpbench.figures.choose import check_clips, choose_clip
+from vpbench.tables.cells import number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vpbench.analysis.columns import Column
+    from vpbench.analysis.leaderboard import Leaderboard
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
     from vpbench.scoring.protocol import Protocol
@@ -54,23 +57,18 @@ class Scene:
     masks: tuple[NDArray[np.bool_] | None, ...]
     caption: str
 
-    def check_frame(self, frame: int) -> None:
-        """Refuse a predicted frame that there is not.
 
-        Raises:
-            UsageError: names it.
-        """
-        if not 1 <= frame <= self.protocol.targets:
-            raise UsageError(
-                f"--frame {frame}: protocol '{self.protocol.name}' predicts frames 1 to {self.protocol.targets}."
-            )
+def one_row_a_run(runs: Sequence[Run]) -> tuple[list[Run], Leaderboard]:
+    """The runs without repeated folders, and their leaderboard, whose rows are these runs in this order.
+
+    Raises:
+        UsageError: the runs cannot stand in one table.
+    """
+    distinct = list({run.folder.resolve(): run for run in runs}.values())
+    return distinct, build_leaderboard(distinct, LeaderboardOptions(group=False))
 
 
-def gather(
-    runs: Sequence[Run],
-    clip: int | None,
-    replay: Replay,
-) -> Scene:
+def gather(runs: Sequence[Run], clip: int | None, replay: Replay) -> Scene:
     """Gather what a figure of runs shows.
 
     Args:
@@ -82,42 +80,37 @@ def gather(
         UsageError: the runs cannot stand in one table, or did not score the clip, or its sources are not found.
         VpbenchError: a run has no frames, and why.
     """
-    runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build_leaderboard(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
-    labels = [str(label) for label in board.measured["label"]]
-    first = board.columns[0]
-    if clip is None:
-        chosen = choose_clips(runs, labels, first.key, 1, first.higher_is_better)
-        differs = [index for index, why in chosen.items() if "runs differ most" in why]
-        clip = (
-            differs or [index for index, why in chosen.items() if why[0].startswith("median")] or [*chosen]
-        )[0]
-    check_clips([clip], runs)
+    runs, board = one_row_a_run(runs)
+    index = choose_clip(runs, board.columns[0], 1) if clip is None else clip
+    check_clips([index], runs)
     protocol = runs[0].protocol()
-    found = replay.load_clips(runs[0], [clip])[0][clip]
-    rows = []
-    for run, label in zip(runs, labels, strict=True):
-        try:
-            frames, _ = RunFrames(run, replay).get(found)
-        except VpbenchError as error:
-            raise type(error)(f"Run {run.folder}: {error}") from error
-        rows.append(
-            Row(label, frames, tuple(_printed(board.columns, run, clip, k + 1) for k in range(len(frames))))
-        )
-    masks = tuple(found.moving_area(k, protocol.mask) for k in range(protocol.targets))
+    loaded = replay.load_clips(runs[0], [index])[0][index]
+    rows = [
+        _row(run, str(label), loaded, board.columns, replay)
+        for run, label in zip(runs, board.measured["label"], strict=True)
+    ]
+    masks = tuple(loaded.moving_area(k, protocol.mask) for k in range(protocol.targets))
     caption = (
-        f"Clip {clip} of split {board.split.name}; protocol {protocol.name}, version {protocol.version} "
+        f"Clip {index} of split {board.split.name}; protocol {protocol.name}, version {protocol.version} "
         f"({protocol.hash})"
     )
-    return Scene(found, protocol, tuple(rows), masks, caption)
+    return Scene(loaded, protocol, tuple(rows), masks, caption)
 
 
-def _printed(columns: Sequence[object], run: Run, clip: int, frame: int) -> str:
+def _row(run: Run, label: str, clip: Clip, columns: Sequence[Column], replay: Replay) -> Row:
+    try:
+        frames, _ = RunFrames(run, replay).get(clip)
+    except VpbenchError as error:
+        raise type(error)(f"Run {run.folder}: {error}") from error
+    return Row(label, frames, tuple(_printed(columns, run, clip.index, k + 1) for k in range(len(frames))))
+
+
+def _printed(columns: Sequence[Column], run: Run, clip: int, frame: int) -> str:
     """The first two scores of a frame, as the paper's figures print them."""
     row = int(np.flatnonzero((run.scores["clip"] == clip) & (run.scores["frame"] == frame))[0])
     texts = []
     for column in columns[:2]:
-        value = float(run.scores[column.key][row])  # type: ignore[attr-defined]
-        unit, decimals = (column.unit, 1 if column.unit == "dB" else column.decimals)  # type: ignore[attr-defined]
-        texts.append(f"{value:.{decimals}f} {unit}".strip() if np.isfinite(value) else "–")
+        value = float(run.scores[column.key][row])
+        shown = number(value, 1 if column.unit == "dB" else column.decimals)
+        texts.append(f"{shown} {column.unit}".strip() if np.isfinite(value) else shown)
     return " / ".join(texts)

@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.errors import VpbenchError
 from vpbench.escape import plain
-from vpbench.evaluation.replay import Replay, RunFrames
-from vpbench.figures.choose import check_clips, choose_clips
+from vpbench.evaluation.replay import Replay
+from vpbench.figures.choose import check_clips, check_frame, choose_clips
 from vpbench.figures.labels import parts
+from vpbench.figures.scene import one_row_a_run
+from vpbench.report.predictions import clips_in_words, predictions_of
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
 from vpbench.report.table import page_table
 from vpbench.tables import notes
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
-    from vpbench.report.strips import Predicted
     from vpbench.runs.run import Run
-    from vpbench.scoring.clip import Clip
+
+    Labelled = Sequence[tuple[str, Run]]
 
 
 @dataclass(frozen=True)
@@ -67,93 +68,58 @@ def make_page(runs: Sequence[Run], options: PageOptions) -> Page:
     Raises:
         UsageError: the runs cannot stand in one table, or a clip or frame that was asked for does not exist.
     """
-    runs = list({run.folder.resolve(): run for run in runs}.values())
-    board = build_leaderboard(runs, LeaderboardOptions(group=False))  # a row a run, in the order given
-    labels = [str(label) for label in board.measured["label"]]
-    protocol = runs[0].protocol()
+    runs, board = one_row_a_run(runs)
+    labelled = list(zip(map(str, board.measured["label"]), runs, strict=True))
+    section = _clip_section(board, labelled, options)
+    html = _render(board, labelled, section, options.title)
+    return Page(html, section.loaded, tuple(section.remarks))
+
+
+@dataclass(frozen=True)
+class _ClipSection:
+    """The part of the page that shows frames.
+
+    Attributes:
+        frames: which predicted frames it shows, 1-based.
+        loaded: which clips were found.
+        strips: what is shown of each chosen clip.
+        level: how the pictures are encoded.
+        remarks: what a reader should know about the frames.
+    """
+
+    frames: Sequence[int]
+    loaded: tuple[int, ...] = ()
+    strips: Sequence[Strips] = ()
+    level: Level = LEVELS[0]
+    remarks: Sequence[str] = ()
+
+
+def _clip_section(board: Leaderboard, runs: Labelled, options: PageOptions) -> _ClipSection:
+    """Choose clips, load them, and lay out what the runs predicted; without clips it says why there are none."""
+    labels, own = [label for label, _ in runs], [run for _, run in runs]
+    protocol = own[0].protocol()
     frames = options.frames or tuple(sorted({1, protocol.targets}))
     for frame in frames:
-        if not 1 <= frame <= protocol.targets:
-            raise UsageError(
-                f"--frame {frame}: protocol '{protocol.name}' predicts frames 1 to {protocol.targets}."
-            )
-    check_clips(options.clips, runs)
-    first = board.columns[0]
-    chosen = (
-        {clip: [] for clip in options.clips}
-        if options.clips
-        else choose_clips(runs, labels, first.key, frames[0], first.higher_is_better)
-    )
-    remarks: list[str] = []
-    strips: list[Strips] = []
-    level = LEVELS[0]
-    clips: dict[int, Clip] = {}
+        check_frame(frame, protocol)
+    check_clips(options.clips, own)
+    chosen: dict[int, list[str]] = {clip: [] for clip in options.clips}
+    chosen = chosen or choose_clips(own, labels, board.columns[0], frames[0])
     try:
-        clips, other = options.replay.load_clips(runs[0], chosen)
+        clips, different = options.replay.load_clips(own[0], chosen)
     except VpbenchError as error:
-        remarks.append(f"No frames are shown: {error}")
-    else:
-        if other:
-            remarks.append(
-                f"The pixels or the flow of {_clips(other)} as prepared here differ from those that were scored "
-                "(another decoder, version or file)."
-            )
-    if clips:
-        predicted = _predictions(runs, labels, clips, options, remarks)
-        strips, level = make_strips(board, runs, labels, clips, predicted, chosen, frames)
-    html = _render(board, runs, labels, options, frames, strips, remarks, level)
-    return Page(html, tuple(clips), tuple(remarks))
+        return _ClipSection(frames, remarks=[f"No frames are shown: {error}"])
+    remarks = []
+    if different:
+        remarks.append(
+            f"The pixels or the flow of {clips_in_words(different)} as prepared here differ from those that were "
+            "scored (another decoder, version or file)."
+        )
+    shown, further = predictions_of(runs, clips, options.replay)
+    strips, level = make_strips(board, shown, clips, chosen, frames)
+    return _ClipSection(frames, tuple(clips), strips, level, [*remarks, *further])
 
 
-def _clips(indices: Sequence[int]) -> str:
-    return f"clip{'s' if len(indices) > 1 else ''} {', '.join(map(str, indices))}"
-
-
-def _predictions(
-    runs: Sequence[Run],
-    labels: Sequence[str],
-    clips: dict[int, Clip],
-    options: PageOptions,
-    remarks: list[str],
-) -> list[dict[int, Predicted]]:
-    """For each run the frames of each clip, or why there are none; what is to be remarked is added."""
-    found: list[dict[int, Predicted]] = []
-    reported: dict[str, list[str]] = {}
-    for run, label in zip(runs, labels, strict=True):
-        source = RunFrames(run, options.replay)
-        mine: dict[int, Predicted] = {}
-        reasons: dict[str, list[int]] = {}
-        for index, clip in clips.items():
-            try:
-                predictions, where = source.get(clip)
-            except VpbenchError as error:
-                mine[index] = str(error)
-                reasons.setdefault(str(error), []).append(index)
-                continue
-            mine[index] = predictions
-            if where == "again":
-                reasons.setdefault("no frames were saved; the predictor was run again for this page", [])
-            different = source.check(clip, predictions)
-            if different:
-                reasons.setdefault(f"the frames are not those that were scored: {different}", [])
-        for reason, indices in reasons.items():
-            where_ = f", {_clips(indices)}" if indices and len(indices) < len(clips) else ""
-            reported.setdefault(reason.rstrip("."), []).append(f"{label}{where_}")
-        found.append(mine)
-    remarks += [f"{'; '.join(concerned)}: {reason}." for reason, concerned in reported.items()]
-    return found
-
-
-def _render(
-    board: Leaderboard,
-    runs: Sequence[Run],
-    labels: Sequence[str],
-    options: PageOptions,
-    frames: Sequence[int],
-    strips: Sequence[Strips],
-    remarks: Sequence[str],
-    level: Level,
-) -> str:
+def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: str | None) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -165,7 +131,7 @@ def _render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(text("page.html")).render(
-        title=plain(options.title or f"{board.split.name}, {board.protocol.name}"),
+        title=plain(title or f"{board.split.name}, {board.protocol.name}"),
         # Only this style and this script may act in the page, whatever a name might smuggle in.
         policy=(
             f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -178,12 +144,11 @@ def _render(
         parts=parts,
         table=page_table(board),
         notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
-        labels=labels,
-        strips=strips,
-        remarks=remarks,
-        level=level,
-        data=_data(board, runs, labels),
-        frames=frames,
+        frames=section.frames,
+        strips=section.strips,
+        level=section.level,
+        remarks=section.remarks,
+        data=_plot_data(board, runs),
     )
 
 
@@ -191,19 +156,19 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
 
 
-def _facts(board: Leaderboard, runs: Sequence[Run]) -> list[tuple[str, str]]:
+def _facts(board: Leaderboard, runs: Labelled) -> list[tuple[str, str]]:
     protocol, split = board.protocol, board.split
     return [
         (f"Protocol {protocol.name}", protocol.hash),
         (f"Split {split.name}", split.hash),
-        ("Prepared clips", ", ".join(sorted({run.manifest.prepared.hash for run in runs}))),
+        ("Prepared clips", ", ".join(sorted({run.manifest.prepared.hash for _, run in runs}))),
     ]
 
 
-def _data(board: Leaderboard, runs: Sequence[Run], labels: Sequence[str]) -> dict[str, Any]:
+def _plot_data(board: Leaderboard, runs: Labelled) -> dict[str, Any]:
     """What the page draws its plots from: for each run its scores in the order of (frame, clip)."""
-    orders = [np.lexsort((run.scores["clip"], run.scores["frame"])) for run in runs]
-    first = runs[0].scores
+    orders = [np.lexsort((run.scores["clip"], run.scores["frame"])) for _, run in runs]
+    first = runs[0][1].scores
     return {
         "metrics": [
             {
@@ -221,10 +186,10 @@ def _data(board: Leaderboard, runs: Sequence[Run], labels: Sequence[str]) -> dic
         "runs": [
             {
                 "label": label,
-                "scores": {column.key: _rounded(run.scores[column.key][order]) for column in board.columns},
-                "counted": "".join("1" if counted else "0" for counted in run.scores["counted"][order]),
+                "scores": {c.key: _rounded(run.scores[c.key][order]) for c in board.columns},
+                "counted": "".join("01"[counted] for counted in run.scores["counted"][order].tolist()),
             }
-            for run, label, order in zip(runs, labels, orders, strict=True)
+            for (label, run), order in zip(runs, orders, strict=True)
         ],
     }
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vpbench.figures import pictures
+from vpbench.tables.cells import number
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from vpbench.analysis.leaderboard import Leaderboard
+    from vpbench.report.predictions import ShownRun
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
 
-    Predicted = NDArray[np.float32] | str  # the frames, or why there are none
-
+    Chosen = Mapping[int, list[str]]
 
 # Characters of pictures that a page may have.
 BUDGET = 15_000_000
@@ -92,86 +91,74 @@ class Strips:
 
 def make_strips(
     board: Leaderboard,
-    runs: Sequence[Run],
-    labels: Sequence[str],
-    clips: dict[int, Clip],
-    predicted: Sequence[dict[int, Predicted]],
-    chosen: dict[int, list[str]],
+    runs: Sequence[ShownRun],
+    clips: Mapping[int, Clip],
+    chosen: Chosen,
     frames: Sequence[int],
 ) -> tuple[list[Strips], Level]:
-    """Make the strips of the chosen clips, and say how their pictures were encoded."""
-    level = next((one for one in LEVELS if _size(one, clips, predicted, frames) <= BUDGET), LEVELS[-1])
-    made = []
-    for index, why in chosen.items():
-        clip = clips[index]
-        made.append(
-            Strips(
-                clip=index,
-                why=why,
-                height=clip.inputs.shape[1],
-                width=clip.inputs.shape[2],
-                inputs=[pictures.data_uri(frame, quality=level.frames) for frame in clip.inputs],
-                frames=[
-                    _strip(board, runs, labels, clip, [mine[index] for mine in predicted], frame, level)
-                    for frame in frames
-                ],
-            )
+    """Make the strips of the chosen clips, and say how their pictures were encoded.
+
+    Args:
+        board: which scores are printed.
+        runs: the runs with their predictions for the clips.
+        clips: by index.
+        chosen: index to why it was chosen, in the order of the page.
+        frames: which predicted frames, 1-based.
+    """
+    level = next((one for one in LEVELS if _size(one, clips, runs, len(frames)) <= BUDGET), LEVELS[-1])
+    strips = [
+        Strips(
+            clip=index,
+            why=why,
+            height=clips[index].inputs.shape[1],
+            width=clips[index].inputs.shape[2],
+            inputs=[pictures.data_uri(frame, quality=level.frames) for frame in clips[index].inputs],
+            frames=[_strip(board, runs, clips[index], frame, level) for frame in frames],
         )
-    return made, level
+        for index, why in chosen.items()
+    ]
+    return strips, level
 
 
-def _size(
-    level: Level, clips: dict[int, Clip], predicted: Sequence[dict[int, Predicted]], frames: Sequence[int]
-) -> int:
+def _size(level: Level, clips: Mapping[int, Clip], runs: Sequence[ShownRun], frames: int) -> int:
     """About how many characters the pictures take, judged by the first frame of each clip and a few runs."""
     size = 0.0
     for index, clip in clips.items():
         target = clip.targets[0]
-        size += len(pictures.data_uri(target, quality=level.frames)) * (len(clip.inputs) + len(frames))
-        shown = [mine[index] for mine in predicted if not isinstance(mine[index], str)]
-        sample = [frame[0] for frame in shown[:: max(1, len(shown) // 3)] if not isinstance(frame, str)]
+        size += len(pictures.data_uri(target, quality=level.frames)) * (len(clip.inputs) + frames)
+        predicted = [shown[0] for run in runs if not isinstance(shown := run.predictions[index], str)]
+        sample = predicted[:: max(1, len(predicted) // 3)]
         errors = [pictures.error(target, frame) for frame in sample]
         scale = pictures.error_scale(errors)
         for frame, error in zip(sample, errors, strict=True):
             one = len(pictures.data_uri(pictures.to_bytes(frame), quality=level.frames))
             one += len(pictures.data_uri(pictures.error_map(error, scale), quality=level.errors))
-            size += one * len(frames) * len(shown) / len(sample)
+            size += one * frames * len(predicted) / len(sample)
     return int(size)
 
 
-def _strip(
-    board: Leaderboard,
-    runs: Sequence[Run],
-    labels: Sequence[str],
-    clip: Clip,
-    predicted: Sequence[Predicted],
-    frame: int,
-    level: Level,
-) -> Strip:
+def _strip(board: Leaderboard, runs: Sequence[ShownRun], clip: Clip, frame: int, level: Level) -> Strip:
     target = clip.targets[frame - 1]
-    mask = clip.moving_area(frame - 1, runs[0].protocol().mask)
-    errors = {
-        number: pictures.error(target, mine[frame - 1])
-        for number, mine in enumerate(predicted)
-        if not isinstance(mine, str)
-    }
-    scale = pictures.error_scale(list(errors.values()))
+    mask = clip.moving_area(frame - 1, runs[0].run.protocol().mask)
+    predicted = [run.predictions[clip.index] for run in runs]
+    shown = [None if isinstance(frames, str) else frames[frame - 1] for frames in predicted]
+    errors = [None if image is None else pictures.error(target, image) for image in shown]
+    scale = pictures.error_scale([error for error in errors if error is not None])
     tiles = []
-    for number, (run, label, mine) in enumerate(zip(runs, labels, predicted, strict=True)):
-        scores, counted = _scores(board, run, clip.index, frame)
-        shown = not isinstance(mine, str)
+    for run, frames, image, error in zip(runs, predicted, shown, errors, strict=True):
+        scores, counted = _scores(board, run.run, clip.index, frame)
         tiles.append(
             RunTile(
-                label=label,
+                label=run.label,
                 scores=scores,
                 counted=counted,
-                prediction=pictures.data_uri(pictures.to_bytes(mine[frame - 1]), quality=level.frames)
-                if not isinstance(mine, str)
-                else None,
-                error=pictures.data_uri(pictures.error_map(errors[number], scale), quality=level.errors)
-                if shown
-                else None,
-                reason=mine if isinstance(mine, str) else "",
+                prediction=None
+                if image is None
+                else pictures.data_uri(pictures.to_bytes(image), quality=level.frames),
+                error=None
+                if error is None
+                else pictures.data_uri(pictures.error_map(error, scale), quality=level.errors),
+                reason=frames if isinstance(frames, str) else "",
             )
         )
     return Strip(
@@ -185,10 +172,6 @@ def _strip(
 
 
 def _scores(board: Leaderboard, run: Run, clip: int, frame: int) -> tuple[list[tuple[str, str]], bool]:
-    scores: dict[str, Any] = run.scores
-    row = int(np.flatnonzero((scores["clip"] == clip) & (scores["frame"] == frame))[0])
-    printed = []
-    for column in board.columns:
-        value = float(scores[column.key][row])
-        printed.append((column.label, f"{value:.{column.decimals}f}" if np.isfinite(value) else "–"))
-    return printed, bool(scores["counted"][row])
+    row = int(np.flatnonzero((run.scores["clip"] == clip) & (run.scores["frame"] == frame))[0])
+    printed = [(c.label, number(float(run.scores[c.key][row]), c.decimals)) for c in board.columns]
+    return printed, bool(run.scores["counted"][row])

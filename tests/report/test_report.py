@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from pages import HOSTILE
 from PIL import Image
 from runs import edit_manifest, make_run
 
+from vpbench.analysis.columns import Column
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation.replay import Replay, RunFrames
 from vpbench.figures import pictures
-from vpbench.figures.choose import Box, choose_clips, parse_box, zoom_boxes
+from vpbench.figures.choose import Box, choose_clip, choose_clips, parse_box, zoom_boxes
 from vpbench.figures.labels import parts, wrapped
 from vpbench.report.page import PageOptions, make_page
 from vpbench.runs.run import Run, read_run
@@ -253,10 +255,13 @@ def scored(tmp_path: Path, label: str, scores: dict[int, float], excluded: tuple
 def test_choice_of_clips(tmp_path: Path) -> None:
     a = scored(tmp_path, "a", {1: 30.0, 2: 20.0, 3: 25.0, 4: 60.0, 5: 28.0}, excluded=(4,))
     b = scored(tmp_path, "b", {1: 31.0, 2: 21.0, 3: 35.0, 4: 61.0, 5: 28.0}, excluded=(4,))
-    chosen = choose_clips([a, b], ["a", "b"], "psnr", 1, higher=True)
+    column = Column("psnr", "PSNR", "dB", True, 2)
+    chosen = choose_clips([a, b], ["a", "b"], column, 1)
     assert chosen == {2: ["worst of a"], 3: ["median of a", "runs differ most"], 1: ["best of a"]}
-    lower = choose_clips([a], ["a"], "psnr", 1, higher=False)
-    assert lower == {1: ["worst"], 5: ["median"], 2: ["best"]}
+    assert choose_clip([a, b], column, 1) == 3
+    lower = replace(column, higher_is_better=False)
+    assert choose_clips([a], ["a"], lower, 1) == {1: ["worst"], 5: ["median"], 2: ["best"]}
+    assert choose_clip([a], lower, 1) == 5
 
 
 def test_zooms_go_where_most_moves_and_stay_apart() -> None:
