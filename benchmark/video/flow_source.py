@@ -58,5 +58,6 @@ def flow_source(text: str) -> FlowSource:
     if text == flow_files.NAME or text == FILES:
         raise UsageError(f"Flow '{text}': name the folder too, as {FILES}DIR.")
     if text.startswith(FILES):
-        return flow_files.FlowFiles(Path(text.removeprefix(FILES)))
+        folder = Path(text.removeprefix(FILES)).absolute()  # workers may have another working folder
+        return flow_files.FlowFiles(folder)
     return EstimatedFlow(text)
