@@ -79,6 +79,7 @@ def test_the_protocols_own_flow_is_no_other_protocol(run: Callable[..., Result],
     assert folder_of(tmp_path, "mathieu2016").is_dir()
 
 
+@pytest.mark.slow
 def test_other_flows_never_stand_in_one_table(
     cli: Cli, run: Callable[..., Result], flows: Path, tmp_path: Path
 ) -> None:

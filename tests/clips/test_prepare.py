@@ -73,6 +73,7 @@ def test_hashes_are_of_pixels_and_flow(tmp_path: Path, videos: Path):
     assert clips.only([2, 3]).hash == other.only([2, 3]).hash
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_write_the_same_bytes(tmp_path: Path, videos: Path):
     prepare_folder(videos, tmp_path / "one", workers=1)
     prepare_folder(videos, tmp_path / "two", workers=2)

@@ -95,6 +95,7 @@ def test_masks_are_black_outside_the_moving_area(synthetic_runs: Path) -> None:
     assert not masked[~mask].any()
 
 
+@pytest.mark.slow
 def test_frames_again_are_those_that_were_scored(synthetic_runs: Path, tmp_path: Path, cli: Cli) -> None:
     assert cli("figure", "strip", synthetic_runs, "--out", tmp_path / "a.png").exit_code == 0
     made = cli("figure", "strip", synthetic_runs, "--out", tmp_path / "a.png", "--saved-only")
@@ -102,6 +103,7 @@ def test_frames_again_are_those_that_were_scored(synthetic_runs: Path, tmp_path:
     assert "optical_flow: the run saved no frames" in made.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
 def test_animation(synthetic_runs: Path, tmp_path: Path, cli: Cli, suffix: str) -> None:
     out = tmp_path / f"animation{suffix}"

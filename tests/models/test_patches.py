@@ -112,6 +112,7 @@ def test_the_cache_is_reused_and_goes_on(tmp_path: Path) -> None:
     assert (before[0], before[2]) == (after[0], after[2])
 
 
+@pytest.mark.slow
 def test_decoding_in_parallel_is_the_same(tmp_path: Path) -> None:
     footage = find_footage(write_footage(tmp_path / "videos"))
     one = cache_segments(footage.training, tmp_path / "one", 2, 6)

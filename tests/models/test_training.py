@@ -200,6 +200,7 @@ def test_resuming_goes_on_bit_for_bit(settings: Settings, kind: str, stop: int) 
         assert [row["step"] for row in csv.DictReader(stream)] == ["2", "4", "6", "8", "10"]
 
 
+@pytest.mark.slow
 def test_a_shared_start_need_not_be_repeated(settings: Settings) -> None:
     longer = replace(RECIPE, name="longer", phases=(*RECIPE.phases, PLAIN))
     train(longer, settings)
@@ -253,6 +254,7 @@ def _spoil(state: Any, *_: Any) -> dict[str, float]:
     return {"error": 0.0, "error_of_copy": 0.0}
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     train(RECIPE, settings)
     again = replace(settings, out=settings.out.parent / "full")
@@ -357,6 +359,7 @@ def script(tmp_path: Path) -> Callable[..., list[str]]:
     return lambda *before: [sys.executable, *before, str(path)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
 def test_two_processes_do_as_one(
     tmp_path: Path, footage: Path, script: Callable[..., list[str]], launcher: str
@@ -379,6 +382,7 @@ def test_two_processes_do_as_one(
         torch.testing.assert_close(both.tensors[name], tensor, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_kill_9_while_saving_then_resume(
     tmp_path: Path, footage: Path, script: Callable[..., list[str]]
 ) -> None:

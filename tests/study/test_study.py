@@ -81,6 +81,7 @@ def test_scores_are_those_of_a_run(cli: Callable[..., Result], videos: Path, tmp
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_model_predicts_once_for_each_clip_and_is_left_out_where_it_does_not_fit(
     cli: Callable[..., Result], videos: Path, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def test_tiny_frames(case: str, size: tuple[int, int]) -> None:
         assert_as_reference(case, target, prediction, mask=np.ones(size, dtype=bool))
 
 
+@pytest.mark.slow
 @WHOLE_IMAGE
 def test_photographs(case: str) -> None:
     for target, prediction in photographs():
@@ -133,6 +134,7 @@ def test_photographs(case: str) -> None:
         assert_as_reference(case, *blackened(moving, target, prediction))
 
 
+@pytest.mark.slow
 @WHOLE_IMAGE
 def test_real_frames(case: str, ucf101: Path) -> None:
     whole, cropped = sorted(ucf101.rglob("*.avi"))[:20:10]
