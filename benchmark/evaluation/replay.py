@@ -138,20 +138,21 @@ def predictor_again(
         ReplayError: it is not installed, or is another; says why.
         VpbenchError: it cannot be made.
     """
-    recorded, spec = run.recorded.predictor, named
+    recorded, shown, spec = run.recorded.predictor, run.manifest.predictor, named
     if spec is None and recorded.name in predictor_names():
         options = sorted((str(key), str(value)) for key, value in recorded.options.items())
         spec = PredictorSpec(recorded.name, tuple(options))
     if spec is None:
         raise ReplayError(
-            f"its predictor '{run.manifest.predictor.name}' is not installed here; name it with --model, or run it "
+            f"its predictor '{shown.name}' is not installed here; name it with --model, or run it "
             "with --save-predictions"
         )
     keys = ["sha256", "class", "options", *([] if any_version else ["distribution"])]
-    _check_same(spec, spec.identity(), recorded.identity(), keys)
+    _check_same(spec, spec.identity(), recorded.identity(), shown.identity(), keys)
     predictor = spec.create(device)
     described = predictor.describe()
-    _check_same(spec, described, recorded.description, ["weights"] if any_version else list(described))
+    keys = ["weights"] if any_version else list(described)
+    _check_same(spec, described, recorded.description, shown.description, keys)
     if (run.manifest.samples is not None) != predictor.stochastic:
         raise ReplayError(
             f"predictor '{plain(spec.name)}' and the run do not agree on whether it is stochastic"
@@ -159,12 +160,19 @@ def predictor_again(
     return spec, predictor
 
 
-def _check_same(spec: PredictorSpec, here: dict[str, Any], recorded: dict[str, Any], keys: list[str]) -> None:
+def _check_same(
+    spec: PredictorSpec,
+    here: dict[str, Any],
+    recorded: dict[str, Any],
+    shown: dict[str, Any],
+    keys: list[str],
+) -> None:
+    """Check that facts about the predictor are those ``recorded``, which a message has as ``shown``."""
     for key in keys:
         if here.get(key) != recorded.get(key):
             raise ReplayError(
-                f"predictor '{plain(spec.name)}' as it is here is another: {key} is {plain(here.get(key))}, the run "
-                f"has {plain(recorded.get(key))}"
+                f"predictor '{plain(spec.name)}' as it is here is another: {key} is {here.get(key)}, the run has "
+                f"{shown.get(key)}"
             )
 
 

@@ -167,11 +167,11 @@ def _changes(then: Manifest, now: Manifest) -> tuple[str, ...]:
     changes = []
     old, new = then.predictor.distribution, now.predictor.distribution
     if old != new and not saved:
-        changes.append(f"predictor of {plain(old)}, now {plain(new)}")
+        changes.append(f"predictor of {old}, now {new}")
     for key in LAST_BITS:
         old, new = getattr(then.environment, key), getattr(now.environment, key)
         if old != new and not (saved and key in OF_PREDICTIONS):
-            changes.append(f"{key} {plain(old)}, now {plain(new)}")
+            changes.append(f"{key} {old}, now {new}")
     clips = now.prepared.clips
     differing = [index for index in clips if then.prepared.clips.get(index) != clips[index]]
     if differing:

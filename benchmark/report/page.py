@@ -131,7 +131,7 @@ def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: st
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(text("page.html")).render(
-        title=plain(title or f"{board.split.name}, {board.protocol.name}"),
+        title=plain(title) if title else f"{board.split.name}, {board.protocol.name}",
         # Only this style and this script may act in the page, whatever a name might smuggle in.
         policy=(
             f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vpbench.errors import UsageError
-from vpbench.escape import plain
 from vpbench.figures.figures import save
 from vpbench.study.table import caption, column_of
 
@@ -74,7 +73,7 @@ def draw(study: Study) -> Figure:
             if 0 in mine.index:
                 axis.axvline(mine.loc[0], color=colour, linestyle=":", linewidth=0.8, zorder=1)
             heights = [rows[int(number)] for number in mine.index]
-            axis.plot(mine, heights, shape, color=colour, markersize=4.5, alpha=0.9, label=plain(model))
+            axis.plot(mine, heights, shape, color=colour, markersize=4.5, alpha=0.9, label=model)
         column = column_of(study, metric)
         axis.set_xlabel(column.label + (f" ({column.unit})" if column.unit else ""), fontsize=8)
         for row in rows.values():

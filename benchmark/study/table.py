@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vpbench.analysis.columns import Column, score_column
-from vpbench.escape import plain
 from vpbench.scoring.wording import mask_in_words
 from vpbench.study.run import Study
 from vpbench.study.settings import SHARPENED
@@ -38,13 +37,12 @@ def flat(study: Study) -> pd.DataFrame:
     means = study.means()
     settings = [study.settings[number] for number in means["setting"]]
     table = means.assign(
-        model=[plain(label) for label in means["model"]],
         group=[s.group for s in settings],
         setting=[s.label for s in settings],
         protocol=[s.protocol.name for s in settings],
         protocol_hash=[s.protocol.hash for s in settings],
         prediction=[CHANGES[s.change].summary if s.change else "as it is" for s in settings],
-        split=plain(study.split["name"]),
+        split=study.split["name"],
     )
     first = ["split", "model", "group", "setting", "frame"]
     return table[[*first, *[name for name in table if name not in first]]]
@@ -79,7 +77,7 @@ def caption(study: Study) -> str:
     """What was scored, on what."""
     base = study.settings[0].protocol
     return (
-        f"Split {plain(study.split['name'])}, {study.split['scored']} of {study.split['total']} clips. Base: "
+        f"Split {study.split['name']}, {study.split['scored']} of {study.split['total']} clips. Base: "
         f"{base.name} ({mask_in_words(base, study.flow)})."
     )
 
@@ -102,11 +100,11 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
         mine = means[means["model"] == model].set_index("setting").reindex(numbers)
         columns += [_score_column(study, model, metric, mine) for metric in study.metrics]
         counted = [integer(float(value)) for value in mine["frames_counted"]]
-        columns.append(SheetColumn("n", counted, group=plain(model)))
+        columns.append(SheetColumn("n", counted, group=model))
     columns.append(SheetColumn("area", [number(100 * float(value), 1) for value in moving], "%"))
     nth = {1: "First", 2: "Second"}.get(frame, ordinal(frame))
     return Sheet(
-        name=f"study-{plain(study.split['name'])}-{frame}",
+        name=f"study-{study.split['name']}-{frame}",
         caption=f"{nth} predicted frame, one row for each way of scoring the same predictions. {caption(study)}",
         columns=columns,
         labels=[setting.label for setting in settings],
@@ -123,7 +121,7 @@ def _score_column(study: Study, model: str, metric: str, means: pd.DataFrame) ->
     """A model's means of one metric."""
     column = column_of(study, metric)
     cells = [number(float(value), column.decimals) for value in means[metric]]
-    return SheetColumn(column.label, cells, column.unit, plain(model))
+    return SheetColumn(column.label, cells, column.unit, model)
 
 
 def _sharpened_sheet(study: Study) -> Sheet:
@@ -134,13 +132,13 @@ def _sharpened_sheet(study: Study) -> Sheet:
     for model in study.models:
         mine = means[(means["model"] == model) & (means["frame"] == 1)].set_index("setting").loc[rows]
         gradient = [number(100 * float(value), 1) for value in mine["gradient"]]
-        columns.append(SheetColumn("gradient", gradient, "%", plain(model)))
+        columns.append(SheetColumn("gradient", gradient, "%", model))
         columns += [
             _score_column(study, model, metric, mine) for metric in study.settings[0].protocol.metrics
         ]
     changes = [CHANGES[s.change].summary for s in study.settings if s.group == SHARPENED and s.change]
     return Sheet(
-        name=f"study-{plain(study.split['name'])}-sharpened",
+        name=f"study-{study.split['name']}-sharpened",
         caption=f"What sharpening the predictions does to the first frame. {caption(study)}",
         columns=columns,
         labels=["as predicted", *(study.settings[row].label for row in rows[1:])],
@@ -173,10 +171,10 @@ def _span_sheet(study: Study) -> Sheet:
             for heading, values in numbers.items()
         ]
     return Sheet(
-        name=f"study-{plain(study.split['name'])}-range",
+        name=f"study-{study.split['name']}-range",
         caption="How far the first frame's numbers move while the predictions stay as they are.",
         columns=columns,
-        labels=[plain(model) for model in study.models],
+        labels=study.models,
         notes=_order_notes(study),
     )
 
@@ -191,6 +189,6 @@ def _order_notes(study: Study) -> Sequence[str]:
         column = column_of(study, metric)
         table = means.pivot(index="setting", columns="model", values=metric).dropna()
         best = table.idxmax(axis=1) if column.higher_is_better else table.idxmin(axis=1)
-        counts = ", ".join(f"{plain(model)} under {count}" for model, count in best.value_counts().items())
+        counts = ", ".join(f"{model} under {count}" for model, count in best.value_counts().items())
         notes.append(f"Best {column.label} of {len(table)} settings: {counts}.")
     return notes

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from vpbench.escape import plain
 from vpbench.tables.formats.sheet import MISSING
 
 if TYPE_CHECKING:
@@ -63,9 +62,9 @@ def short(value: float) -> str:
     return f"{value:.0f}"
 
 
-def slug(*names: object) -> str:
+def slug(*names: str) -> str:
     """A name of letters, digits and hyphens."""
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", plain(name)).strip("-") for name in names)
+    return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") for name in names)
 
 
 def ordinal(number: int) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from vpbench.analysis.bootstrap import LEAST_CLIPS
-from vpbench.escape import plain
 from vpbench.tables.cells import arrow, decimals, frame_in_words, number, slug
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
@@ -130,7 +129,7 @@ def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
             SheetColumn("B", [number(value, digits) for value in table["b"]]),
             SheetColumn("A − B", [_signed(value, digits) for value in table["difference"]]),
         ],
-        labels=[plain(source) if source else "" for source in table["source"]],
+        labels=[source or "" for source in table["source"]],
         headings=headings,
         notes=() if len(table) else ("No clip differs.",),
         short_headings=False,
