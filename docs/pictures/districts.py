@@ -9,11 +9,11 @@ from pathlib import Path
 # From the foundations up: a district imports from its left and from the rows below it.
 ROWS = (
     (
-        ("errors", "for people"),
-        ("escape", "names made safe to print"),
-        ("files", "whole or not at all"),
+        ("errors", "for users"),
+        ("escape", "safe to print"),
+        ("files", "all or nothing"),
         ("citation", "BibTeX"),
-        ("records", "data read, checked"),
+        ("records", "typed data"),
     ),
     (("video", "frames and motion out of files"),),
     (
