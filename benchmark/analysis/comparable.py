@@ -12,7 +12,6 @@ import numpy as np
 
 from vpbench.errors import UsageError
 from vpbench.escape import plain
-from vpbench.video import flow_files
 
 if TYPE_CHECKING:
     from vpbench.runs.manifest import Definition, ProtocolRecord, SplitRecord
@@ -105,7 +104,7 @@ def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
             raise UsageError(
                 f"{both}their splits differ, {_split(one.split)} and {_split(other.split)}. Make one table for each."
             )
-        if one.protocol.definition.flow == flow_files.NAME and one.prepared.flow != other.prepared.flow:
+        if one.flow_files != other.flow_files:
             raise UsageError(
                 f"{both}their moving areas come from different files of flow. Make one table for each."
             )

@@ -234,7 +234,7 @@ def _check_header(picture: PngImageFile, path: Path, size: tuple[int, int]) -> N
         raise VpbenchError(
             f"{path} is {picture.width}×{picture.height} pixels; the clip is {size[1]}×{size[0]}."
         )
-    stored_as = picture.tile[0].args  # "RGB;16B" for 16 bits per channel, which the mode does not show
+    stored_as = picture.tile[0][3]  # "RGB;16B" for 16 bits per channel, which the mode does not show
     if picture.mode not in _MODES or stored_as != picture.mode:
         raise VpbenchError(
             f"{path} must be RGB with 8 bits per channel (no transparency); for more precision use float32 .npy."

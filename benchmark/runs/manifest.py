@@ -19,6 +19,7 @@ from vpbench.escape import plain
 from vpbench.predictors.samples import SCORED, Scored
 from vpbench.records import in_words, to_record
 from vpbench.scoring.protocol import Protocol
+from vpbench.video import flow_files
 
 KIND = "vpbench-run"
 SCHEMA = 1
@@ -267,6 +268,12 @@ class Manifest(Struct, frozen=True, kw_only=True):
     def complete(self) -> bool:
         """Whether the run has finished."""
         return self.status == "complete"
+
+    @property
+    def flow_files(self) -> str:
+        """SHA-256 of the user's flows that the moving areas come from; empty where an estimator made the flow."""
+        from_files = self.protocol.definition.flow == flow_files.NAME
+        return str(self.prepared.flow.get("sha256")) if from_files else ""
 
 
 def check_manifest(data: dict[str, Any], where: str) -> Manifest:

@@ -83,10 +83,11 @@ def _submitted(run: Run) -> str:
     return f"- {markdown(run.label)}: {'; '.join(map(markdown, parts))}."
 
 
-def _table(run: Run) -> tuple[str, str, str, int, list[str]]:
+def _table(run: Run) -> tuple[str, str, str, str, int, list[str]]:
     """What runs of one table share; runs of a part of the split stand in tables of their own, after the whole."""
     split, protocol = run.manifest.split, run.manifest.protocol
-    return split.name, protocol.name, protocol.hash, -len(run.clips), sorted(map(str, run.clips))
+    files = run.manifest.flow_files
+    return split.name, protocol.name, protocol.hash, files, -len(run.clips), sorted(map(str, run.clips))
 
 
 def _place(run: Run) -> tuple[object, ...]:

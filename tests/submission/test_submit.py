@@ -18,6 +18,8 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.runs.manifest import Submission
 from vpbench.runs.run import read_run
 from vpbench.runs.untrusted import check_run, read_untrusted
+from vpbench.scoring.built_in import get_protocol
+from vpbench.submission.page import page
 from vpbench.submission.submit import check_committed, check_submission, submit
 
 BIBTEX = "@inproceedings{me2026, title = {A {Nested} Title}, year = 2026}"
@@ -90,6 +92,15 @@ def test_manifest_and_scores_are_copied_and_nothing_else(
         "partial": False,
     }
     assert check_committed(target, root).label == "last_frame"
+
+
+def test_runs_by_different_files_of_flow_have_tables_of_their_own(tmp_path: Path, root: Path) -> None:
+    protocol = get_protocol("mathieu2016+flow-files")
+    for label, digest in (("one", "a" * 64), ("two", "a" * 64), ("other", "b" * 64)):
+        prepared = {"hash": digest[:16], "flow": {"name": "files", "sha256": digest}}
+        run = good_run(tmp_path / label, label=label, protocol=protocol, prepared=prepared)
+        submit(read_untrusted(run), SAID, root)
+    assert page(root).count("### mine, mathieu2016+flow-files") == 2
 
 
 def test_a_bibtex_file_is_read(cli: Callable[..., Result], run: Path, root: Path, tmp_path: Path) -> None:
