@@ -13,9 +13,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.runs.manifest import LABEL
+from vpbench.runs.manifest import LABEL, Submission
 from vpbench.runs.run import Run, read_run, score_lines
 from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.metrics import get_metric
@@ -29,7 +31,8 @@ _LONGEST, _LONGEST_CITATION = 2_000, 20_000  # characters
 _DEEPEST = 12
 _SPLIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _HASH = re.compile(r"[0-9a-f]{16,64}")
-KEYS = (
+# The fields of a manifest, in the order in which a submitted one has them.
+_FIELDS = (
     *("kind", "schema", "label", "status", "predictor", "protocol", "split", "prepared", "environment"),
     *("samples", "started", "finished", "cost", "submission"),
 )
@@ -92,6 +95,25 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
     return protocol
 
 
+def submission_of(run: Run) -> Submission:
+    """What was said of a run when it was submitted.
+
+    Raises:
+        VpbenchError: nothing was, or more than a submission has; names the file.
+    """
+    submission = run.recorded.submission
+    if submission is None or run.data["submission"].keys() - set(Submission.__struct_fields__):
+        path = run.folder / "manifest.json"
+        raise VpbenchError(f"{path}: the table 'submission' is missing or has other fields.")
+    return submission
+
+
+def submitted_data(run: Run, submission: Submission) -> dict[str, Any]:
+    """The manifest of a run that was checked, as JSON data, with what is said when it is submitted."""
+    data = {**run.data, "submission": to_builtins(submission)}
+    return {key: data[key] for key in _FIELDS if key in data}
+
+
 def check_texts(data: Any, where: str, depth: int = 0) -> None:
     """Refuse texts that are very long, or hold characters that are not seen but do something."""
     if depth > _DEEPEST:
@@ -124,7 +146,7 @@ def _check_text(text: str, where: str, longest: int) -> None:
 
 def _check_fields(manifest: dict[str, Any], where: str) -> None:
     """Check the types of the manifest's fields, and the names that become those of folders."""
-    unknown = sorted(set(manifest) - set(KEYS))
+    unknown = sorted(set(manifest) - set(_FIELDS))
     if unknown:
         raise VpbenchError(f"{where}: there is no field '{unknown[0]}' in a run.")
     _require(where, "label", manifest, str, LABEL)

@@ -17,7 +17,7 @@ from vpbench.files import make_folder, os_error, write_atomic, write_json
 from vpbench.runs.manifest import Submission
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
-from vpbench.runs.untrusted import KEYS, MOST, check_run, check_texts, read_untrusted
+from vpbench.runs.untrusted import MOST, check_run, check_texts, read_untrusted, submission_of, submitted_data
 
 
 def check_submission(submission: Submission) -> None:
@@ -53,9 +53,7 @@ def check_committed(folder: Path, root: Path) -> Run:
     """
     run = read_untrusted(folder)
     path = folder / "manifest.json"
-    submission = run.recorded.submission
-    if submission is None or run.data["submission"].keys() - set(Submission.__struct_fields__):
-        raise VpbenchError(f"{path}: the table 'submission' is missing or has other fields.")
+    submission = submission_of(run)
     try:
         check_submission(submission)
     except UsageError as error:
@@ -102,8 +100,6 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         raise UsageError(
             f"{target} is there already. Replace it with --force, or run with another label (--as)."
         )
-    manifest = {key: run.data[key] for key in KEYS if key in run.data}
-    manifest["submission"] = to_builtins(submission)
     make_folder(target.parent)
     temporary = target.parent / f".{target.name}.tmp"
     old = target.parent / f".{target.name}.old.tmp"
@@ -111,7 +107,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
         make_folder(temporary)
-        write_json(temporary / "manifest.json", manifest)
+        write_json(temporary / "manifest.json", submitted_data(run, submission))
         write_atomic(temporary / "scores.jsonl", b"".join(map(score_line, score_lines(run))))
         if target.exists():
             target.rename(old)

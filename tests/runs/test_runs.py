@@ -240,6 +240,17 @@ def test_another_run_is_refused_and_left_as_it_is(score, finished: Path, change:
     assert len(score_lines(finished)) == 6
 
 
+@pytest.mark.parametrize(
+    "old", [{}, {"split": [], "prepared": None, "environment": 3}, {"prepared": {"clips": 1}}]
+)
+def test_a_run_whose_manifest_is_malformed_is_another(score, finished: Path, old: dict[str, Any]):
+    (finished / "manifest.json").write_text(json.dumps({"kind": "vpbench-run", **old}))
+    result = score()
+    assert result.exit_code == 2
+    assert "holds another run: " in result.stderr
+    assert score("--force").exit_code == 0
+
+
 def test_differences_that_change_no_score_are_none(score, finished: Path):
     manifest = manifest_of(finished)
     manifest["environment"].update(commit="0", platform="another", python="3.99")
