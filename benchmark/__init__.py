@@ -1,6 +1,6 @@
 """vpbench: measure video-prediction models under one ruler.
 
-The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+The public names are listed in ``__init__.pyi``; each is loaded when it is first used.
 """
 
 import lazy_loader

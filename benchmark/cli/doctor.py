@@ -45,7 +45,7 @@ def examine(data: Path | None) -> list[tuple[str, str, str]]:
         data: folder of videos, if the user named one.
 
     Returns:
-        Rows of (``ok`` | ``fault`` | ``missing``, what, detail); a fault keeps vpbench from working rightly,
+        Rows of (``ok`` | ``fault`` | ``missing``, what, detail); a fault keeps vpbench from working correctly,
         something missing keeps one part of it from working.
     """
     rows = [

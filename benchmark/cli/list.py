@@ -89,7 +89,7 @@ def published() -> str:
 
 
 def protocols() -> str:
-    """The definitions of the built-in protocols, as the TOML that a protocol of one's own is written in."""
+    """The definitions of the built-in protocols, in the TOML form in which users write their own."""
     import tomli_w
 
     from vpbench.scoring.built_in import BUILT_IN

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stand inside the commands, so that ``--help`` is quick."""
+"""The command line. Heavy imports are inside the commands, so that ``--help`` is quick."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def _command_entries() -> dict[str, EntryPoint]:
 class _Group(click.Group):
     """Finds commands, turns errors into a message and an exit code, and suggests commands.
 
-    All commands, of vpbench and of other packages, come by the entry-point group ``vpbench.commands``; their modules
-    import little at the top.
+    All commands, vpbench's own and those of other packages, are found by the entry-point group
+    ``vpbench.commands``; their modules import little at the top.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:

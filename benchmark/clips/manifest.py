@@ -41,7 +41,7 @@ class PreparedSplit(Struct, frozen=True, kw_only=True):
     """The split that clips were prepared of.
 
     Attributes:
-        name: the split's; it names a folder, and lies in no other.
+        name: the split's; it names a folder, and cannot lead out of it.
         hash: the split's.
         total: number of clips in the split.
         missing: names of the sources that were not found.
@@ -97,7 +97,7 @@ class ClipRecord(Struct, frozen=True, kw_only=True):
         kind: ``vpbench-clip``.
         schema: version of this format.
         index: which clip.
-        source: what tells whether it has to be prepared again: its place in the split, and its source files.
+        source: what decides whether it has to be prepared again: its place in the split, and its source files.
         content: hash of its pixels and flow.
         files: file name → hash.
     """

@@ -34,7 +34,7 @@ Flow = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ClipJob:
-    """All that preparing one clip needs; sent to a worker.
+    """Everything that preparing one clip needs; sent to a worker.
 
     Attributes:
         folder: where the clip's own folder is to be.
@@ -57,7 +57,7 @@ def prepare_clip(job: ClipJob) -> tuple[str, str]:
     """Prepare a clip unless it is there; returns its content hash, or what is wrong with its source.
 
     Raises:
-        VpbenchError: the disk refuses.
+        VpbenchError: the disk is full or read-only.
     """
     target = job.folder / str(job.clip.index)
     try:
@@ -81,7 +81,7 @@ def prepare_clip(job: ClipJob) -> tuple[str, str]:
 
 
 def _source_key(job: ClipJob) -> dict[str, Any]:
-    """What tells whether a clip has to be prepared again: its place in the split, and its source file."""
+    """What decides whether a clip has to be prepared again: its place in the split, and its source file."""
     clip = job.clip
     key: dict[str, Any] = {
         "source": clip.source,
@@ -102,7 +102,7 @@ def _content_there(target: Path, source: dict[str, Any]) -> str | None:
     try:
         record = read_clip_record(target)
     except VpbenchError:
-        return None  # not there or damaged: it is made anew
+        return None  # not there or damaged: it is prepared again
     whole = record.source == source and all((target / name).is_file() for name in record.files)
     return record.content if whole else None
 
@@ -184,7 +184,7 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _write_clip(target: Path, files: dict[str, bytes]) -> None:
-    """Write a clip's folder beside its place, then rename it there."""
+    """Write a clip's folder next to its place, then move it there."""
     temporary = target.parent / f".clip-{target.name}-{uuid.uuid4().hex}.tmp"
     try:
         make_folder(temporary / "new")
@@ -195,7 +195,7 @@ def _write_clip(target: Path, files: dict[str, bytes]) -> None:
         try:
             (temporary / "new").rename(target)
         except OSError:
-            # On a cluster, a worker that was taken for lost may have put the same clip there just now.
+            # On a cluster, a worker that was thought to be lost may have put the same clip there just now.
             if not (target / "clip.json").exists():
                 raise
     except OSError as error:

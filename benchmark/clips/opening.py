@@ -36,9 +36,9 @@ class ClipRequest:
         split: name of the split, or the split; by default ``ucf101-every10th`` if there is a folder of data, else
             ``demo``.
         data: folder of videos, of prepared clips, or the authors' archive.
-        default_data: the folder of ``$VPBENCH_DATA``, which says where UCF101 is. It is used in the place of ``data``
-            for UCF101 and for lists (CSV files), which may be of UCF101; every other split has a place of its own.
-        only: no other clips than these; all of them must be found.
+        default_data: the folder of ``$VPBENCH_DATA``, which says where UCF101 is. It is used instead of ``data``
+            for UCF101 and for lists (CSV files), which may be of UCF101; every other split has its own place.
+        only: only these clips; all of them must be found.
         limit: at most the first N of the clips that are found.
         require_all: refuse a partial copy of the split.
         flow: the user's choice of flow, for a protocol that states it (:meth:`adapt`); by default the protocol's.
@@ -62,7 +62,7 @@ class ClipRequest:
             return protocol
         if not protocol.mask.needs_vectors:
             raise UsageError(
-                f"Protocol '{protocol.name}' has no moving area from flow vectors: leave --flow away."
+                f"Protocol '{protocol.name}' has no moving area from flow vectors: leave out --flow."
             )
         return with_flow(protocol, self.flow.name)
 
@@ -100,7 +100,7 @@ class ClipRequest:
 
 @dataclass(frozen=True)
 class OpenClips:
-    """Clips for a protocol, with what does further work on them."""
+    """Clips for a protocol, and the workers for further work on them."""
 
     clips: PreparedClips
     execution: Execution
@@ -121,9 +121,9 @@ def open_clips(
     Args:
         request: which clips.
         protocol: what the clips are for.
-        workers: what prepares videos, and does further work on the clips.
+        workers: who prepares videos, and does further work on the clips.
         out: where to prepare videos; by default a folder in the cache.
-        warn: called with a warning for people.
+        warn: called with a warning for the user.
         progress: shows the progress of preparing.
 
     Raises:
@@ -189,7 +189,7 @@ def open_cached(request: ClipRequest, protocol: Protocol) -> PreparedClips | Non
     try:
         clips = open_prepared(folder)
     except VpbenchError:
-        return None  # being written, or left unfinished: preparing waits for it, and mends it
+        return None  # being written, or left unfinished: preparing waits for it, and completes it
     return clips.only(request.only) if set(request.only) <= set(clips.contents) else None
 
 
@@ -207,7 +207,7 @@ def _select(request: ClipRequest, found: Collection[int], where: str) -> list[in
 def _report_missing(
     request: ClipRequest, split: str, total: int, missing: Collection[str], warn: Warn
 ) -> None:
-    """Warn of a partial copy, or refuse it; whoever names the clips does not need the whole split."""
+    """Warn of a partial copy, or refuse it; a request that names its clips does not need the whole split."""
     if not missing or request.only is not None:
         return
     place = f" in {request.folder}" if request.folder else ""

@@ -59,7 +59,7 @@ def prepare(
 
     Raises:
         UsageError: the folder holds clips that were prepared otherwise; or flows and protocol do not fit.
-        VpbenchError: sources that cannot be used (all others are prepared first), or the disk refuses.
+        VpbenchError: sources that cannot be used (all others are prepared first), or the disk is full or read-only.
     """
     split.check_length(protocol.frames, protocol.name)
     flow = _flow_source(split, protocol, files)
@@ -150,7 +150,7 @@ def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> F
 
 
 def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:
-    """The clips that are there, made by the same method; a manifest is there afterwards, and leftovers are not."""
+    """The clips that are there, made by the same method; afterwards there is a manifest, and leftovers are gone."""
     clips: dict[int, str] = {}
     if (folder / "manifest.json").exists():
         there = read_manifest(folder, finished=False)
@@ -164,12 +164,10 @@ def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:
             )
         clips = dict(there.clips)
     else:
-        # Clips without their manifest are strangers too: how they were made is not known.
-        strangers = [p.name for p in folder.iterdir() if p.name[0] != "."]
-        if strangers:
-            raise UsageError(
-                f"{folder} holds other things ({strangers[0]}); choose an empty folder as --out."
-            )
+        # Clips without their manifest do not belong here either: how they were made is not known.
+        others = [p.name for p in folder.iterdir() if p.name[0] != "."]
+        if others:
+            raise UsageError(f"{folder} holds other things ({others[0]}); choose an empty folder as --out.")
         write_manifest(folder, method)
     for leftover in folder.glob(".clip-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -179,7 +177,7 @@ def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:
 
 
 def _made(manifest: PreparedManifest) -> dict[str, Any]:
-    """What must be the same for clips to stand in one folder."""
+    """What must be the same for clips to share a folder."""
     split = manifest.split
     return {
         "split": {"name": split.name, "hash": split.hash, "total": split.total},

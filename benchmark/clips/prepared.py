@@ -35,7 +35,7 @@ def flow_image_names(inputs: int, targets: int) -> list[str]:
 
 @dataclass(frozen=True)
 class StoredClip:
-    """One clip of a folder, not yet read: all that a worker needs to read it.
+    """One clip of a folder, not yet read: everything that a worker needs to read it.
 
     Attributes:
         folder: folder of the prepared clips.
@@ -124,7 +124,7 @@ class PreparedClips:
 
     @property
     def is_archive(self) -> bool:
-        """Whether this is somebody's archive rather than a folder that vpbench prepared."""
+        """Whether this is the authors' archive rather than a folder that vpbench prepared."""
         return self.flow == ARCHIVE_FLOW
 
     def check_serves(self, protocol: Protocol) -> None:
@@ -158,11 +158,11 @@ class PreparedClips:
             )
 
     def _has_flow(self, name: str) -> bool:
-        """Whether the flow is that of the name; an exact one serves in the place of any estimate."""
+        """Whether the flow has that name; an exact one serves instead of any estimate."""
         return self.flow["name"] == name or (self.flow["name"] == "exact" and name != flow_files.NAME)
 
     def only(self, indices: Iterable[int]) -> PreparedClips:
-        """The same folder, seen as holding no other clips than these."""
+        """The same folder, reduced to these clips."""
         return replace(self, contents={index: self.contents[index] for index in indices})
 
     def __iter__(self) -> Iterator[StoredClip]:
@@ -174,7 +174,7 @@ class PreparedClips:
         return self._stored(index).load(protocol)
 
     def _stored(self, index: int) -> StoredClip:
-        # An archive has no record of its files to check them by.
+        # An archive has no record to check its files against.
         return StoredClip(self.folder, index, None if self.is_archive else self.contents[index])
 
     @property
@@ -207,11 +207,11 @@ def is_archive(folder: Path) -> bool:
 
 
 def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int]) -> PreparedClips:
-    """Open somebody's ``UCF101frm10p`` as it is.
+    """Open a copy of the authors' ``UCF101frm10p`` as it is.
 
     Args:
         folder: the archive.
-        name: name of the split that it is said to be.
+        name: name of the split that it holds.
         split_hash: that split's hash.
         indices: that split's clip indices.
 

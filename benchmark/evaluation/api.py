@@ -80,8 +80,8 @@ def evaluate(
 
         run = vpbench.evaluate(lambda inputs, targets: inputs[-1:].repeat(targets, axis=0))
 
-    A function, and a :class:`Predictor` made by you, runs in this process, whatever the number of workers; a model
-    by name runs as in ``vpbench run``. What a function does cannot be known later, so its run is not resumed: a
+    A function, or a :class:`Predictor` that you made, runs in this process, whatever the number of workers; a model
+    by name runs as in ``vpbench run``. Nobody can know later what a function did, so its run is not resumed: a
     folder that holds a run already is refused, or with ``force`` that run is discarded.
 
     Args:
@@ -99,8 +99,8 @@ def evaluate(
 
             - ``flow``: of the moving areas, an estimator or ``files:DIR``; by default the protocol's.
             - ``limit``: score at most the first N clips.
-            - ``workers`` (1): processes that read and score clips. More than one starts Python anew, which asks for
-              the usual ``if __name__ == "__main__":`` around a script.
+            - ``workers`` (1): processes that read and score clips. More than one starts new Python processes, which
+              need the usual ``if __name__ == "__main__":`` in a script.
             - ``batch_size`` (1): clips that :meth:`Predictor.predict_batch` gets at once.
             - ``device`` (``cpu``): where a model by name runs.
             - ``seed`` (0): for a stochastic predictor, of which one sample a clip is scored.
@@ -108,7 +108,7 @@ def evaluate(
             - ``force``: discard a run in the folder that does not match.
 
     Returns:
-        The run: ``run.scores`` holds a column of numbers a metric, ``run.manifest`` what was run on what.
+        The run: ``run.scores`` holds a column of numbers for each metric, ``run.manifest`` what was run on what.
 
     Raises:
         UsageError: unknown names, or predictor, split and protocol do not fit.
@@ -210,7 +210,7 @@ def _warn(text: str) -> None:
 
 
 class _Function(Predictor):
-    """A function in the place of a predictor."""
+    """A function, as a predictor."""
 
     runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
 
@@ -223,7 +223,7 @@ class _Function(Predictor):
 
 
 class _SampleFunction(Predictor):
-    """A function of a seed in the place of a stochastic predictor."""
+    """A function of a seed, as a stochastic predictor."""
 
     runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
     stochastic: ClassVar[bool] = True
@@ -269,7 +269,7 @@ def _as_predictor(given: Any, stochastic: bool) -> Predictor:
     if inspect.isclass(given) and issubclass(given, Predictor):
         raise UsageError(f"{given.__name__} is a class; give an object of it: evaluate({given.__name__}()).")
     if not callable(given):
-        raise UsageError(f"{given!r} is no function, no Predictor and no model's name.")
+        raise UsageError(f"{given!r} is neither a function nor a Predictor nor the name of a model.")
     return _SampleFunction(given) if stochastic else _Function(given)
 
 

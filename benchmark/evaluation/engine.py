@@ -50,7 +50,7 @@ def evaluate_clips(
         protocol: the protocol.
         out: folder of runs.
         execution: how the work is executed.
-        save_predictions: keep the predictions as float32 arrays; of several samples, those that are best.
+        save_predictions: keep the predictions as float32 arrays; of several samples, the best ones.
         force: discard a run in the folder that does not match, rather than refuse.
 
     Returns:
@@ -58,8 +58,8 @@ def evaluate_clips(
 
     Raises:
         UsageError: predictor, clips and protocol do not fit, or the folder holds another run.
-        VpbenchError: the predictor failed or returned something invalid; clips are damaged; the disk refuses;
-            another process writes into the folder.
+        VpbenchError: the predictor failed or returned something invalid; clips are damaged; the disk is full or
+            read-only; another process is writing into the folder.
     """
     entrant.check_fits(protocol)
     clips.check_serves(protocol)

@@ -37,7 +37,7 @@ def new_manifests(entrant: Entrant, clips: PreparedClips, protocol: Protocol) ->
     """The manifests of the runs that will be made: one, or for several samples one for each way to score them.
 
     Raises:
-        VpbenchError: what the predictor says of itself is no JSON data, or a table could not print it.
+        VpbenchError: what the predictor says about itself is not JSON data, or could not be printed in a table.
     """
     manifest, samples = _manifest(entrant, clips, protocol), entrant.samples
     if samples is None:
@@ -93,7 +93,7 @@ def _manifest(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> Man
 
 
 def _description(predictor: Predictor, name: str) -> dict[str, Any]:
-    """What the predictor says of itself, as it will be read back from the manifest."""
+    """What the predictor says about itself, as it will be read back from the manifest."""
     where = f"Predictor '{name}': describe() must return"
     try:
         described = json.loads(json.dumps(predictor.describe(), allow_nan=False))

@@ -28,7 +28,7 @@ _Loaded = tuple[StoredClip, NDArray[np.uint8]]
 
 
 class ClipTally(ABC, Generic[Scored, Outcome]):
-    """Gathers what comes of one clip, sample by sample."""
+    """Gathers the results of one clip, sample by sample."""
 
     @abstractmethod
     def add(self, scored: Scored, predictions: NDArray[np.float32], seconds: float) -> None:
@@ -36,7 +36,7 @@ class ClipTally(ABC, Generic[Scored, Outcome]):
 
     @abstractmethod
     def outcome(self) -> Outcome:
-        """What came of the clip, once all samples are added."""
+        """The clip's result, once all samples are added."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Job(ABC, Generic[Scored, Outcome]):
 def outcomes(
     job: Job[Scored, Outcome], entrant: Entrant, clips: PreparedClips, execution: Execution
 ) -> Iterator[Outcome]:
-    """Predict and score clips; gives what comes of each, in their order.
+    """Predict and score clips; gives the result of each, in their order.
 
     Raises:
         VpbenchError: the predictor failed or returned something invalid; a clip is damaged; a worker died.

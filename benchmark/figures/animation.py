@@ -26,9 +26,9 @@ _BACK, _TEXT, _SOFT, _MARK = (255, 255, 255), (28, 31, 36), (105, 112, 122), (20
 
 
 def frames_of(scene: Scene, *, grey: bool = False) -> tuple[list[NDArray[np.uint8]], list[int]]:
-    """The animation's frames, uint8 ``(H, W, 3)``, and how long each stands, in milliseconds.
+    """The animation's frames, uint8 ``(H, W, 3)``, and how long each is shown, in milliseconds.
 
-    Every panel shows the inputs first; then the left upper one shows what came, the others what was predicted.
+    Every panel shows the inputs first; then the upper left one shows what followed, the others what was predicted.
     """
     inputs, targets = scene.clip.inputs, scene.clip.targets
     height, width = targets.shape[1:3]
@@ -71,13 +71,13 @@ def write(frames: list[NDArray[np.uint8]], times: list[int], path: Path) -> None
     """Write an endless animation: GIF (256 colours, the same in every frame), APNG or WebP (all colours).
 
     Raises:
-        VpbenchError: the disk refuses.
+        VpbenchError: the disk is full or read-only.
     """
     images = [Image.fromarray(frame) for frame in frames]
     options: dict[str, object] = {"save_all": True, "duration": times, "loop": 0}
     suffix = path.suffix.lower()
     if suffix == ".gif":
-        # One palette for all: with one a frame, what stands still would flicker.
+        # One palette for all: with one per frame, what does not move would flicker.
         palette = Image.fromarray(np.concatenate(frames)).quantize(256, Image.Quantize.MEDIANCUT)
         images = [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]
         options["optimize"] = False
@@ -91,7 +91,7 @@ def write(frames: list[NDArray[np.uint8]], times: list[int], path: Path) -> None
 
 
 def _across(panels: int) -> int:
-    """Panels in a row: one row of three, else about as many rows as columns."""
+    """Panels per row: three in one row, else about as many rows as columns."""
     return panels if panels <= 3 else math.ceil(math.sqrt(panels))
 
 

@@ -1,4 +1,4 @@
-"""A canvas in inches for figures: pictures, lines of text and labels of strangers, drawn by matplotlib."""
+"""A canvas in inches for figures: pictures, lines of text and untrusted labels, drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Canvas:
             _drawable(text),
             va="center",
             fontsize=_SIZE,
-            parse_math=False,  # a label from a stranger is no formula
+            parse_math=False,  # an untrusted label is not a formula
             **style,
         )
 

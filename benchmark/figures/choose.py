@@ -157,7 +157,7 @@ def check_clips(indices: Sequence[int], runs: Sequence[Run]) -> None:
     """Refuse clips that a run did not score.
 
     Raises:
-        UsageError: names the clip, and some that there are.
+        UsageError: names the clip, and some of those scored.
     """
     for run in runs:
         there = sorted(set(run.scores["clip"].tolist()))

@@ -38,7 +38,7 @@ def check_suffix(path: Path, allowed: Sequence[str] = SUFFIXES) -> None:
     """Refuse, before any work is done, a file that cannot be written.
 
     Raises:
-        UsageError: the suffix is none of those allowed, or matplotlib is not installed.
+        UsageError: the suffix is not one of those allowed, or matplotlib is not installed.
     """
     from importlib.util import find_spec
 
@@ -52,7 +52,7 @@ def save(figure: Figure, path: Path, dpi: int = DPI) -> None:
     """Write a figure as PDF, PNG or WebP, by the name's suffix; equal figures give equal files.
 
     Raises:
-        VpbenchError: the disk refuses.
+        VpbenchError: the disk is full or read-only.
     """
     import matplotlib as mpl
 
@@ -135,7 +135,7 @@ def strip(scene: Scene, frames: Sequence[int], *, grey: bool = False, zooms: Seq
 
 
 class _Row(NamedTuple):
-    """What stands side by side: a label, and for each frame its picture and what is written beneath it."""
+    """One entry of a figure: a label, and for each frame its picture and what is written below it."""
 
     label: str
     images: list[Picture]
@@ -153,7 +153,7 @@ def _rows(scene: Scene, frames: Sequence[int], grey: bool) -> list[_Row]:
 
 @dataclass(frozen=True)
 class _StripLayout:
-    """Where things stand in a strip, in inches.
+    """Where things are in a strip, in inches.
 
     Attributes:
         width: of a frame.

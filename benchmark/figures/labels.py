@@ -11,7 +11,7 @@ _LONGEST = 24  # characters of a word that a table leaves whole
 def parts(label: str) -> list[str]:
     """A label in parts between which a line may break: between words and after the separators of options.
 
-    What is longer than any name of an honest method is cut.
+    What is longer than any reasonable name of a method is cut.
     """
     words = [word for word in re.split(r"(?<=[\s,=/+])", label) if word]
     return [word[n : n + _LONGEST] for word in words for n in range(0, len(word), _LONGEST)]
@@ -28,7 +28,7 @@ def wrapped(label: str, width: float, measure: Callable[[str], float] = len, mos
     """
     pieces: list[str] = []
     for part in re.split(r"(?<=[\s,=/+])", label):
-        # Within a name only where it must be, and then rather after an underscore.
+        # Within a name only where necessary, and then preferably after an underscore.
         fits = measure(part.rstrip()) <= width
         for piece in [part] if fits else re.split(r"(?<=[_.-])", part):
             pieces += _cut(piece, width, measure)
@@ -46,7 +46,7 @@ def wrapped(label: str, width: float, measure: Callable[[str], float] = len, mos
 
 
 def _cut(piece: str, width: float, measure: Callable[[str], float], end: str = "") -> list[str]:
-    """A piece in parts that fit, one character at least; ``end`` is put to those that are cut."""
+    """A piece in parts that fit, each at least one character; ``end`` is added to those that are cut."""
     found = []
     while len(piece) > 1 and measure(piece.rstrip()) > width:
         length = len(piece) - 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_EFFORT = 2  # WebP's method, of 0 to 6; higher ones take three times as long for 10 % of the size
+_EFFORT = 2  # WebP's method, from 0 to 6; higher ones take three times as long and save 10 % of the size
 
 
 def to_bytes(frame: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -36,7 +36,7 @@ def error(target: NDArray[np.uint8], prediction: NDArray[np.float32]) -> NDArray
 
 
 def error_scale(errors: list[NDArray[np.float64]]) -> float:
-    """The error that gets the brightest colour, for maps that are to be compared: two digits, 0.02 at least."""
+    """The error that gets the brightest colour, for maps that are to be compared: two digits, at least 0.02."""
     top = max((float(np.quantile(one, 0.998)) for one in errors), default=0.0)
     return max(0.02, float(np.ceil(top * 50) / 50))
 
@@ -44,7 +44,7 @@ def error_scale(errors: list[NDArray[np.float64]]) -> float:
 def error_map(errors: NDArray[np.float64], scale: float) -> NDArray[np.uint8]:
     """Errors ``(H, W)`` in colour, uint8 ``(H, W, 3)`` RGB: black is 0, pale yellow is ``scale`` or more.
 
-    Brightness goes with the square root of the error, so that a good run's map is not black beside a bad one's.
+    Brightness goes with the square root of the error, so that a good run's map is not black next to a bad one's.
     """
     level = np.rint(np.sqrt(np.clip(errors / scale, 0, 1)) * 255).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO)[..., ::-1])

@@ -62,7 +62,7 @@ def one_row_a_run(runs: Sequence[Run]) -> tuple[list[Run], Leaderboard]:
     """The runs without repeated folders, and their leaderboard, whose rows are these runs in this order.
 
     Raises:
-        UsageError: the runs cannot stand in one table.
+        UsageError: the runs cannot share a table.
     """
     distinct = list({run.folder.resolve(): run for run in runs}.values())
     return distinct, build_leaderboard(distinct, LeaderboardOptions(group=False))
@@ -72,12 +72,12 @@ def gather(runs: Sequence[Run], clip: int | None, replay: Replay) -> Scene:
     """Gather what a figure of runs shows.
 
     Args:
-        runs: runs that may stand in one table.
+        runs: runs that may share a table.
         clip: which clip; ``None``: the one on which the runs differ most, or the median one of a single run.
         replay: where the clips are, and what may be run again.
 
     Raises:
-        UsageError: the runs cannot stand in one table, or did not score the clip, or its sources are not found.
+        UsageError: the runs cannot share a table, or did not score the clip, or its sources are not found.
         VpbenchError: a run has no frames, and why.
     """
     runs, board = one_row_a_run(runs)

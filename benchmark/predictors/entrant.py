@@ -54,7 +54,7 @@ class Entrant:
         check_fits(self.predictor, self.spec.name, protocol)
 
     def runs_in_parent(self, batch_size: int = 1) -> bool:
-        """Whether it predicts in the parent process: it says so, gets batches or a device, or cannot be made anew."""
+        """Whether it predicts in the parent process: it says so, gets batches or a device, or cannot be made again."""
         predictor = self.predictor
         return (
             predictor.runs_in == "parent"

@@ -66,7 +66,7 @@ def make_page(runs: Sequence[Run], options: PageOptions) -> Page:
     """Make the page of runs that may stand in one table.
 
     Raises:
-        UsageError: the runs cannot stand in one table, or a clip or frame that was asked for does not exist.
+        UsageError: the runs cannot share a table, or a clip or frame that was asked for does not exist.
     """
     runs, board = one_row_a_run(runs)
     labelled = list(zip(map(str, board.measured["label"]), runs, strict=True))

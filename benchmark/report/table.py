@@ -24,7 +24,7 @@ class Cell:
     Attributes:
         text: what is printed.
         value: what it sorts by; ``None``: last.
-        interval: printed small beneath.
+        interval: printed small below.
         place: of a score, as in the printed tables (:func:`vpbench.tables.scores.places`).
     """
 
@@ -45,7 +45,7 @@ class PageColumn:
 
 @dataclass(frozen=True)
 class PageRow:
-    """A row: ``about`` is printed small beneath the label."""
+    """A row: ``about`` is printed small below the label."""
 
     label: str
     about: str
@@ -59,7 +59,7 @@ class PageTable:
     """The table of a page.
 
     Attributes:
-        groups: heading, empty for none, and the columns beneath it.
+        groups: heading, empty for none, and the columns below it.
         rows: the measured rows first, each with its cells in the order of the columns.
         notes: what the marks of the best and the second mean, if there are any.
     """

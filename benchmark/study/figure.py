@@ -1,4 +1,4 @@
-"""A protocol study as a figure: a panel a metric, a row a setting, a point a model. Needs matplotlib."""
+"""A protocol study as a figure: panels by metric, rows by setting, a point for each model. Needs matplotlib."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_figure(study: Study, stem: Path) -> list[Path]:
 
     Raises:
         UsageError: matplotlib is not installed.
-        VpbenchError: the disk refuses.
+        VpbenchError: the disk is full or read-only.
     """
     figure = draw(study)
     paths = [stem.with_name(stem.name + suffix) for suffix in (".pdf", ".png")]

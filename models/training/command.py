@@ -74,7 +74,7 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
-    OUT gets checkpoint.safetensors (to resume with --resume), weights.safetensors (for
+    OUT gets checkpoint.safetensors (for --resume), weights.safetensors (for
     `vpbench run --model NAME,weights=FILE`), training.csv, validation.csv, TensorBoard events and samples/.
     """
     import dataclasses

@@ -110,7 +110,7 @@ def test_samples_give_two_runs(clips: SmallClips) -> None:
     ("predictor", "said"),
     [
         (Repeat, "is a class; give an object"),
-        (3, "no function"),
+        (3, "neither a function nor a Predictor"),
         ("lastframe", "Did you mean last_frame"),
         ("no/such.py:File", "no file"),
     ],
