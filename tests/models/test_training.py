@@ -1,71 +1,26 @@
-"""The trainer: what it leaves behind, that it goes on bit for bit, and what stops it."""
+"""The trainer: what it leaves behind, and that it resumes bit for bit."""
 
 from __future__ import annotations
 
 import csv
-import errno
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner
 from footage import write_footage
+from trainings import ADVERSARIAL, PLAIN, RECIPE, TINY, options, same
 
-from vpbench import files
-from vpbench.errors import UsageError, VpbenchError
+from vpbench.errors import UsageError
 from vpbench.models.networks.build import make_generator
-from vpbench.models.recipes.recipe import Network, Phase, Recipe, load_recipe
+from vpbench.models.recipes.recipe import Network, load_recipe
 from vpbench.models.training.command import train as command
 from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
 from vpbench.models.weights.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
-
-TINY = Network("multi_scale", width=1 / 32, starts_as_copy=True, init="he")
-PLAIN = Phase(
-    steps=6, loss={"l1": 1.0, "gdl_l1": 1.0}, batch=2, optimiser="adam", rate=(1e-3, 1e-4), clip=1.0
-)
-ADVERSARIAL = replace(PLAIN, steps=4, loss={"l2": 1.0, "adv": 0.05}, rate_d=(1e-3, 1e-3))
-RECIPE = Recipe("mine", "own", "a test", TINY, (PLAIN, ADVERSARIAL))
-
-
-@pytest.fixture(scope="module")
-def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_footage(tmp_path_factory.mktemp("footage"))
-
-
-@pytest.fixture
-def settings(tmp_path: Path, footage: Path) -> Settings:
-    torch.set_num_threads(1)
-    return Settings(
-        data=footage,
-        out=tmp_path / "out",
-        cache=footage / "cache",
-        device="cpu",
-        workers=1,
-        threads=1,
-        log_every=2,
-        validation_clips=1,
-        precision="32",
-        report=lambda _: None,
-    )
-
-
-def same(one: Path, two: Path) -> None:
-    a, b = load_checkpoint(one), load_checkpoint(two)
-    assert a.step == b.step
-    assert a.tensors.keys() == b.tensors.keys()
-    for name, tensor in a.tensors.items():
-        assert torch.equal(tensor, b.tensors[name]), name
 
 
 def test_what_a_training_leaves(settings: Settings) -> None:
@@ -91,6 +46,7 @@ def test_what_a_training_leaves(settings: Settings) -> None:
     assert any("left 0:0" in line and "steps/s" in line and "active" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_twenty_steps_of_todays_recipe_are_the_same_twice_and_interrupted(settings: Settings) -> None:
     """Steps, averaged weights, Adam's moments and the log, bit for bit."""
     trunk = load_recipe("compact/trunk")
@@ -214,91 +170,6 @@ def test_a_shared_start_need_not_be_repeated(settings: Settings) -> None:
         train(other, replace(rest, out=settings.out.parent / "other"))
 
 
-def test_going_on_needs_to_be_said(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="leave --resume"):
-        train(RECIPE, replace(settings, resume=True))
-    train(RECIPE, replace(settings, steps=1))
-    with pytest.raises(UsageError, match="give --resume"):
-        train(RECIPE, settings)
-
-
-def test_another_width_is_refused(settings: Settings) -> None:
-    train(RECIPE, replace(settings, steps=1))
-    wider = replace(RECIPE, network=replace(TINY, width=1 / 16))
-    with pytest.raises(UsageError, match=r"width 0\.03125.*width 0\.0625"):
-        train(wider, replace(settings, resume=True))
-
-
-def test_a_loss_that_is_not_finite_stops(settings: Settings) -> None:
-    train(RECIPE, replace(settings, steps=2))
-    hot = replace(RECIPE, phases=(replace(PLAIN, rate=(1e30, 1e30), optimiser="sgd", clip=0.0),))
-    settings = replace(settings, out=settings.out.parent / "hot", save_every=1e9)
-    with pytest.raises(VpbenchError, match=r"at step \d+\. The last good checkpoint is .*hot.*checkpoint"):
-        train(hot, settings)
-
-
-def test_weights_that_are_not_finite_are_not_saved(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(RECIPE, replace(settings, steps=2))
-    good = (settings.out / CHECKPOINT).read_bytes()
-    monkeypatch.setattr("vpbench.models.training.trainer.train_step", _spoil)
-    with pytest.raises(VpbenchError, match="no longer finite"):
-        train(RECIPE, replace(settings, resume=True, save_every=0))
-    assert (settings.out / CHECKPOINT).read_bytes() == good
-
-
-def _spoil(state: Any, *_: Any) -> dict[str, float]:
-    next(state.generator.parameters()).data.fill_(float("nan"))
-    state.step += 1
-    return {"error": 0.0, "error_of_copy": 0.0}
-
-
-@pytest.mark.slow
-def test_a_full_disk_keeps_the_checkpoint_before(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    train(RECIPE, settings)
-    again = replace(settings, out=settings.out.parent / "full")
-    train(RECIPE, replace(again, steps=5))
-    good = (again.out / CHECKPOINT).read_bytes()
-    fdopen = os.fdopen
-
-    def full(descriptor: int, mode: str) -> Any:
-        stream = fdopen(descriptor, mode)
-        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
-        if CHECKPOINT in name:
-            stream.close()
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return stream
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files.os, "fdopen", full)
-        with pytest.raises(VpbenchError, match=r"checkpoint.*No space left"):
-            train(RECIPE, replace(again, resume=True, save_every=0))
-    assert (again.out / CHECKPOINT).read_bytes() == good
-    assert not list(again.out.glob("*.tmp"))
-    train(RECIPE, replace(again, resume=True))
-    same(settings.out / CHECKPOINT, again.out / CHECKPOINT)
-
-
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
-def test_a_damaged_checkpoint_is_told(settings: Settings, damage: str) -> None:
-    train(RECIPE, replace(settings, steps=1))
-    path = settings.out / CHECKPOINT
-    data = bytearray(path.read_bytes())
-    if damage == "flipped":
-        data[-1000] ^= 1
-    path.write_bytes(
-        {"cut": data[: len(data) // 2], "empty": b"", "other": b"hello"}.get(damage, bytes(data))
-    )
-    with pytest.raises(VpbenchError, match=f"{path} is damaged"):
-        train(RECIPE, replace(settings, resume=True))
-
-
-def test_a_recipe_for_other_weights_inside_a_file_is_told(settings: Settings) -> None:
-    with pytest.raises(VpbenchError, match="Cannot read the weights"):
-        load_checkpoint(settings.out / "missing.safetensors")
-
-
 def test_forced_test_groups_are_marked(settings: Settings, tmp_path: Path) -> None:
     folder = write_footage(tmp_path / "videos")
     (folder / "v_Drift_g08_c01.avi").rename(folder / "v_Drift_g01_c01.avi")
@@ -316,29 +187,6 @@ def test_forced_test_groups_are_marked(settings: Settings, tmp_path: Path) -> No
     assert load_checkpoint(rest.out / WEIGHTS).info["contaminated"] is True
 
 
-RECIPE_FILE = """
-name = "mine"
-kind = "own"
-summary = "a test"
-[network]
-type = "multi_scale"
-width = 0.03125
-[[phases]]
-steps = 20
-batch = 4
-loss = { l1 = 1.0, gdl_l1 = 1.0 }
-rate = 0.02
-"""
-
-
-def options(tmp_path: Path, footage: Path, out: str, *more: str) -> list[str]:
-    recipe = tmp_path / "mine.toml"
-    recipe.write_text(RECIPE_FILE)
-    places = ["--recipe", str(recipe), "--data", str(footage), "--out", str(tmp_path / out)]
-    kinds = ["--cache", str(footage / "cache"), "--device", "cpu", "--precision", "32", "--threads", "1"]
-    return [*places, *kinds, "--validation-clips", "1", "--log-every", "5", *more]
-
-
 def test_the_command(tmp_path: Path, footage: Path) -> None:
     arguments = options(tmp_path, footage, "out", "--steps", "3", "--width", "0.0625")
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
@@ -347,105 +195,3 @@ def test_the_command(tmp_path: Path, footage: Path) -> None:
     loaded = load_checkpoint(tmp_path / "out" / WEIGHTS)
     assert (loaded.step, loaded.recipe.network.width) == (3, 0.0625)
     assert "width 0.0625 instead of 0.03125" in loaded.recipe.deviations
-
-
-SCRIPT = "from vpbench.models.training.command import train\nif __name__ == '__main__':\n    train()\n"
-
-
-@pytest.fixture
-def script(tmp_path: Path) -> Callable[..., list[str]]:
-    path = tmp_path / "train.py"
-    path.write_text(SCRIPT)
-    return lambda *before: [sys.executable, *before, str(path)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["fabric", "torchrun"])
-def test_two_processes_do_as_one(
-    tmp_path: Path, footage: Path, script: Callable[..., list[str]], launcher: str
-) -> None:
-    before = ["-m", "torch.distributed.run", "--nproc-per-node=2"] if launcher == "torchrun" else []
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": "29517" if before else "29519"}
-    two = subprocess.run(
-        script(*before) + options(tmp_path, footage, "two", "--devices", "2"),
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-        env=environment,
-    )
-    assert two.returncode == 0, two.stderr
-    CliRunner().invoke(command, options(tmp_path, footage, "one"), catch_exceptions=False)
-    one, both = (load_checkpoint(tmp_path / out / WEIGHTS) for out in ("one", "two"))
-    assert one.step == both.step == 20
-    for name, tensor in one.tensors.items():
-        torch.testing.assert_close(both.tensors[name], tensor, atol=1e-6, rtol=0)
-
-
-@pytest.mark.slow
-def test_kill_9_while_saving_then_resume(
-    tmp_path: Path, footage: Path, script: Callable[..., list[str]]
-) -> None:
-    CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
-    arguments = options(tmp_path, footage, "killed", "--save-every", "0")
-    process = subprocess.Popen(script() + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoint = tmp_path / "killed" / CHECKPOINT
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.03)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert load_checkpoint(checkpoint).step >= 1
-    if process.returncode == -signal.SIGKILL:
-        CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
-    same(tmp_path / "whole" / CHECKPOINT, checkpoint)
-
-
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-def test_asked_to_end_it_saves_where_it_is(
-    tmp_path: Path, footage: Path, script: Callable[..., list[str]], asked: signal.Signals
-) -> None:
-    arguments = options(tmp_path, footage, "asked", "--save-every", "1e9", "--log-every", "1")
-    process = subprocess.Popen(
-        script() + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step 3 "):
-            process.send_signal(asked)
-            break
-    rest, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "Interrupted after step" in rest
-    assert 3 <= load_checkpoint(tmp_path / "asked" / CHECKPOINT).step < 20
-    CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
-    CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
-    same(tmp_path / "whole" / CHECKPOINT, tmp_path / "asked" / CHECKPOINT)
-
-
-def test_no_such_device(settings: Settings) -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device here")
-    with pytest.raises(UsageError, match="--device cuda: torch finds no CUDA device"):
-        train(RECIPE, replace(settings, device="cuda"))
-
-
-def test_no_videos_to_train_on(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="no videos in it"):
-        train(RECIPE, replace(settings, data=tmp_path / "empty"))
-
-
-def test_videos_that_do_not_move(settings: Settings, tmp_path: Path) -> None:
-    still = write_footage(tmp_path / "still", speed=0)
-    with pytest.raises(VpbenchError, match="do not move"):
-        train(RECIPE, replace(settings, data=still, cache=tmp_path / "cache"))
-
-
-def test_a_dead_layer_is_told(settings: Settings) -> None:
-    lines: list[str] = []
-    hot = replace(PLAIN, rate=(0.5, 0.5), loss={"l1": 1.0}, steps=20, clip=0.0)
-    recipe = replace(RECIPE, network=replace(TINY, init="default"), phases=(hot,))
-    train(recipe, replace(settings, report=lines.append))
-    assert any("all but dead" in line for line in lines)
