@@ -1,4 +1,4 @@
-"""The columns of scores of a table, and the scores in them clip by clip."""
+"""The columns of scores that a table has, and a run's scores as arrays of clips and frames."""
 
 from __future__ import annotations
 
@@ -40,36 +40,33 @@ class Column:
 
 
 @dataclass(frozen=True)
-class ByClip:
-    """A run's scores in rectangles of a row a clip and a column a predicted frame.
+class ClipScores:
+    """A run's scores as arrays with a row for each clip and a column for each predicted frame.
 
     Attributes:
         clips: int64 ``(clips,)``, ascending.
         counted: bool ``(clips, frames)``.
         scores: metric column to float64 ``(clips, frames)``, NaN where undefined.
-        moving: float64 ``(clips, frames)``, the moving area's share of the frame.
     """
 
     clips: NDArray[np.int64]
     counted: NDArray[np.bool_]
     scores: dict[str, NDArray[np.float64]]
-    moving: NDArray[np.float64]
 
     def at(self, frame: Frame) -> slice:
-        """The columns of ``frame``."""
+        """Which columns of the arrays belong to ``frame``."""
         return slice(None) if frame == "all" else slice(int(frame) - 1, int(frame))
 
 
-def by_clip(run: Run) -> ByClip:
+def clip_scores(run: Run) -> ClipScores:
     """Arrange a run's scores by clip and frame."""
     scores = run.scores
     order = np.lexsort((scores["frame"], scores["clip"]))
     shaped = {key: values[order].reshape(-1, run.targets) for key, values in scores.items()}
-    return ByClip(
+    return ClipScores(
         clips=shaped["clip"][:, 0],
         counted=shaped["counted"],
         scores={key: shaped[key] for key in run.metrics},
-        moving=shaped["moving"],
     )
 
 
@@ -86,16 +83,16 @@ def score_column(key: str, metric_name: str) -> Column:
 
 
 def score_columns(definition: Definition) -> tuple[Column, ...]:
-    """The columns of a protocol; where two would have the same heading, their keys head them."""
+    """The columns of a protocol; those that would have the same heading are headed by their keys."""
     columns = [score_column(key, use.metric) for key, use in definition.metrics.items()]
-    times = Counter(column.label for column in columns)
+    count = Counter(column.label for column in columns)
     return tuple(
-        column if times[column.label] == 1 else replace(column, label=column.key) for column in columns
+        column if count[column.label] == 1 else replace(column, label=column.key) for column in columns
     )
 
 
 def overall(targets: int) -> tuple[Frame, ...]:
-    """``"all"``, the mean over all frames, where a protocol predicts so many that it is shown; else nothing."""
+    """``"all"``, the mean over all frames, for a protocol of more than two predicted frames; else nothing."""
     return ("all",) if targets > 2 else ()
 
 

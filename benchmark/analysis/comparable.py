@@ -24,9 +24,9 @@ def clips_scored(run: Run) -> int:
 
 
 def row_labels(runs: Sequence[Run]) -> list[str]:
-    """The runs' labels; where some are equal, with the part of the folder that tells them apart."""
+    """The runs' labels; equal ones with the part of the folder that tells them apart."""
     labels = [run.label for run in runs]
-    for label in {label for label, times in Counter(labels).items() if times > 1}:
+    for label in {label for label, count in Counter(labels).items() if count > 1}:
         same = [n for n, other in enumerate(labels) if other == label]
         for n, part in zip(same, _parts([runs[n].folder.resolve() for n in same]), strict=True):
             labels[n] = f"{label} ({plain(part)})"
@@ -34,7 +34,7 @@ def row_labels(runs: Sequence[Run]) -> list[str]:
 
 
 def _parts(folders: list[Path]) -> list[str]:
-    """Each folder without the leading and trailing names that all share."""
+    """Each folder without the leading and trailing names that all have in common."""
     start = len(Path(os.path.commonpath(folders)).parts)
     names = [folder.parts[start:] for folder in folders]
     end = 0
@@ -44,23 +44,30 @@ def _parts(folders: list[Path]) -> list[str]:
 
 
 def require_comparable(runs: Sequence[Run], labels: Sequence[str], *, allow_incomplete: bool) -> None:
-    """Check that the runs are finished, and of one protocol, split and set of clips.
+    """Check that the runs are complete, have scores, and are of the same protocol, split and set of clips.
 
     Args:
         runs: at least one.
         labels: their labels, for the message.
-        allow_incomplete: do not ask that they are finished.
+        allow_incomplete: accept runs that are not complete.
 
     Raises:
         UsageError: they are not; the message names the runs and the difference.
     """
-    if not allow_incomplete:
-        _refuse_incomplete(runs, labels)
+    for run, label in zip(runs, labels, strict=True):
+        if not (run.manifest.complete or allow_incomplete):
+            raise UsageError(
+                f"Run {_name(run, label)} is not complete: {clips_scored(run)} of "
+                f"{run.manifest.split.scored} clips are scored. Repeat the `vpbench run` command that started it: it "
+                "resumes where it stopped."
+            )
+        if not clips_scored(run):
+            raise UsageError(f"Run {_name(run, label)} has no scores yet. Leave it out.")
     _refuse_mixed(runs, labels)
 
 
 def of_common_clips(runs: Sequence[Run], labels: Sequence[str]) -> list[Run]:
-    """The runs with the scores, and the prepared clips, of those clips only that all of them scored.
+    """The runs, restricted to the clips that all of them scored.
 
     Raises:
         UsageError: they have none in common; names two runs.
@@ -80,40 +87,30 @@ def _name(run: Run, label: str) -> str:
     return f"'{label}' ({run.folder})"
 
 
-def _refuse_incomplete(runs: Sequence[Run], labels: Sequence[str]) -> None:
-    for run, label in zip(runs, labels, strict=True):
-        if not run.manifest.complete:
-            raise UsageError(
-                f"Run {_name(run, label)} is not complete: {clips_scored(run)} of "
-                f"{run.manifest.split.scored} clips are scored. Repeat the `vpbench run` command that started it: it "
-                "resumes where it stopped."
-            )
-
-
 def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
     base, base_label = runs[0], labels[0]
     for run, label in zip(runs[1:], labels[1:], strict=True):
-        both = f"Runs {_name(base, base_label)} and {_name(run, label)} cannot stand in one table: "
-        one, other = base.manifest, run.manifest
-        if one.protocol.hash != other.protocol.hash:
+        pair = f"Runs {_name(base, base_label)} and {_name(run, label)} cannot stand in one table: "
+        first, second = base.manifest, run.manifest
+        if first.protocol.hash != second.protocol.hash:
             raise UsageError(
-                f"{both}their protocols differ, {_protocol(one.protocol)} and {_protocol(other.protocol)}"
-                f"{_differing(one.protocol.definition, other.protocol.definition)}. Make one table for each."
+                f"{pair}their protocols differ, {_protocol(first.protocol)} and {_protocol(second.protocol)}"
+                f"{_differing(first.protocol.definition, second.protocol.definition)}. Make one table for each."
             )
-        if (one.split.name, one.split.hash) != (other.split.name, other.split.hash):
+        if (first.split.name, first.split.hash) != (second.split.name, second.split.hash):
             raise UsageError(
-                f"{both}their splits differ, {_split(one.split)} and {_split(other.split)}. Make one table for each."
+                f"{pair}their splits differ, {_split(first.split)} and {_split(second.split)}. Make one table for each."
             )
-        if one.flow_files != other.flow_files:
+        if first.flow_files != second.flow_files:
             raise UsageError(
-                f"{both}their moving areas come from different files of flow. Make one table for each."
+                f"{pair}their moving areas come from different files of flow. Make one table for each."
             )
-        ours, theirs = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
-        if ours != theirs:
+        base_clips, clips = set(base.scores["clip"].tolist()), set(run.scores["clip"].tolist())
+        if base_clips != clips:
             raise UsageError(
-                f"{both}they scored different clips. {_only(ours - theirs, base_label)}"
-                f"{_only(theirs - ours, label)}Run both on the same clips (the same --data and --limit), or take the "
-                "clips that all of them have, with --common (in Python: common=True)."
+                f"{pair}they scored different clips. {_only(base_clips - clips, base_label)}"
+                f"{_only(clips - base_clips, label)}Run both on the same clips (the same --data and --limit), or take "
+                "the clips that all of them have, with --common (in Python: common=True)."
             )
 
 
@@ -125,9 +122,9 @@ def _split(split: SplitRecord) -> str:
     return f"{split.name} (hash {split.hash})"
 
 
-def _differing(ours: Definition, theirs: Definition) -> str:
-    fields = [field for field in ours.__struct_fields__ if field != "name"]
-    keys = [field for field in fields if getattr(ours, field) != getattr(theirs, field)]
+def _differing(first: Definition, second: Definition) -> str:
+    fields = [field for field in first.__struct_fields__ if field != "name"]
+    keys = [field for field in fields if getattr(first, field) != getattr(second, field)]
     return f"; what differs: {', '.join(keys)}" if keys else ""
 
 

@@ -1,4 +1,4 @@
-"""Two runs against each other, clip by clip: how much they differ, how surely, and where most."""
+"""Two runs compared clip by clip: how much they differ, how certain that is, and on which clips most."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vpbench.analysis.bootstrap import (
     LEVEL,
     RESAMPLES,
     SEED,
-    draw,
-    enough,
+    draw_resamples,
+    enough_clips,
     percentile_interval,
     resampled_means,
 )
 from vpbench.analysis.columns import (
-    ByClip,
+    ClipScores,
     Column,
-    by_clip,
+    clip_scores,
     overall,
     score_columns,
     select_columns,
@@ -95,7 +95,7 @@ class Comparison:
         seed: where they come from.
         differences: a metric after the other, each over all frames.
         by: the metric and frame that clips are sorted by.
-        clips_apart: the clips that differ most, best for A first: ``clip``, ``source`` (``None`` where the split
+        differing_clips: the clips that differ most, best for A first: ``clip``, ``source`` (``None`` where the split
             is not known), ``a``, ``b``, ``difference``.
     """
 
@@ -108,7 +108,7 @@ class Comparison:
     seed: int
     differences: tuple[Difference, ...]
     by: tuple[Column, Frame]
-    clips_apart: pd.DataFrame
+    differing_clips: pd.DataFrame
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -137,16 +137,16 @@ def compare(
     """Compare two runs on the clips that are counted in both.
 
     Args:
-        run_a: the one.
-        run_b: the other.
+        run_a: A.
+        run_b: B.
         common: keep only the clips that both scored.
         level: of the intervals.
         metrics: keep these columns, in this order.
         by: ``<column>_<frame>`` by which clips are sorted; by default the first column on the first frame.
-        most: how many clips to name at either end.
+        most: how many clips to name at most on which A is better, and on which B is.
 
     Raises:
-        UsageError: the same run twice, or runs that cannot be compared; the message names the difference.
+        UsageError: the runs are the same, or cannot be compared; the message names the difference.
         VpbenchError: a metric is not installed.
     """
     runs = [run_a, run_b]
@@ -161,8 +161,8 @@ def compare(
     columns = score_columns(manifest.protocol.definition)
     shown = select_columns(columns, metrics)
     sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)
-    a, b = map(by_clip, runs)
-    times = draw(clips_scored(runs[0]))
+    a, b = map(clip_scores, runs)
+    resamples = draw_resamples(clips_scored(runs[0]))
     return Comparison(
         labels=(labels[0], labels[1]),
         protocol=manifest.protocol,
@@ -171,13 +171,13 @@ def compare(
         level=level,
         resamples=RESAMPLES,
         seed=SEED,
-        differences=tuple(_difference(a, b, c, frame, times, level) for c in shown for frame in frames),
+        differences=tuple(_difference(a, b, c, frame, resamples, level) for c in shown for frame in frames),
         by=sorted_by,
-        clips_apart=_apart(a, b, *sorted_by, most, sources(manifest.split)),
+        differing_clips=_differing_clips(a, b, *sorted_by, most, clip_sources(manifest.split)),
     )
 
 
-def sources(split: SplitRecord) -> dict[int, str]:
+def clip_sources(split: SplitRecord) -> dict[int, str]:
     """The clips' source names if the split comes with vpbench and is the same version; else nothing."""
     from vpbench.splits import BUILT_IN, get_split
 
@@ -191,38 +191,38 @@ def sources(split: SplitRecord) -> dict[int, str]:
 
 
 def _paired(
-    a: ByClip, b: ByClip, column: Column, frame: Frame
+    a: ClipScores, b: ClipScores, column: Column, frame: Frame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Both runs' scores ``(clips, frames)``, 0 where not both are counted, and where both are."""
+    """Both runs' scores ``(clips, frames)``, 0 where not both count, and a mask of where both do."""
     where = a.at(frame)
     both = a.counted[:, where] & b.counted[:, where]
-    first, second = (np.where(both, one.scores[column.key][:, where], 0.0) for one in (a, b))
+    first, second = (np.where(both, run.scores[column.key][:, where], 0.0) for run in (a, b))
     return first, second, both
 
 
 def _difference(
-    a: ByClip, b: ByClip, column: Column, frame: Frame, times: NDArray[np.float64], level: float
+    a: ClipScores, b: ClipScores, column: Column, frame: Frame, resamples: NDArray[np.float64], level: float
 ) -> Difference:
     first, second, both = _paired(a, b, column, frame)
-    apart = first - second
+    difference = first - second
     frames = both.sum(axis=1)
     pairs = frames > 0
     clips = int(pairs.sum())
-    by_clip_mean = apart.sum(axis=1)[pairs] / frames[pairs]
+    clip_means = difference.sum(axis=1)[pairs] / frames[pairs]
     low = high = math.nan
-    if enough(both):
-        low, high = percentile_interval(resampled_means(apart, both, times), level)
-    better = by_clip_mean if column.higher_is_better else -by_clip_mean
+    if enough_clips(both):
+        low, high = percentile_interval(resampled_means(difference, both, resamples), level)
+    better = clip_means if column.higher_is_better else -clip_means
     return Difference(
         column=column,
         frame=frame,
         clips=clips,
         mean_a=float(first[both].mean()) if clips else math.nan,
         mean_b=float(second[both].mean()) if clips else math.nan,
-        mean=float(apart[both].mean()) if clips else math.nan,
+        mean=float(difference[both].mean()) if clips else math.nan,
         low=low,
         high=high,
-        p=_wilcoxon(by_clip_mean),
+        p=_wilcoxon(clip_means),
         wins=int((better > 0).sum()),
         losses=int((better < 0).sum()),
         ties=int((better == 0).sum()),
@@ -230,7 +230,7 @@ def _difference(
 
 
 def _wilcoxon(differences: NDArray[np.float64]) -> float:
-    """The p-value of scipy's two-sided Wilcoxon signed-rank test; clips that tie are left out, as Wilcoxon did."""
+    """The p-value of scipy's two-sided Wilcoxon signed-rank test; ties are left out, as Wilcoxon did."""
     from scipy.stats import wilcoxon
 
     if not differences.size:
@@ -242,14 +242,14 @@ def _wilcoxon(differences: NDArray[np.float64]) -> float:
         return float(wilcoxon(differences).pvalue)
 
 
-def _apart(
-    a: ByClip, b: ByClip, column: Column, frame: Frame, most: int, names: dict[int, str]
+def _differing_clips(
+    a: ClipScores, b: ClipScores, column: Column, frame: Frame, most: int, names: dict[int, str]
 ) -> pd.DataFrame:
     first, second, both = _paired(a, b, column, frame)
     frames = np.maximum(both.sum(axis=1), 1)
     mean_a, mean_b = first.sum(axis=1) / frames, second.sum(axis=1) / frames
-    apart = mean_a - mean_b  # 0 too where not both are counted
-    better = apart if column.higher_is_better else -apart
+    difference = mean_a - mean_b  # 0 where a run does not count the clip
+    better = difference if column.higher_is_better else -difference
     order = np.argsort(-better, kind="stable")
     wins, losses = order[better[order] > 0], order[better[order] < 0]
     kept = [*wins[:most], *losses[max(len(losses) - most, 0) :]]
@@ -259,6 +259,6 @@ def _apart(
             "source": [names.get(int(clip)) for clip in a.clips[kept]],
             "a": mean_a[kept],
             "b": mean_b[kept],
-            "difference": apart[kept],
+            "difference": difference[kept],
         }
     )

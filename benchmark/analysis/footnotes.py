@@ -1,4 +1,4 @@
-"""Footnotes of a table's rows, and what runs give reason for: marks of their predictors, other prepared clips."""
+"""The footnotes of a table's rows: marks of predictors, contamination, clips that were prepared differently."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Footnotes:
 
     def add(self, text: str, mark: str | None = None) -> str:
         """The mark of ``text``: its own, or ``mark`` where that is free, or the next letter."""
-        for known, known_text in self.texts.items():
-            if known_text == text:
-                return known
+        for used, known in self.texts.items():
+            if known == text:
+                return used
         if mark is None or mark in self.texts:
             mark = next(self.letters)
         self.texts[mark] = text
@@ -77,36 +77,39 @@ def _run_texts(run: Run, differences: Mapping[Path, str]) -> Iterator[str]:
 def preparation_differences(runs: Sequence[Run]) -> dict[Path, str]:
     """How the prepared clips of runs differ from those of most runs: folder to text, of those that differ."""
     prepared = {run.folder: run.manifest.prepared for run in runs}
-    base_hash = Counter(one.hash for one in prepared.values()).most_common(1)[0][0]
-    base = next(one for one in prepared.values() if one.hash == base_hash)
+    usual_hash = Counter(record.hash for record in prepared.values()).most_common(1)[0][0]
+    usual = next(record for record in prepared.values() if record.hash == usual_hash)
     return {
-        folder: _difference(one, base)
-        for folder, one in prepared.items()
-        if one.hash != base_hash and _content(one) != _content(base)
+        folder: _difference(record, usual)
+        for folder, record in prepared.items()
+        if record.hash != usual_hash and _content(record) != _content(usual)
     }
 
 
 def _content(prepared: PreparedRecord) -> Any:
-    """What of the prepared clips is in a table, which may be fewer than the hash is over."""
+    """What a table depends on; the hash may be that of more clips."""
     return prepared.clips, prepared.decoder, prepared.flow
 
 
-def _difference(one: PreparedRecord, base: PreparedRecord) -> str:
-    clips = sum(1 for _ in _changes(one.clips, base.clips))
-    made = [
-        f"{what} {key} {value} instead of {other}"
-        for what, ours, theirs in (("decoder", one.decoder, base.decoder), ("flow", one.flow, base.flow))
-        for key, value, other in _changes(ours, theirs)
+def _difference(record: PreparedRecord, usual: PreparedRecord) -> str:
+    clips = sum(1 for _ in _changes(record.clips, usual.clips))
+    changes = [
+        f"decoder {key} {value} instead of {other}"
+        for key, value, other in _changes(record.decoder, usual.decoder)
+    ]
+    changes += [
+        f"flow {key} {value} instead of {other}" for key, value, other in _changes(record.flow, usual.flow)
     ]
     return (
-        f"scored on clips that were prepared differently from the other rows' (hash {one.hash} instead of "
-        f"{base.hash}{f', {clips} clips differ' if clips else ''}): "
-        f"{'; '.join(made) if made else 'same decoder and flow, other source files'}. Small differences between "
-        "these rows may come from that"
+        f"scored on clips that were prepared differently from the other rows' (hash {record.hash} instead of "
+        f"{usual.hash}{f', {clips} clips differ' if clips else ''}): "
+        f"{'; '.join(changes) if changes else 'same decoder and flow, other source files'}. Small differences "
+        "between these rows may come from that"
     )
 
 
-def _changes(ours: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for key in {**ours, **theirs}:
-        if ours.get(key) != theirs.get(key):
-            yield key, ours.get(key, "none"), theirs.get(key, "none")
+def _changes(first: Mapping[Any, Any], second: Mapping[Any, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """The keys whose values differ, with both values."""
+    for key in {**first, **second}:
+        if first.get(key) != second.get(key):
+            yield key, first.get(key, "none"), second.get(key, "none")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from vpbench.analysis.bootstrap import LEVEL, draw
+from vpbench.analysis.bootstrap import LEVEL, draw_resamples
 from vpbench.analysis.columns import Column, overall, score_columns, select_columns, split_score_name
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
 from vpbench.analysis.footnotes import Footnotes, entry_marks, preparation_differences, published_marks
 from vpbench.analysis.ranking import Statistics, rank
 from vpbench.analysis.rows import Entry, as_frame, intervals, make_entries, measured_row, published_row
-from vpbench.analysis.selection import in_order, select_rows
+from vpbench.analysis.selection import select_rows, sort_rows
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable, for_runs, read_published
 from vpbench.scoring.wording import mask_in_words
@@ -170,7 +170,7 @@ def build_leaderboard(
     rows, statistics = _measured_rows(entries, columns, frames, ranked_by, options.level)
     differences = preparation_differences(runs)
     marks = [entry_marks(entry.runs, differences, footnotes) for entry in entries]
-    order = in_order(rows, options.sort, columns, f"{ranked_by[0].key}_{ranked_by[1]}")
+    order = sort_rows(rows, options.sort, columns, f"{ranked_by[0].key}_{ranked_by[1]}")
     rows, marks = [rows[n] for n in order], [marks[n] for n in order]
     rows += [published_row(table, row, [column.key for column in columns]) for table, row in printed]
     marks += [published_marks(table, row, footnotes) for table, row in printed]
@@ -213,10 +213,10 @@ def _measured_rows(
     level: float,
 ) -> tuple[list[dict[str, Any]], Statistics]:
     """The rows of runs: rank, label, means, facts and intervals."""
-    times = draw(len(entries[0].scores[0].clips))
+    resamples = draw_resamples(len(entries[0].scores[0].clips))
     with threadpool_limits(1, user_api="blas"):  # the products are small: threads cost more than they give
-        ranges = [intervals(entry, columns, frames, times, level) for entry in entries]
-        ranks, statistics = rank(entries, ranked_by, times, level)
+        ranges = [intervals(entry, columns, frames, resamples, level) for entry in entries]
+        ranks, statistics = rank(entries, ranked_by, resamples, level)
     rows = [
         {"rank": place, "label": entry.label, "published": False, "verified": None, "source": ""}
         | measured_row(entry, columns, frames)

@@ -1,4 +1,4 @@
-"""The ranks of a leaderboard: who is significantly better than whom."""
+"""The ranks of a leaderboard: which rows are significantly better than which."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Statistics:
-    """How sure the numbers are, and how that was found.
+    """How the intervals and ranks were found.
 
     Attributes:
         level: of the intervals and of the test behind the ranks.
         resamples: number of bootstrap resamples.
-        seed: where they come from.
-        column: what is ranked by: the column of scores.
-        frame: and the frame.
-        least_pairs: the smallest number of clips that two rows have both counted there; 0 for one row.
+        seed: of the resamples.
+        column: the score that rows are ranked by.
+        frame: of which frame.
+        least_pairs: the smallest number of clips that a pair of rows both count there; 0 for one row.
         most_pairs: the largest.
     """
 
@@ -42,23 +42,23 @@ class Statistics:
 
 
 def rank(
-    entries: Sequence[Entry], by: tuple[Column, Frame], times: NDArray[np.float64], level: float
+    entries: Sequence[Entry], by: tuple[Column, Frame], resamples: NDArray[np.float64], level: float
 ) -> tuple[list[int | None], Statistics]:
-    """Rank entries by a score, and say how.
+    """The ranks of entries by a score, and how they were found.
 
-    A rank is 1 + the number of eligible entries that are significantly better. A single entry has none, nor has
-    one of too few clips, nor one that is not eligible.
+    A rank is 1 + the number of eligible entries that are significantly better. An entry has none if it is the only
+    one, has too few clips, or is not eligible.
 
     Args:
         entries: at least one, of the same clips.
         by: the score.
-        times: the resamples (:func:`vpbench.analysis.bootstrap.draw`).
+        resamples: of :func:`vpbench.analysis.bootstrap.draw_resamples`.
         level: of the test.
     """
     column, frame = by
     scores = [_pooled(entry, column.key, frame) for entry in entries]
     values, counted = (np.stack(parts) for parts in zip(*scores, strict=True))
-    pairs = compare_rows(values, counted, times, level, column.higher_is_better)
+    pairs = compare_rows(values, counted, resamples, level, column.higher_is_better)
     eligible = np.array([entry.eligible for entry in entries])
     ranks = [_rank(pairs, row, eligible) for row in range(len(entries))]
     between = pairs.clips[~np.eye(len(entries), dtype=bool)]
@@ -69,8 +69,10 @@ def rank(
 def _pooled(entry: Entry, column: str, frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """An entry's scores and what is counted, ``(clips, frames)``: the mean of its runs where all are counted."""
     where = entry.scores[0].at(frame)
-    counted = np.all([one.counted[:, where] for one in entry.scores], axis=0)
-    values = np.mean([np.where(counted, one.scores[column][:, where], 0.0) for one in entry.scores], axis=0)
+    counted = np.all([scores.counted[:, where] for scores in entry.scores], axis=0)
+    values = np.mean(
+        [np.where(counted, scores.scores[column][:, where], 0.0) for scores in entry.scores], axis=0
+    )
     return values, counted
 
 

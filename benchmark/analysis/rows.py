@@ -1,4 +1,4 @@
-"""The rows of a leaderboard: which runs make one, its means, its scores by clip, and its facts."""
+"""The rows of a leaderboard: which runs make one, its means and their intervals, and its facts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vpbench.analysis.bootstrap import enough, percentile_interval, ratios
-from vpbench.analysis.columns import by_clip
+from vpbench.analysis.bootstrap import enough_clips, percentile_interval, ratios
+from vpbench.analysis.columns import clip_scores
 from vpbench.analysis.comparable import clips_scored
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vpbench.analysis.columns import ByClip, Column
+    from vpbench.analysis.columns import ClipScores, Column
     from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable
     from vpbench.runs.run import Run
 
-# Options of predictors that tell the trainings of one method apart, not the methods.
-_OF_TRAINING = ("weights", "checkpoint", "seed")
+# Options of predictors in which the trainings of one method differ.
+_TRAINING_OPTIONS = ("weights", "checkpoint", "seed")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Entry:
 
     label: str
     runs: tuple[Run, ...]
-    scores: tuple[ByClip, ...]
+    scores: tuple[ClipScores, ...]
 
     @property
     def eligible(self) -> bool:
@@ -49,9 +49,9 @@ class Entry:
 
 
 def make_entries(runs: Sequence[Run], labels: Sequence[str], group: bool) -> list[Entry]:
-    """The entries of comparable runs: one a run, or one a method of several seeds if ``group`` is set."""
+    """The entries of comparable runs: one a run, or with ``group`` one a method that was trained from several seeds."""
     groups = group_by_seed(runs) if group else [[n] for n in range(len(runs))]
-    scores = [by_clip(run) for run in runs]
+    scores = [clip_scores(run) for run in runs]
     return [
         Entry(
             _label(runs, labels, members),
@@ -72,18 +72,18 @@ def _label(runs: Sequence[Run], labels: Sequence[str], members: Sequence[int]) -
 
 
 def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
-    """Which runs are one method trained from several seeds, in the order of their first.
+    """The groups of runs that are one method trained from several seeds, in the order of their first runs.
 
     Runs belong together if their descriptions give seeds, all different, and the method (``method``, or that of
     the submission, or the predictor's name), the options other than the weights', the training data, the
-    number of parameters and what is scored of how many samples are equal.
+    number of parameters and the way to score samples are equal.
     """
     by_method: dict[Any, list[int]] = defaultdict(list)
     for n, run in enumerate(runs):
         options, samples = run.manifest.predictor.options, run.manifest.samples
         method = (
             run.method,
-            str(sorted((k, v) for k, v in options.items() if k not in _OF_TRAINING)),
+            str(sorted((k, v) for k, v in options.items() if k not in _TRAINING_OPTIONS)),
             run.training_data,
             run.parameters,
             samples and (samples.count, samples.scored),
@@ -97,26 +97,26 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
 
 
 def measured_row(entry: Entry, columns: Sequence[Column], frames: Sequence[Frame]) -> dict[str, Any]:
-    """Means, counts and facts of an entry; of several trainings the mean of each number.
+    """Means, counts and facts of an entry.
 
-    Of several trainings, ``<column>_<frame>_sd`` is the sample standard deviation of their means, and a count of
-    frames is the smallest.
+    Of several trainings, each number is the mean of theirs, ``<column>_<frame>_sd`` the sample standard deviation, and
+    a count of frames the smallest.
     """
     runs = entry.runs
-    each = [_means(run, columns, frames) for run in runs]
+    means = [_means(run, columns, frames) for run in runs]
     counts = {f"frames_{why}_{frame}" for why in ("counted", "excluded", "undefined") for frame in frames}
-    row = {
-        key: min(one[key] for one in each) if key in counts else _mean([one[key] for one in each])
-        for key in each[0]
-    }
+    row: dict[str, Any] = {}
+    for key in means[0]:
+        values = [by_key[key] for by_key in means]
+        row[key] = min(values) if key in counts else _mean(values)
     if len(runs) > 1:
         scores = [f"{column.key}_{frame}" for column in columns for frame in frames]
-        row |= {f"{key}_sd": float(np.std([one[key] for one in each], ddof=1)) for key in scores}
+        row |= {f"{key}_sd": float(np.std([by_key[key] for by_key in means], ddof=1)) for key in scores}
     facts = [_facts(run) for run in runs]
     row |= facts[0]
     for key in ("contaminated", "best_of_samples"):
-        row[key] = any(one[key] for one in facts)
-    times = [one["ms_per_frame"] for one in facts]
+        row[key] = any(by_key[key] for by_key in facts)
+    times = [by_key["ms_per_frame"] for by_key in facts]
     row["ms_per_frame"] = None if None in times else _mean(times)
     row["seeds"] = len(runs)
     row["source"] = "; ".join(str(run.folder) for run in runs)
@@ -127,7 +127,7 @@ def intervals(
     entry: Entry,
     columns: Sequence[Column],
     frames: Sequence[Frame],
-    times: NDArray[np.float64],
+    resamples: NDArray[np.float64],
     level: float,
 ) -> dict[str, float]:
     """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips (:mod:`vpbench.analysis.bootstrap`).
@@ -136,28 +136,28 @@ def intervals(
         entry: the row's runs; of several, each resample has the mean of their means.
         columns: the columns.
         frames: the frames.
-        times: the resamples.
+        resamples: of :func:`vpbench.analysis.bootstrap.draw_resamples`.
         level: of the intervals.
     """
     keys = [(column.key, frame) for frame in frames for column in columns]
-    means = np.mean([_resampled(one, keys, times) for one in entry.scores], axis=0)
-    found: dict[str, float] = {}
+    means = np.mean([_resampled(scores, keys, resamples) for scores in entry.scores], axis=0)
+    ends: dict[str, float] = {}
     for (column, frame), sample in zip(keys, means.T, strict=True):
         low = high = float("nan")
-        if all(enough(one.counted[:, one.at(frame)]) for one in entry.scores):
+        if all(enough_clips(scores.counted[:, scores.at(frame)]) for scores in entry.scores):
             low, high = percentile_interval(sample, level)
-        found |= {f"{column}_{frame}_low": low, f"{column}_{frame}_high": high}
-    return found
+        ends |= {f"{column}_{frame}_low": low, f"{column}_{frame}_high": high}
+    return ends
 
 
 def _resampled(
-    scores: ByClip, keys: Sequence[tuple[str, Frame]], times: NDArray[np.float64]
+    scores: ClipScores, keys: Sequence[tuple[str, Frame]], resamples: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """A run's means in each resample, ``(resamples, keys)``."""
     counted = [scores.counted[:, scores.at(frame)] for _, frame in keys]
     values = [scores.scores[column][:, scores.at(frame)] for column, frame in keys]
     sums = [np.where(c, v, 0.0).sum(axis=1) for c, v in zip(counted, values, strict=True)]
-    return ratios(np.stack(sums, axis=1), np.stack([c.sum(axis=1) for c in counted], axis=1), times)
+    return ratios(np.stack(sums, axis=1), np.stack([c.sum(axis=1) for c in counted], axis=1), resamples)
 
 
 def published_row(table: PublishedTable, row: PublishedRow, keys: Sequence[str]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def published_row(table: PublishedTable, row: PublishedRow, keys: Sequence[str])
 
 
 def as_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The rows as a frame, counts as whole numbers although published rows have none."""
+    """The rows as a data frame; counts are whole numbers, missing in published rows."""
     frame = pd.DataFrame(rows)
     counts = [name for name in frame if str(name).startswith("frames_")]
     counts += ["rank", "seeds", "parameters", "protocol_version", "clips_scored", "clips_total"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -14,60 +15,62 @@ if TYPE_CHECKING:
     from vpbench.results.published_tables import PublishedRow, PublishedTable
     from vpbench.runs.run import Run
 
-    Printed = list[tuple[PublishedTable, PublishedRow]]
+    Published = list[tuple[PublishedTable, PublishedRow]]
 
 
 def select_rows(
-    runs: Sequence[Run], labels: Sequence[str], printed: Printed, only: Sequence[str]
-) -> tuple[list[Run], list[str], Printed]:
-    """The runs, their labels and the published rows whose label fits one of the patterns (all if there are none).
+    runs: Sequence[Run], labels: Sequence[str], published: Published, only: Sequence[str]
+) -> tuple[list[Run], list[str], Published]:
+    """The runs, their labels and the published rows whose labels match one of the patterns; all without patterns.
 
-    A pattern is a label, or has ``*`` and ``?``; case does not count.
+    A pattern is a label, or has the wildcards ``*`` and ``?``; upper and lower case are the same.
 
     Raises:
-        UsageError: a pattern that no label fits, or no run is left.
+        UsageError: a pattern matches no label, or no run is left.
     """
     if not only:
-        return list(runs), list(labels), printed
-    known = [*labels, *(row.label for _, row in printed)]
+        return list(runs), list(labels), published
+    known = [*labels, *(row.label for _, row in published)]
     for pattern in only:
-        if not any(_fits(label, [pattern]) for label in known):
+        if not any(_matches(label, [pattern]) for label in known):
             raise unknown_name("row", pattern, known)
-    kept = [n for n, label in enumerate(labels) if _fits(label, only)]
+    kept = [n for n, label in enumerate(labels) if _matches(label, only)]
     if not kept:
         raise UsageError(f"No run is left by --rows {' '.join(only)}; the runs are: {', '.join(labels)}.")
     return (
         [runs[n] for n in kept],
         [labels[n] for n in kept],
-        [(table, row) for table, row in printed if _fits(row.label, only)],
+        [(table, row) for table, row in published if _matches(row.label, only)],
     )
 
 
-def _fits(label: str, patterns: Sequence[str]) -> bool:
-    # brackets are common in labels, and no classes of characters are wanted
+def _matches(label: str, patterns: Sequence[str]) -> bool:
+    # labels often have brackets, which are not meant as classes of characters
     return any(fnmatchcase(label.lower(), pattern.lower().replace("[", "[[]")) for pattern in patterns)
 
 
-def in_order(
+def sort_rows(
     rows: Sequence[dict[str, Any]], sort: str | None, columns: Sequence[Column], score: str
 ) -> list[int]:
-    """The order of the rows: best or least first, ties as they stand, rows without a value last.
+    """The order of the rows by a key: the best first, or the smallest of what is no score; those without it last.
+
+    Ties keep their order.
 
     Args:
         rows: the measured rows.
-        sort: ``None``: as they stand; ``rank``, ties by ``score``; or another key of the rows.
-        columns: the columns of scores, which know which way is better.
+        sort: ``None``: keep the order; ``rank``, ties by ``score``; or another key of the rows.
+        columns: the columns of scores, which say what is better.
         score: key of the score that the rows are ranked by.
 
     Raises:
         UsageError: no row has such a key.
     """
-    given = list(range(len(rows)))
+    order = list(range(len(rows)))
     if sort is None:
-        return given
+        return order
     if sort not in rows[0]:
         raise unknown_name("column to sort by", sort, list(rows[0]))
-    falling = {
+    descending = {
         key for column in columns if column.higher_is_better for key in rows[0] if _is_score(key, column.key)
     }
 
@@ -75,13 +78,13 @@ def in_order(
         value = rows[n].get(name)
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return True, 0
-        return False, -value if name in falling else value.casefold() if isinstance(value, str) else value
+        return False, -value if name in descending else value.casefold() if isinstance(value, str) else value
 
     if sort == "rank" and score in rows[0]:
-        return sorted(given, key=lambda n: (key(n, "rank"), key(n, score)))
-    return sorted(given, key=lambda n: key(n, sort))
+        return sorted(order, key=lambda n: (key(n, "rank"), key(n, score)))
+    return sorted(order, key=lambda n: key(n, sort))
 
 
 def _is_score(key: str, column: str) -> bool:
     """Whether ``key`` is a mean of the column or an end of its interval, not a spread."""
-    return key.startswith(f"{column}_") and not key.endswith("_sd")
+    return re.fullmatch(rf"{re.escape(column)}_(all|\d+)(_low|_high)?", key) is not None

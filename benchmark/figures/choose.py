@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from vpbench.analysis.columns import by_clip
+from vpbench.analysis.columns import clip_scores
 from vpbench.errors import UsageError
 from vpbench.video.flow_colour import UNKNOWN_ABOVE
 
@@ -86,7 +86,7 @@ def _comparable_scores(
     Returns:
         Indices, ascending, ``(clips,)``, and scores ``(runs, clips)``.
     """
-    by_clips = [by_clip(run) for run in runs]
+    by_clips = [clip_scores(run) for run in runs]
     scores = np.stack([one.scores[column][:, frame - 1] for one in by_clips])
     counted = np.all([one.counted[:, frame - 1] for one in by_clips], axis=0)
     defined = np.isfinite(scores).all(axis=0)

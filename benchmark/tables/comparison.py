@@ -58,7 +58,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         "columns": [asdict(c) for c in dict.fromkeys(d.column for d in comparison.differences)],
         "differences": records(comparison.frame),
         "sorted_by": f"{column.key}_{frame}",
-        "clips_that_differ_most": records(comparison.clips_apart),
+        "clips_that_differ_most": records(comparison.differing_clips),
     }
 
 
@@ -113,7 +113,7 @@ def _difference_columns(
 
 def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
     column, frame = comparison.by
-    table = comparison.clips_apart
+    table = comparison.differing_clips
     digits = decimals(column, precision)
     wins = [(value > 0) == column.higher_is_better for value in table["difference"]]
     headings = {0: "A is better"} if any(wins) else {}

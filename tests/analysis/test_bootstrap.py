@@ -12,7 +12,7 @@ from vpbench.analysis.bootstrap import (
     RESAMPLES,
     SEED,
     compare_rows,
-    draw,
+    draw_resamples,
     percentile_interval,
     resampled_means,
 )
@@ -59,11 +59,11 @@ def scores(seed: int, rows: int, clips: int, frames: int, dropped: float) -> tup
 
 
 def test_every_resample_has_as_many_clips_as_there_are_and_the_seed_fixes_them() -> None:
-    times = draw(37)
+    times = draw_resamples(37)
     assert times.shape == (RESAMPLES, 37)
     assert (times.sum(axis=1) == 37).all()
-    assert (times == draw(37, seed=SEED)).all()
-    assert (times != draw(37, seed=SEED + 1)).any()
+    assert (times == draw_resamples(37, seed=SEED)).all()
+    assert (times != draw_resamples(37, seed=SEED + 1)).any()
     assert abs(times.mean() - 1) < 1e-12
     assert times.var() == pytest.approx(1 - 1 / 37, rel=0.05)
 
@@ -71,7 +71,7 @@ def test_every_resample_has_as_many_clips_as_there_are_and_the_seed_fixes_them()
 @pytest.mark.parametrize("frames", [1, 3])
 def test_resampled_means_are_those_of_a_plain_loop(frames: int) -> None:
     values, counted = scores(1, 1, 9, frames, 0.3)
-    times = draw(9, 200)
+    times = draw_resamples(9, 200)
     expected = loop_means(values[0], counted[0], times)
     assert resampled_means(values[0], counted[0], times) == pytest.approx(expected, nan_ok=True)
     assert percentile_interval(np.array(expected), 0.9) == pytest.approx(loop_interval(expected, 0.9))
@@ -79,7 +79,7 @@ def test_resampled_means_are_those_of_a_plain_loop(frames: int) -> None:
 
 def test_intervals_agree_with_scipy_on_the_same_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     values, counted = scores(2, 1, 40, 1, 0.0)
-    times = draw(40)
+    times = draw_resamples(40)
     drawn = np.stack([np.repeat(np.arange(40), row.astype(int)) for row in times])
 
     class Fixed(np.random.Generator):
@@ -117,7 +117,7 @@ def test_intervals_by_hand() -> None:
 @pytest.mark.parametrize("higher", [True, False])
 def test_rows_are_told_apart_as_by_a_plain_loop(dropped: float, frames: int, higher: bool) -> None:
     values, counted = scores(3, 5, 24, frames, dropped)
-    times = draw(24, 200)
+    times = draw_resamples(24, 200)
     found = compare_rows(values, counted, times, 0.9, higher)
     decided = 0
     for i in range(5):
@@ -132,7 +132,7 @@ def test_rows_are_told_apart_as_by_a_plain_loop(dropped: float, frames: int, hig
 def test_equal_rows_tie_exactly_and_a_constant_lead_wins() -> None:
     values, counted = scores(4, 1, 50, 1, 0.2)
     rows = np.concatenate([values, values, values + 1e-3])
-    found = compare_rows(rows, np.repeat(counted, 3, axis=0), draw(50))
+    found = compare_rows(rows, np.repeat(counted, 3, axis=0), draw_resamples(50))
     assert found.better.tolist() == [[False] * 3, [False] * 3, [True, True, False]]
 
 
@@ -140,17 +140,20 @@ def test_too_few_pairs_tell_nothing() -> None:
     values = np.stack([np.full((20, 1), 30.0), np.full((20, 1), 20.0)])
     counted = np.ones((2, 20, 1), bool)
     counted[1, LEAST_CLIPS - 1 :] = False
-    found = compare_rows(np.where(counted, values, np.nan), counted, draw(20))
+    found = compare_rows(np.where(counted, values, np.nan), counted, draw_resamples(20))
     assert not found.better.any()
     assert found.clips[0, 1] == LEAST_CLIPS - 1
     counted[1, LEAST_CLIPS - 1] = True
     values = np.where(counted, values, np.nan)
-    assert compare_rows(values, counted, draw(20)).better.tolist() == [[False, True], [False, False]]
+    assert compare_rows(values, counted, draw_resamples(20)).better.tolist() == [
+        [False, True],
+        [False, False],
+    ]
 
 
 def test_intervals_cover_the_mean_about_as_often_as_they_say() -> None:
     rng = np.random.default_rng(5)
-    times, counted = draw(60), np.ones((60, 1), bool)
+    times, counted = draw_resamples(60), np.ones((60, 1), bool)
     hits = 0
     for _ in range(400):
         low, high = percentile_interval(resampled_means(rng.normal(30, 5, (60, 1)), counted, times))
@@ -162,5 +165,5 @@ def test_rows_without_a_difference_are_seldom_told_apart() -> None:
     rng = np.random.default_rng(6)
     clips = rng.normal(30, 6, (1, 80, 1))
     rows = clips + rng.normal(0, 1, (40, 80, 1))
-    found = compare_rows(rows, np.ones(rows.shape, bool), draw(80))
+    found = compare_rows(rows, np.ones(rows.shape, bool), draw_resamples(80))
     assert 0.02 < found.better.sum() / (40 * 39 / 2) < 0.10

@@ -15,7 +15,7 @@ from runs import by_column, make_run
 from scipy import stats
 
 from vpbench import escape
-from vpbench.analysis.bootstrap import draw, percentile_interval
+from vpbench.analysis.bootstrap import draw_resamples, percentile_interval
 from vpbench.analysis.comparison import Comparison, compare
 from vpbench.errors import UsageError
 from vpbench.runs.run import read_run
@@ -65,13 +65,13 @@ def test_differences_by_hand(tmp_path: Path) -> None:
     assert first.mean_a == pytest.approx(np.mean([30, 31, 32, 33, 29, 28, 27]))
     assert (first.wins, first.losses, first.ties) == (5, 1, 1)
     assert first.p == pytest.approx(stats.wilcoxon([1, 2, -1, 1, 2, 0.5], method="approx").pvalue, abs=0.05)
-    times = draw(9)[:, [0, 1, 2, 3, 5, 6, 7]]
+    times = draw_resamples(9)[:, [0, 1, 2, 3, 5, 6, 7]]
     sums = times @ np.array([1, 2, 0, -1, 1, 2, 0.5])
     assert (first.low, first.high) == pytest.approx(percentile_interval(sums / times.sum(axis=1)))
     second = made.differences[1]
     assert (second.clips, second.mean, second.ties, second.p, second.better) == (9, 0.0, 9, 1.0, "")
-    assert made.clips_apart["clip"].tolist() == [11, 61, 1, 51, 71, 31]
-    assert made.clips_apart["difference"].tolist() == [2.0, 2.0, 1.0, 1.0, 0.5, -1.0]
+    assert made.differing_clips["clip"].tolist() == [11, 61, 1, 51, 71, 31]
+    assert made.differing_clips["difference"].tolist() == [2.0, 2.0, 1.0, 1.0, 0.5, -1.0]
 
 
 def test_the_p_value_is_scipys(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_swapping_the_runs_turns_everything_round(tmp_path: Path) -> None:
         assert (d.mean, d.p, d.wins, d.losses) == pytest.approx((-e.mean, e.p, e.losses, e.wins))
         assert (d.low, d.high) == pytest.approx((-e.high, -e.low), abs=0.1)
     assert (one.differences[0].better, other.differences[0].better) == ("A", "B")
-    assert one.clips_apart["clip"].tolist() == other.clips_apart["clip"].tolist()[::-1]
+    assert one.differing_clips["clip"].tolist() == other.differing_clips["clip"].tolist()[::-1]
 
 
 def test_few_clips_have_no_interval_and_none_no_numbers(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_few_clips_have_no_interval_and_none_no_numbers(tmp_path: Path) -> None:
 def test_equal_runs_differ_nowhere(tmp_path: Path) -> None:
     made = compared(runs(tmp_path, [30.0, 31.0] * 10, [30.0, 31.0] * 10))
     assert all((d.mean, d.low, d.high, d.p, d.ties) == (0, 0, 0, 1, 20) for d in made.differences)
-    assert made.clips_apart.empty
+    assert made.differing_clips.empty
     assert "•" not in render(made)
 
 
@@ -161,9 +161,9 @@ def test_clips_are_named_where_the_split_is_known(tmp_path: Path) -> None:
     split = get_split("demo")
     facts = {"name": "demo", "hash": split.hash, "total": 12}
     known = compared(runs(tmp_path / "a", [30.0], [29.0], split=facts))
-    assert known.clips_apart["source"].tolist() == ["bikes.mp4 from frame 12"]
+    assert known.differing_clips["source"].tolist() == ["bikes.mp4 from frame 12"]
     other = compared(runs(tmp_path / "b", [30.0], [29.0]))
-    assert other.clips_apart["source"].tolist() == [None]
+    assert other.differing_clips["source"].tolist() == [None]
 
 
 def test_every_format_says_the_same(cli, tmp_path: Path) -> None:

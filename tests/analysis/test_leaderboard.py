@@ -117,6 +117,12 @@ def test_an_incomplete_run_is_refused_with_the_way_to_finish_it(tmp_path: Path) 
     assert list(board(folder, allow_incomplete=True).footnotes.values()) == ["run not complete"]
 
 
+def test_a_run_without_scores_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a", status="running", scores={})
+    with pytest.raises(UsageError, match=r"'last_frame' .* has no scores yet"):
+        board(folder, allow_incomplete=True)
+
+
 def test_a_manifest_that_lacks_facts_is_refused_by_file(tmp_path: Path) -> None:
     with pytest.raises(VpbenchError, match=r"manifest\.json is damaged"):
         board(with_facts(make_run(tmp_path / "a"), environment={"python": "3.12"}))
