@@ -14,9 +14,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from vpbench.errors import UsageError, VpbenchError, unknown_name
+from vpbench.errors import UsageError, VpbenchError
 
-# Marks that tables give a meaning of their own: not verified, best and second of its column.
+# Marks with a meaning of their own: not verified, and in text the best and the second of a column.
 UNVERIFIED_MARK = "†"
 BEST_MARK = "•"
 SECOND_MARK = "◦"
@@ -66,7 +66,7 @@ class PublishedTable:
         place: where in the paper, for example ``Table 2``.
         page: page number; ``None`` if unknown.
         summary: what was scored and how, one line.
-        protocol: name of the vpbench protocol that the numbers follow; ``None`` if none is known to.
+        protocol: name of the vpbench protocol that the numbers follow; ``None`` if none is known.
         split: name of the split; ``None`` if the clips are no split of vpbench.
         frames: the predicted frames that have values.
         labels: metric column to heading.
@@ -90,7 +90,7 @@ class PublishedTable:
 
     @property
     def full_name(self) -> str:
-        """``KEY/NAME``, by which :func:`get_table` finds it."""
+        """``KEY/NAME``, unique among all tables."""
         return f"{self.source.key}/{self.name}"
 
     @property
@@ -112,18 +112,6 @@ def read_published(folder: Path | None = None) -> tuple[PublishedTable, ...]:
     place: Traversable = folder if folder is not None else files("vpbench.results") / "published"
     found = sorted((file for file in place.iterdir() if file.name.endswith(".toml")), key=lambda f: f.name)
     return tuple(table for file in found for table in _read_file(file))
-
-
-def get_table(full_name: str) -> PublishedTable:
-    """Return the table ``KEY/NAME``, for example ``mathieu2016/figure5``.
-
-    Raises:
-        UsageError: there is no such table.
-    """
-    tables = {table.full_name: table for table in read_published()}
-    if full_name not in tables:
-        raise unknown_name("published table", full_name, list(tables))
-    return tables[full_name]
 
 
 def for_runs(protocol: str, split: str, tables: tuple[PublishedTable, ...]) -> tuple[PublishedTable, ...]:

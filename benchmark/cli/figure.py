@@ -93,7 +93,7 @@ def animation(grey: bool, out: Path, **source: Any) -> None:
 
     check_suffix(out, animated.SUFFIXES)
     scene = _scene(**source)
-    animated.write(*animated.frames_of(scene, grey=grey), out)
+    animated.write(*animated.animate(scene, grey=grey), out)
     click.echo(f"{out}: {scene.caption}.")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from vpbench.figures.scene import Scene
 
+    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 SUFFIXES = (".gif", ".png", ".webp")
 _INPUT_MS, _PREDICTED_MS, _HOLD_MS = 350, 700, 700
@@ -25,46 +28,78 @@ _BAR, _GAP = 24, 8  # pixels: a line of text, and between panels
 _BACK, _TEXT, _SOFT, _MARK = (255, 255, 255), (28, 31, 36), (105, 112, 122), (201, 74, 0)
 
 
-def frames_of(scene: Scene, *, grey: bool = False) -> tuple[list[NDArray[np.uint8]], list[int]]:
+class _Panel(NamedTuple):
+    """What stands at one place: a label above, predicted frames, and beneath each its scores."""
+
+    label: str
+    frames: list[NDArray[np.uint8]]
+    scores: Sequence[str]
+
+
+def animate(scene: Scene, *, grey: bool = False) -> tuple[list[NDArray[np.uint8]], list[int]]:
     """The animation's frames, uint8 ``(H, W, 3)``, and how long each is shown, in milliseconds.
 
-    Every panel shows the inputs first; then the upper left one shows what followed, the others what was predicted.
+    Every panel shows the inputs first; then the upper left one shows the target, and the others the predictions.
     """
-    inputs, targets = scene.clip.inputs, scene.clip.targets
-    height, width = targets.shape[1:3]
-    panels = [("ground truth", [""] * len(targets), list(targets))]
+    inputs, targets = list(scene.clip.inputs), scene.clip.targets
+    panels = [_Panel("ground truth", list(targets), [""] * len(targets))]
     panels += [
-        (row.label, list(row.scores), [pictures.to_bytes(f) for f in row.frames]) for row in scene.rows
+        _Panel(row.label, [pictures.to_bytes(f) for f in row.frames], row.scores) for row in scene.rows
     ]
-    across = _across(len(panels))
-    down = -(-len(panels) // across)
-    size = (across * (width + _GAP) + _GAP, _BAR + down * (height + 2 * _BAR + _GAP))
-    fonts = _font(14), _font(13)
-
-    def sheet(step: int) -> NDArray[np.uint8]:
-        canvas = Image.new("RGB", size, _BACK)
-        pen = ImageDraw.Draw(canvas)
-        ahead = step - len(inputs)
-        title = f"predicted frame {ahead + 1}" if ahead >= 0 else f"input {step + 1} of {len(inputs)}"
-        pen.text((_GAP, _BAR / 2), title, _MARK if ahead >= 0 else _SOFT, fonts[0], anchor="lm")
-        for number, (label, scores, frames) in enumerate(panels):
-            x = _GAP + number % across * (width + _GAP)
-            y = _BAR + number // across * (height + 2 * _BAR + _GAP)
-            picture = frames[ahead] if ahead >= 0 else inputs[step]
-            canvas.paste(Image.fromarray(pictures.grey(picture) if grey else picture), (x, y + _BAR))
-            pen.text((x, y + _BAR / 2), _cut(label, fonts[0], width), _TEXT, fonts[0], anchor="lm")
-            if ahead >= 0:
-                # Beside the picture's edge, so that a glance tells predictions from inputs.
-                pen.rectangle(
-                    (x - 2, y + _BAR - 2, x + width + 1, y + _BAR + height + 1), outline=_MARK, width=2
-                )
-                pen.text((x, y + _BAR + height + _BAR / 2), scores[ahead], _SOFT, fonts[1], anchor="lm")
-        return np.asarray(canvas)
-
-    steps = len(inputs) + len(targets)
+    if grey:
+        inputs = [pictures.grey(frame) for frame in inputs]
+        panels = [panel._replace(frames=[pictures.grey(frame) for frame in panel.frames]) for panel in panels]
+    frames = []
+    for step, frame in enumerate(inputs):
+        sheet = _Sheet(len(panels), frame.shape, f"input {step + 1} of {len(inputs)}", _SOFT)
+        for number, panel in enumerate(panels):
+            sheet.draw(number, panel.label, frame)
+        frames.append(np.asarray(sheet.canvas))
+    for step in range(len(targets)):
+        sheet = _Sheet(len(panels), targets[step].shape, f"predicted frame {step + 1}", _MARK)
+        for number, panel in enumerate(panels):
+            sheet.draw(number, panel.label, panel.frames[step], panel.scores[step])
+        frames.append(np.asarray(sheet.canvas))
     times = [_INPUT_MS] * len(inputs) + [_PREDICTED_MS] * len(targets)
     times[-1] += _HOLD_MS
-    return [sheet(step) for step in range(steps)], times
+    return frames, times
+
+
+class _Sheet:
+    """One frame of the animation.
+
+    Args:
+        panels: number of panels.
+        shape: of a picture, ``(H, W, 3)``.
+        title: what stands above them.
+        colour: of the title.
+    """
+
+    def __init__(self, panels: int, shape: tuple[int, ...], title: str, colour: tuple[int, int, int]) -> None:
+        self.height, self.width = shape[:2]
+        self.across = _across(panels)
+        down = -(-panels // self.across)
+        size = (
+            self.across * (self.width + _GAP) + _GAP,
+            _BAR + down * (self.height + 2 * _BAR + _GAP),
+        )
+        self.canvas = Image.new("RGB", size, _BACK)
+        self.pen = ImageDraw.Draw(self.canvas)
+        self.large, self.small = ImageFont.load_default(14), ImageFont.load_default(13)
+        self.pen.text((_GAP, _BAR / 2), title, colour, self.large, anchor="lm")
+
+    def draw(self, number: int, label: str, picture: NDArray[np.uint8], scores: str | None = None) -> None:
+        """Draw a panel; a prediction has scores and a frame around it, so that a glance tells it from an input."""
+        x = _GAP + number % self.across * (self.width + _GAP)
+        y = _BAR + number // self.across * (self.height + 2 * _BAR + _GAP)
+        top, bottom = y + _BAR, y + _BAR + self.height
+        self.canvas.paste(Image.fromarray(picture), (x, top))
+        self.pen.text(
+            (x, y + _BAR / 2), _shorten(label, self.large, self.width), _TEXT, self.large, anchor="lm"
+        )
+        if scores is not None:
+            self.pen.rectangle((x - 2, top - 2, x + self.width + 1, bottom + 1), outline=_MARK, width=2)
+            self.pen.text((x, bottom + _BAR / 2), scores, _SOFT, self.small, anchor="lm")
 
 
 def write(frames: list[NDArray[np.uint8]], times: list[int], path: Path) -> None:
@@ -95,13 +130,8 @@ def _across(panels: int) -> int:
     return panels if panels <= 3 else math.ceil(math.sqrt(panels))
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that comes with Pillow."""
-    return ImageFont.load_default(size)
-
-
-def _cut(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """A label that fits a panel's width."""
+def _shorten(label: str, font: Font, width: int) -> str:
+    """The label, cut to fit the width of a panel."""
     if font.getlength(label) <= width:
         return label
     while label and font.getlength(label + "…") > width:

@@ -42,7 +42,7 @@ def choose_clips(
 ) -> dict[int, list[str]]:
     """The worst, the median and the best clip of the first run, and the one on which the runs differ most.
 
-    Only frames that are counted in every run are looked at, or all with a score if there is none.
+    It goes by the frames that every run counts, or by all that have a score if there is none.
 
     Args:
         runs: runs with the same clips.
@@ -81,17 +81,17 @@ def choose_clip(runs: Sequence[Run], column: Column, frame: int) -> int:
 def _comparable_scores(
     runs: Sequence[Run], column: str, frame: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The clips whose frame has a score in every run, of these the counted ones if there are any; and the scores.
+    """The clips whose frame every run counts, or if there are none has a score in every run; and these scores.
 
     Returns:
         Indices, ascending, ``(clips,)``, and scores ``(runs, clips)``.
     """
-    by_clips = [clip_scores(run) for run in runs]
-    scores = np.stack([one.scores[column][:, frame - 1] for one in by_clips])
-    counted = np.all([one.counted[:, frame - 1] for one in by_clips], axis=0)
+    arrays = [clip_scores(run) for run in runs]
+    scores = np.stack([run.scores[column][:, frame - 1] for run in arrays])
+    counted = np.all([run.counted[:, frame - 1] for run in arrays], axis=0)
     defined = np.isfinite(scores).all(axis=0)
     usable = counted & defined if (counted & defined).any() else defined
-    return by_clips[0].clips[usable], scores[:, usable]
+    return arrays[0].clips[usable], scores[:, usable]
 
 
 def _most_different(scores: NDArray[np.float64]) -> int:

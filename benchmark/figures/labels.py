@@ -11,7 +11,7 @@ _LONGEST = 24  # characters of a word that a table leaves whole
 def parts(label: str) -> list[str]:
     """A label in parts between which a line may break: between words and after the separators of options.
 
-    What is longer than any reasonable name of a method is cut.
+    A word that is longer than any reasonable name of a method is broken anywhere.
     """
     words = [word for word in re.split(r"(?<=[\s,=/+])", label) if word]
     return [word[n : n + _LONGEST] for word in words for n in range(0, len(word), _LONGEST)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from vpbench.errors import UsageError
@@ -9,6 +10,7 @@ from vpbench.figures.figures import save
 from vpbench.study.table import caption, column_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -61,53 +63,53 @@ def draw(study: Study) -> Figure:
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    means = study.means().query("frame == 1")
     metrics = study.metrics
     rows, headings = _rows(study)
     height = _ROW * (max(rows.values()) + 1) + 1.1
     figure = Figure(figsize=(_LABELS + _PANEL * len(metrics), height), layout="constrained")
     axes: Any = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
-        for model, (colour, shape) in zip(study.models, _cycled(len(study.models)), strict=True):
-            mine = means[means["model"] == model].set_index("setting")[metric].dropna()
-            if 0 in mine.index:
-                axis.axvline(mine.loc[0], color=colour, linestyle=":", linewidth=0.8, zorder=1)
-            heights = [rows[int(number)] for number in mine.index]
-            axis.plot(mine, heights, shape, color=colour, markersize=4.5, alpha=0.9, label=model)
-        column = column_of(study, metric)
-        axis.set_xlabel(column.label + (f" ({column.unit})" if column.unit else ""), fontsize=8)
-        for row in rows.values():
-            axis.axhline(row, color="0.9", linewidth=0.6, zorder=0)
-        axis.tick_params(labelsize=7, length=2)
-        axis.spines[["top", "right"]].set_visible(False)
-    ticks = [*rows.items(), *headings.items()]
-    axes[0].set_yticks([row for _, row in ticks])
-    labels = axes[0].set_yticklabels(
-        [study.settings[key].label if isinstance(key, int) else key for key, _ in ticks], fontsize=7
-    )
-    for text, (key, _) in zip(labels, ticks, strict=True):
-        if isinstance(key, str):
-            text.set_fontweight("bold")
-    axes[0].set_ylim(max(rows.values()) + 0.7, -0.7)
+        _draw_panel(axis, study, metric, rows)
+    _label_rows(axes[0], study, rows, headings)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper right", ncols=4, fontsize=7, frameon=False)
     figure.supxlabel(f"First predicted frame. {caption(study)}", fontsize=6, wrap=True)
     return figure
 
 
+def _draw_panel(axis: Any, study: Study, metric: str, rows: Mapping[int, int]) -> None:
+    """One metric: a point for each model and setting."""
+    means = study.means().query("frame == 1")
+    for model, (colour, shape) in zip(study.models, cycle(_STYLES), strict=False):
+        scores = means[means["model"] == model].set_index("setting")[metric].dropna()
+        if 0 in scores.index:
+            axis.axvline(scores.loc[0], color=colour, linestyle=":", linewidth=0.8, zorder=1)
+        heights = [rows[int(number)] for number in scores.index]
+        axis.plot(scores, heights, shape, color=colour, markersize=4.5, alpha=0.9, label=model)
+    column = column_of(study, metric)
+    axis.set_xlabel(column.label + (f" ({column.unit})" if column.unit else ""), fontsize=8)
+    for row in rows.values():
+        axis.axhline(row, color="0.9", linewidth=0.6, zorder=0)
+    axis.tick_params(labelsize=7, length=2)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _label_rows(axis: Any, study: Study, rows: Mapping[int, int], headings: Mapping[str, int]) -> None:
+    """The settings' labels, and in bold their groups' headings."""
+    axis.set_yticks([*rows.values(), *headings.values()])
+    names = [*(study.settings[number].label for number in rows), *headings]
+    labels = axis.set_yticklabels(names, fontsize=7)
+    for text in labels[len(rows) :]:
+        text.set_fontweight("bold")
+    axis.set_ylim(max(rows.values()) + 0.7, -0.7)
+
+
 def _rows(study: Study) -> tuple[dict[int, int], dict[str, int]]:
     """The height of each setting, and of each group's heading, from the top."""
     rows: dict[int, int] = {}
     headings: dict[str, int] = {}
-    place = 0
     for number, setting in enumerate(study.settings):
         if setting.group not in headings:
-            headings[setting.group] = place
-            place += 1
-        rows[number] = place
-        place += 1
+            headings[setting.group] = len(rows) + len(headings)
+        rows[number] = len(rows) + len(headings)
     return rows, headings
-
-
-def _cycled(count: int) -> list[tuple[str, str]]:
-    return [_STYLES[n % len(_STYLES)] for n in range(count)]

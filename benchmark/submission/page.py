@@ -1,7 +1,7 @@
 """``results/LEADERBOARD.md``: the tables of all submitted runs, and the published ones, as one page.
 
 The page is a function of the files in ``results/runs/`` and ``results/published/``, so that a test can tell whether it
-is in step with them.
+is up to date.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def committed_runs(root: Path) -> list[Run]:
     """The submitted runs, by split, protocol and label.
 
     Raises:
-        VpbenchError: something is wrong with one (:func:`vpbench.submission.submit.check_committed`).
+        VpbenchError: one is wrong (:func:`vpbench.submission.submit.check_committed`).
     """
     folders = sorted(path.parent for path in root.glob("*/*/*/manifest.json"))
     runs = [check_committed(folder, root) for folder in folders]
-    return sorted(runs, key=_place)
+    return sorted(runs, key=lambda run: (*_table(run), run.label))
 
 
 def page(root: Path) -> str:
@@ -46,18 +46,18 @@ def page(root: Path) -> str:
         root: the folder of submitted runs.
 
     Raises:
-        VpbenchError: something is wrong with a run.
+        VpbenchError: a run is wrong.
     """
     parts = [_HEAD, "## Measured\n"]
     runs = committed_runs(root)
     if not runs:
         parts.append("No runs yet.\n")
-    for (split, protocol, *_), same in groupby(runs, key=_table):
+    for (split, protocol, *_), group in groupby(runs, key=_table):
+        members = list(group)
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
-        those = list(same)
-        parts.append(render(build_leaderboard(those), "markdown") + "\n")
+        parts.append(render(build_leaderboard(members), "markdown") + "\n")
         parts.append("Submitted:\n")
-        parts.append("\n".join(map(_submitted, those)) + "\n")
+        parts.append("\n".join(map(_item, members)) + "\n")
     parts.append("## Published\n")
     parts.append(
         "The numbers as printed in the papers; where protocol and split are ours, they stand above too.\n"
@@ -69,10 +69,10 @@ def page(root: Path) -> str:
     return "\n".join(parts)
 
 
-def _submitted(run: Run) -> str:
-    """What was said of a run when it was submitted, as an item of a list."""
+def _item(run: Run) -> str:
+    """What the submission of a run says about it, as an item of a list."""
     submission = run.manifest.submission
-    assert submission is not None  # noqa: S101 -- check_committed has asked for it
+    assert submission is not None  # noqa: S101 -- check_committed requires it
     training = submission.training_data
     parts = [
         submission.method,
@@ -84,11 +84,7 @@ def _submitted(run: Run) -> str:
 
 
 def _table(run: Run) -> tuple[str, str, str, str, int, list[str]]:
-    """What runs of one table share; runs of a part of the split stand in tables of their own, after the whole."""
+    """What the runs of one table have in common; tables of a part of the split follow that of the whole."""
     split, protocol = run.manifest.split, run.manifest.protocol
     files = run.manifest.flow_files
     return split.name, protocol.name, protocol.hash, files, -len(run.clips), sorted(map(str, run.clips))
-
-
-def _place(run: Run) -> tuple[object, ...]:
-    return *_table(run), run.label

@@ -121,14 +121,14 @@ def test_animation(synthetic_runs: Path, tmp_path: Path, cli: Cli, suffix: str) 
 
 
 def test_animation_shows_truth_and_predictions(scene: Scene) -> None:
-    frames, times = animation.frames_of(scene)
+    frames, times = animation.animate(scene)
     assert times == [350, 350, 350, 350, 700, 1400]
     place = np.s_[48 : 48 + 240, 8 : 8 + 320]
     assert np.array_equal(frames[3][place], scene.clip.inputs[3])
     assert np.array_equal(frames[4][place], scene.clip.targets[0])
     second = np.s_[48 : 48 + 240, 8 + 328 : 8 + 328 + 320]
     assert np.array_equal(frames[5][second], scene.clip.inputs[3])  # last_frame
-    grey = animation.frames_of(scene, grey=True)[0][4][place]
+    grey = animation.animate(scene, grey=True)[0][4][place]
     assert np.array_equal(grey[..., 0], grey[..., 2])
 
 

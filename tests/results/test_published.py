@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
+from published import published_table
 
-from vpbench.errors import UsageError, VpbenchError
-from vpbench.results.published_tables import for_runs, get_table, read_published
+from vpbench.errors import VpbenchError
+from vpbench.results.published_tables import for_runs, read_published
 
 GOOD = """
 [source]
@@ -32,7 +33,7 @@ rows = [
 
 
 def test_table_2_is_whole_and_not_verified() -> None:
-    table = get_table("mathieu2016/table2")
+    table = published_table("mathieu2016/table2")
     assert (table.protocol, table.split) == ("mathieu2016", "ucf101-every10th")
     assert len(table.rows) == 10
     assert not any(row.verified for row in table.rows)
@@ -47,7 +48,7 @@ def test_table_2_is_whole_and_not_verified() -> None:
 
 
 def test_figure_5_is_verified_and_stands_alone() -> None:
-    table = get_table("mathieu2016/figure5")
+    table = published_table("mathieu2016/figure5")
     assert table.protocol is None
     assert all(row.verified for row in table.rows)
     assert [row.group for row in table.rows] == ["Basketball Dunk"] * 3 + ["Ice Dancing"] * 3
@@ -55,7 +56,7 @@ def test_figure_5_is_verified_and_stands_alone() -> None:
 
 
 def test_the_appendix_is_an_empty_slot() -> None:
-    table = get_table("mathieu2016/appendix-whole-image")
+    table = published_table("mathieu2016/appendix-whole-image")
     assert table.rows == ()
     assert table.protocol is None
 
@@ -65,11 +66,6 @@ def test_only_filled_tables_of_the_same_protocol_and_split_are_for_runs() -> Non
     assert [t.name for t in for_runs("mathieu2016", "ucf101-every10th", tables)] == ["table2"]
     assert not for_runs("full-frame", "ucf101-every10th", tables)
     assert not for_runs("mathieu2016", "demo", tables)
-
-
-def test_an_unknown_table_gets_a_suggestion() -> None:
-    with pytest.raises(UsageError, match="Did you mean mathieu2016/figure5"):
-        get_table("mathieu2016/figure4")
 
 
 def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:

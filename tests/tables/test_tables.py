@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from published import published_table
 from runs import by_column, make_run
 
 from vpbench import escape
 from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.errors import UsageError
-from vpbench.results.published_tables import get_table, read_published
+from vpbench.results.published_tables import read_published
 from vpbench.runs.run import read_run
 from vpbench.tables.formats.export import FORMATS
 from vpbench.tables.published import render_published
@@ -218,18 +219,18 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
 
 
 def test_published_tables_are_printed_on_their_own() -> None:
-    text = render_published(get_table("mathieu2016/figure5"))
+    text = render_published(published_table("mathieu2016/figure5"))
     assert "Figure 5, page 9" in text
     assert re.search(r"Basketball Dunk\nConstant optical flow +25\.4 +0\.88 +18\.9 +0\.56\n", text)
     assert "•" not in text
-    rows = list(csv.DictReader(io.StringIO(render_published(get_table("mathieu2016/figure5"), "csv"))))
+    rows = list(csv.DictReader(io.StringIO(render_published(published_table("mathieu2016/figure5"), "csv"))))
     assert (rows[4]["group"], rows[4]["psnr_2"]) == ("Ice Dancing", "17.8")
-    assert "Adv+GDL fine-tuned*†" in render_published(get_table("mathieu2016/table2"))
+    assert "Adv+GDL fine-tuned*†" in render_published(published_table("mathieu2016/table2"))
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_empty_slot_is_printed_as_such(form: str) -> None:
-    text = render_published(get_table("mathieu2016/appendix-whole-image"), form)
+    text = render_published(published_table("mathieu2016/appendix-whole-image"), form)
     expected = {"csv": "label,group,", "json": '"rows": []'}.get(form, "No rows yet")
     assert expected in text
 
