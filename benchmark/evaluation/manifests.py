@@ -68,7 +68,7 @@ def _manifest(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> Man
             sha256=identity.get("sha256"),
             class_=identity.get("class"),
             distribution=identity.get("distribution"),
-            description=_description(predictor, entrant.spec.name),
+            description=description_of(predictor, entrant.spec.name),
         ),
         protocol=ProtocolRecord(
             name=protocol.name,
@@ -92,8 +92,12 @@ def _manifest(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> Man
     )
 
 
-def _description(predictor: Predictor, name: str) -> dict[str, Any]:
-    """What the predictor says about itself, as it will be read back from the manifest."""
+def description_of(predictor: Predictor, name: str) -> dict[str, Any]:
+    """What a predictor says about itself, as it will be read back from the manifest.
+
+    Raises:
+        VpbenchError: it is no JSON data, or a table could not print it; names the predictor.
+    """
     where = f"Predictor '{name}': describe() must return"
     try:
         described = json.loads(json.dumps(predictor.describe(), allow_nan=False))

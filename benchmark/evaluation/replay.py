@@ -17,6 +17,7 @@ from vpbench.clips.opening import ClipRequest, open_cached, open_clips
 from vpbench.clips.prepared import open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
+from vpbench.evaluation.manifests import description_of
 from vpbench.evaluation.prediction import PredictionRequest, predict_clips
 from vpbench.parallel.execution import Workers
 from vpbench.predictors.frames_folder import FramesFolder
@@ -150,7 +151,7 @@ def predictor_again(
     keys = ["sha256", "class", "options", *([] if any_version else ["distribution"])]
     _check_same(spec, spec.identity(), recorded.identity(), shown.identity(), keys)
     predictor = spec.create(device)
-    described = predictor.describe()
+    described = description_of(predictor, spec.name)
     keys = ["weights"] if any_version else list(described)
     _check_same(spec, described, recorded.description, shown.description, keys)
     if (run.manifest.samples is not None) != predictor.stochastic:

@@ -110,5 +110,5 @@ def edit_manifest(run: Path, **changes: Any) -> None:
     path = run / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
-        manifest[key] = {**manifest[key], **value} if isinstance(value, dict) else value
+        manifest[key] = {**manifest.get(key, {}), **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(manifest), encoding="utf-8")

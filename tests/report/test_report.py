@@ -21,7 +21,7 @@ from runs import edit_manifest, make_run
 
 from vpbench.analysis.columns import Column
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation.replay import Replay, RunFrames
+from vpbench.evaluation.replay import Replay
 from vpbench.figures import pictures
 from vpbench.figures.choose import Box, choose_clip, choose_clips, parse_box, zoom_boxes
 from vpbench.figures.labels import parts, wrapped
@@ -172,17 +172,6 @@ def test_hostile_names_stay_text(copied: Path, tmp_path: Path, cli: Cli) -> None
     assert data_of(html)["runs"][0]["label"].startswith("</script>")
 
 
-def test_a_manifest_cannot_bring_a_predictor(copied: Path, tmp_path: Path) -> None:
-    code = tmp_path / "evil.py"
-    code.write_text("raise SystemExit('ran')\n")
-    for name in (f"{code}:Evil", f"frames:{tmp_path}", "no_such", "../x"):
-        edit_manifest(copied / "optical_flow", predictor={"name": name, "options": {}})
-        run = read_run(copied / "optical_flow")
-        clip = Replay().load_clips(run, [1])[0][1]
-        with pytest.raises(VpbenchError, match="not installed here"):
-            RunFrames(run, Replay()).get(clip)
-
-
 def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthetic_runs: Path) -> None:
     code = tmp_path / "mine.py"
     code.write_text(
@@ -200,16 +189,6 @@ def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthe
     code.write_text(code.read_text() + "# changed\n")
     made = cli("report", tmp_path / "runs", "--out", tmp_path / "page", "--model", f"{code}:Mine")
     assert "as it is here is another: sha256" in made.stderr
-
-
-def test_another_version_of_the_predictor_is_not_run(copied: Path) -> None:
-    edit_manifest(copied / "optical_flow", predictor={"distribution": "vpbench 99"})
-    run = read_run(copied / "optical_flow")
-    clip = Replay().load_clips(run, [1])[0][1]
-    with pytest.raises(
-        VpbenchError, match=r"as it is here is another: distribution is .* the run has vpbench 99"
-    ):
-        RunFrames(run, Replay()).get(clip)
 
 
 def test_a_protocol_that_does_not_have_its_hash_is_refused(copied: Path) -> None:
