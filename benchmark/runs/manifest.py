@@ -82,7 +82,7 @@ class MaskRecord(Struct, frozen=True, kw_only=True):
     """How the moving area is found; see :class:`vpbench.MaskRule`."""
 
     kind: str
-    max_motion: float | int | str | None = None
+    max_motion: float | int | Literal["frame"] | None = None
     tau: float | int | None = None
 
 

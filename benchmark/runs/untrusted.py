@@ -1,7 +1,7 @@
 """Checks of a run that may come from a stranger: everything that can be checked without its frames.
 
 Nothing in it is executed. Its names become names of folders and are printed, so they may neither lead elsewhere nor
-hold characters that a terminal would obey.
+hold control characters.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
     _check_fields(run.data, f"{path}")
     where = f"{path}, protocol"
     protocol = from_definition(run.data["protocol"]["definition"], where)
-    said = run.recorded.protocol
-    if (protocol.name, protocol.version, protocol.hash) != (said.name, said.version, said.hash):
+    recorded = run.recorded.protocol
+    if (protocol.name, protocol.version, protocol.hash) != (recorded.name, recorded.version, recorded.hash):
         raise VpbenchError(f"{where}: name, version and hash are not those of the definition.")
     known = find_built_in(protocol.name)
     if known is not None and known.hash != protocol.hash:

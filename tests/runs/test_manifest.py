@@ -135,6 +135,11 @@ def test_a_definition_is_the_whole_of_a_protocol(protocol: Protocol) -> None:
             2.0,
             "protocol, definition: 'targets' must be a whole number, not a number",
         ),
+        (
+            "protocol.definition.mask.max_motion",
+            "x",
+            "protocol, definition, mask: 'max_motion' cannot be 'x'",
+        ),
         ("protocol.definition.mask.kind", 3, "protocol, definition, mask: 'kind' must be a text"),
         (
             "protocol.definition.metrics",
