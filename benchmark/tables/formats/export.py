@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vpbench.errors import unknown_name
-from vpbench.tables.formats import data, html
-from vpbench.tables.formats.latex import latex
-from vpbench.tables.formats.markdown import markdown
-from vpbench.tables.formats.text import text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +29,54 @@ class Table:
     data: Callable[[], dict[str, Any]]
 
 
-def _one_by_one(layout: Callable[[Sheet], str]) -> Callable[[Table], str]:
-    return lambda table: "\n".join(map(layout, table.sheets()))
+def _one_by_one(layout: Callable[[Sheet], str], table: Table) -> str:
+    return "\n".join(map(layout, table.sheets()))
 
 
+def _text(table: Table) -> str:
+    from vpbench.tables.formats.text import text
+
+    return _one_by_one(text, table)
+
+
+def _markdown(table: Table) -> str:
+    from vpbench.tables.formats.markdown import markdown
+
+    return _one_by_one(markdown, table)
+
+
+def _latex(table: Table) -> str:
+    from vpbench.tables.formats.latex import latex
+
+    return _one_by_one(latex, table)
+
+
+def _csv(table: Table) -> str:
+    from vpbench.tables.formats.data import csv
+
+    return csv(table.rows())
+
+
+def _json(table: Table) -> str:
+    from vpbench.tables.formats.data import as_json
+
+    return as_json(table.data())
+
+
+def _html(table: Table) -> str:
+    from vpbench.tables.formats.html import page
+
+    return page(table.sheets())
+
+
+# Imported by every command that has --format, for `--help` too: each format imports what it needs when it is used.
 FORMATS: dict[str, Callable[[Table], str]] = {
-    "text": _one_by_one(text),
-    "markdown": _one_by_one(markdown),
-    "latex": _one_by_one(latex),
-    "csv": lambda table: data.csv(table.rows()),
-    "json": lambda table: data.as_json(table.data()),
-    "html": lambda table: html.page(table.sheets()),
+    "text": _text,
+    "markdown": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+    "json": _json,
+    "html": _html,
 }
 
 
