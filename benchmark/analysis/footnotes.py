@@ -75,7 +75,7 @@ def _run_texts(run: Run, differences: Mapping[Path, str]) -> Iterator[str]:
 
 
 def preparation_differences(runs: Sequence[Run]) -> dict[Path, str]:
-    """How the prepared clips of runs differ from those of most runs: folder to text, of those that differ."""
+    """How prepared clips differ from those of most runs: folder to text, without the runs that do not differ."""
     prepared = {run.folder: run.manifest.prepared for run in runs}
     usual_hash = Counter(record.hash for record in prepared.values()).most_common(1)[0][0]
     usual = next(record for record in prepared.values() if record.hash == usual_hash)

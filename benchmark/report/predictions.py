@@ -32,7 +32,7 @@ class ShownRun:
 def predictions_of(
     runs: Sequence[tuple[str, Run]], clips: Mapping[int, Clip], replay: Replay
 ) -> tuple[list[ShownRun], list[str]]:
-    """The predictions of each run for each clip, and remarks on those that are not as they were scored.
+    """The predictions of each run for each clip, and remarks where they are missing, made again or not as scored.
 
     Args:
         runs: each with its label.

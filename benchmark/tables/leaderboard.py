@@ -177,7 +177,7 @@ def _notes(board: Leaderboard, options: PrintOptions, moving: Sequence[str]) -> 
 
 
 def _with_training_data(board: Leaderboard) -> tuple[list[tuple[str, ...]], dict[str, str]]:
-    """The rows' marks and the footnotes, with those that say what was trained on."""
+    """The rows' marks and the footnotes, training data included."""
     footnotes, marks = Footnotes(dict(board.footnotes)), []
     for _ in range(sum(mark.isalnum() for mark in board.footnotes)):
         next(footnotes.letters)

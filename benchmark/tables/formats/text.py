@@ -91,7 +91,7 @@ def _group_width(group: Sequence[_TextColumn]) -> int:
 
 
 def _blocks(groups: list[list[_TextColumn]], label_width: int) -> Iterator[list[list[_TextColumn]]]:
-    """Split the groups such that each part, with the labels, fits the width (a single group always stays)."""
+    """Split the groups into parts that fit the width together with the labels; a single group is never split."""
     block: list[list[_TextColumn]] = []
     for group in groups:
         if block and label_width + sum(map(_group_width, [*block, group])) > WIDTH:
@@ -147,7 +147,7 @@ def _text_block(
 
 
 def _empty_parts(sheet: Sheet, groups: Sequence[Sequence[_TextColumn]]) -> set[int]:
-    """The rows below those headings under which these columns have nothing at all."""
+    """The rows under the headings below which these columns have no number at all."""
     starts = sorted(sheet.headings)
     parts = [range(*ends) for ends in pairwise([*starts, len(sheet.labels)])]
     filled = {
