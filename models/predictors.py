@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 
 from vpbench.errors import UsageError
-from vpbench.models.networks.build import make_generator
+from vpbench.models.networks.build import MARGINS, make_generator
 from vpbench.models.networks.forecast import forecast_batch
 from vpbench.models.networks.generator import parameter_count
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint, load_weights
@@ -62,7 +62,7 @@ class TrainedModel(Predictor):
                 f"{where} are of recipe '{recipe.name}', not '{self.row}': --model {recipe.name},weights={loaded.path}."
             )
         guided = self.row.endswith("_flow")
-        if (recipe.network.type == "flow_guided") != guided:
+        if (recipe.network.type in MARGINS) != guided:
             raise UsageError(f"{where} are of a {recipe.network.type} network, which '{self.row}' is not.")
         wanted = self.min_inputs, self.targets_at_once
         if (recipe.network.inputs, recipe.network.targets) != wanted:
@@ -93,7 +93,7 @@ class TrainedModel(Predictor):
         ]
         if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
-        if network.type == "flow_guided":
+        if network.type in MARGINS:
             marks.append("guided by optical flow: beyond the paper")
         if info["contaminated"]:
             marks.append("trained on test clips")

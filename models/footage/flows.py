@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.models.footage.videos import Segments, cache_beside, windows_of
+from vpbench.models.footage.videos import Segments, cache_beside, flow_key, windows_of
 from vpbench.video import flow
 
 # With inputs … x1, x2, x3: from x2 to x3 (the optical-flow baseline's), and three that look back from a frame to
 # the one before it: x3 to x2, x2 to x1, and x3 to x2 by another estimator.
 FIELDS = 4
 FRAMES = 3
+ESTIMATORS = ("dis", "farneback")
 
 
 def guiding_flows(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -55,8 +56,7 @@ def cache_flows(
     Raises:
         VpbenchError: the disk is full, or an estimator failed.
     """
-    key = "-".join(str(flow.describe(name)["opencv"]) for name in ("dis",))
-    suffix = f"flow{inputs}of{frames}-{key}"
+    suffix = f"flow{inputs}of{frames}-{flow_key(ESTIMATORS)}"
     return cache_beside(segments, suffix, partial(_flows, inputs=inputs, frames=frames), workers, progress)
 
 

@@ -29,10 +29,15 @@ def moving_error(frame: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     Returns:
         The mean over all pixels where none moves.
     """
+    squares = np.square(frame.astype(np.float32) - other).mean(axis=2)
+    return float(squares[moving_pixels(frame, other)].mean()) / 127.5**2
+
+
+def moving_pixels(frame: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which pixels move between two frames ``(H, W, 3)``: all ``(H, W)``, where none does."""
     difference = cv2.absdiff(np.ascontiguousarray(frame), np.ascontiguousarray(other)).astype(np.float32)
     moving = cv2.blur(difference.mean(axis=2), (_SQUARE, _SQUARE)) > _GREY_LEVELS
-    squares = np.square(difference).mean(axis=2)
-    return float((squares[moving] if moving.any() else squares).mean()) / 127.5**2
+    return np.asarray(moving if moving.any() else ~moving)
 
 
 def copy_errors(segments: NDArray[np.uint8], inputs: int, frames: int) -> NDArray[np.float32]:

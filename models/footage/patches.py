@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vpbench.errors import VpbenchError
+from vpbench.models.footage.guide_cache import Guides
 from vpbench.models.footage.videos import Segments
 
 # A video may have no moving patch at all; after so many draws the whole footage is taken not to move.
@@ -62,12 +63,13 @@ class WindowFiles:
     Attributes:
         errors: float32 ``(windows, 2)``: what a loss is weighed by, forwards and with time reversed.
         flows: float16 ``(windows, fields, H, W, 2)``, pixels to the right and down.
-        facts: float32 ``(windows, facts)``: facts of whole frames, the same for a flipped frame.
+        guides: what guides the motion network, and where there are no ``errors`` those that a loss is weighed by:
+            files for :meth:`vpbench.models.footage.guide_cache.Guides.open`. They know time forwards only.
     """
 
     errors: Sequence[Path] | None = None
     flows: Sequence[Path] | None = None
-    facts: Sequence[Path] | None = None
+    guides: Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Batch:
         frames: float32 ``(B, frames · 3, h, w)`` in [−1, 1], h = w = patch + 2 margins.
         flows: float32 ``(B, 2 · fields, h, w)`` in pixels, where flows are cached; else ``None``.
         facts: float32 ``(B, facts)``, where facts are cached.
-        errors: float32 ``(B,)``: the error of the frame that each patch is from, where errors are cached.
+        errors: float32 ``(B, n)``, where errors are cached: the error of the frame that each patch is from, for
+            each target, or one for all.
     """
 
     frames: Tensor
@@ -94,15 +97,15 @@ class _Video:
     segments: NDArray[np.uint8]
     errors: NDArray[np.float32] | None
     flows: NDArray[np.float16] | None
-    facts: NDArray[np.float32] | None
+    guides: Guides | None
 
 
 @dataclass(frozen=True)
 class _Sample:
     frames: NDArray[np.uint8]
-    flows: NDArray[np.float16] | None
+    flows: NDArray[np.floating] | None
     facts: NDArray[np.float32] | None
-    error: np.float32 | None
+    errors: NDArray[np.float32] | None
 
 
 class PatchSource:
@@ -129,7 +132,7 @@ class PatchSource:
                 array,
                 np.load(beside.errors[index]) if beside.errors else None,
                 np.load(beside.flows[index], mmap_mode="r") if beside.flows else None,
-                np.load(beside.facts[index]) if beside.facts else None,
+                Guides.open(beside.guides[index]) if beside.guides else None,
             )
             for index, array in enumerate(map(segments.open, range(len(segments.files))))
             if min(array.shape[2:4]) >= self._side and array.shape[1] >= selection.frames
@@ -150,7 +153,7 @@ class PatchSource:
         frames = torch.from_numpy(np.stack([sample.frames for sample in drawn]))  # (B, T, h, w, 3)
         flows = [sample.flows for sample in drawn if sample.flows is not None]  # (fields, h, w, 2) each
         facts = [sample.facts for sample in drawn if sample.facts is not None]
-        errors = [sample.error for sample in drawn if sample.error is not None]
+        errors = [sample.errors for sample in drawn if sample.errors is not None]
         return Batch(
             normalised(_along_channels(frames).float()),
             _along_channels(torch.from_numpy(np.stack(flows))).float().contiguous() if flows else None,
@@ -178,12 +181,20 @@ class PatchSource:
             if least > 0 and movement(inner, wanted.moves, wanted.targets) < least:
                 continue
             window = segment * starts + start
-            flows = None if video.flows is None else video.flows[window, :, rows, columns]
+            flows: NDArray[np.floating] | None = None
+            facts = errors = None
+            if video.flows is not None:
+                flows = video.flows[window, :, rows, columns]
+            if video.guides is not None:
+                flows = video.guides.fields(segment, start, rows, columns)
+                facts, errors = (video.guides.windows[segment, start][name] for name in ("facts", "errors"))
+            if video.errors is not None:
+                errors = video.errors[window, int(reverse)][None]
             return _Sample(
                 np.ascontiguousarray(_flipped(block, mirror, upside_down)),
                 None if flows is None else _flipped_flows(flows, mirror, upside_down),
-                None if video.facts is None else video.facts[window],
-                None if video.errors is None else video.errors[window, int(reverse)],
+                facts,
+                errors,
             )
         raise VpbenchError(
             f"The videos do not move: {MOST_DRAWS} patches in a row were below the least movement "
@@ -201,10 +212,10 @@ def _flipped(images: NDArray[Any], mirror: bool, upside_down: bool) -> NDArray[A
     return images[:, :: -1 if upside_down else 1, :: -1 if mirror else 1]
 
 
-def _flipped_flows(flows: NDArray[np.float16], mirror: bool, upside_down: bool) -> NDArray[np.float16]:
+def _flipped_flows(flows: NDArray[np.floating], mirror: bool, upside_down: bool) -> NDArray[np.floating]:
     """Flows ``(fields, h, w, 2)`` of flipped images: what went right goes left, what went down goes up."""
-    signs = np.array([-1 if mirror else 1, -1 if upside_down else 1], np.float16)
-    return np.asarray(_flipped(flows, mirror, upside_down) * signs, np.float16)
+    signs = np.array([-1 if mirror else 1, -1 if upside_down else 1], flows.dtype)
+    return np.asarray(_flipped(flows, mirror, upside_down) * signs)
 
 
 def movement(frames: NDArray[np.uint8], moves: str = "mean", targets: int = 1) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import lock_folder, make_folder, write_atomic, write_json
 from vpbench.parallel.processes import make_executor, map_in_order
+from vpbench.video import flow
 from vpbench.video.decoding import VIDEO_SUFFIXES, natural_key
 
 # UCF101's file names carry the group that a video was cut from. Test list 01 is groups 1–7.
@@ -279,6 +281,17 @@ def _compute_to(
     source: Path, file: Path, function: Callable[[NDArray[np.uint8]], NDArray[np.generic]]
 ) -> None:
     save_array(file, function(np.load(source, mmap_mode="r")))
+
+
+def flow_key(estimators: Sequence[str], *rest: object) -> str:
+    """A hash for the name of a cache of flows: all that fixes them, and what else the cache depends on.
+
+    Args:
+        estimators: names of flow estimators, which stand for their parameters and OpenCV's version.
+        rest: JSON data.
+    """
+    what = [[flow.describe(name) for name in estimators], *rest]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def save_array(file: Path, array: NDArray[np.generic]) -> None:

@@ -10,24 +10,30 @@ from vpbench.errors import UsageError
 from vpbench.models.networks.discriminator import Discriminator
 from vpbench.models.networks.flow_guided import FlowGuided
 from vpbench.models.networks.generator import Generator
+from vpbench.models.networks.motion import Motion
 from vpbench.models.recipes.recipe import Network
 
-# Pixels around a training patch from which the flow-guided network may sample.
-FLOW_MARGIN = 16
+AnyGenerator = Generator | FlowGuided | Motion
+# Pixels around a training patch from which networks that sample along a flow may sample.
+MARGINS = {"flow_guided": 16, "motion": 24}
 
 
-def make_generator(network: Network) -> Generator | FlowGuided:
+def make_generator(network: Network) -> AnyGenerator:
     """Make G.
 
     Raises:
         UsageError: an option does not fit the network's type.
     """
+    if network.type in MARGINS and (network.targets != 1 or network.starts_as_copy):
+        raise UsageError(
+            f"Network type '{network.type}' predicts one frame at a time and starts from the constant-flow "
+            "prediction: remove targets and starts_as_copy from [network]."
+        )
+    if network.type == "motion":
+        if network.inputs != Motion.inputs:
+            raise UsageError(f"Network type 'motion' has {Motion.inputs} inputs, not {network.inputs}.")
+        return Motion(network.width)
     if network.type == "flow_guided":
-        if network.targets != 1 or network.starts_as_copy:
-            raise UsageError(
-                "Network type 'flow_guided' predicts one frame at a time and starts from the constant-flow "
-                "prediction: remove targets and starts_as_copy from [network]."
-            )
         return FlowGuided(network.inputs, network.width)
     return Generator(
         inputs=network.inputs,
@@ -48,33 +54,55 @@ def make_discriminator(network: Network) -> Discriminator:
 
 def margin_of(network: Network) -> int:
     """Pixels that training patches of this network need around them."""
-    return FLOW_MARGIN if network.type == "flow_guided" else 0
+    return MARGINS.get(network.type, 0)
 
 
-def outputs_of(module: nn.Module, network: Network, frames: Tensor, flows: Tensor | None) -> list[Tensor]:
+def outputs_of(
+    module: nn.Module,
+    network: Network,
+    frames: Tensor,
+    flows: Tensor | None = None,
+    facts: Tensor | None = None,
+    targets: int = 1,
+) -> list[Tensor]:
     """Apply G to training patches.
 
     Args:
         module: G, possibly wrapped.
         network: what it is.
         frames: inputs ``(B, inputs · 3, h, w)`` in [−1, 1], with the margin.
-        flows: ``(B, 2 · FIELDS, h, w)`` for the flow-guided network.
+        flows: ``(B, 2 · FIELDS, h, w)`` for networks that are guided by flow.
+        facts: ``(B, facts)`` for the motion network.
+        targets: frames that the motion network predicts, each from those before.
 
     Returns:
         Predictions per scale, coarse to fine, without the margin.
     """
-    guided = network.type == "flow_guided"
-    outputs: list[Tensor] = module(frames, flows, FLOW_MARGIN) if guided else module(frames)
+    outputs: list[Tensor]
+    if network.type == "motion":
+        outputs = module(frames, flows, facts, MARGINS["motion"], targets)
+    elif network.type == "flow_guided":
+        outputs = module(frames, flows, MARGINS["flow_guided"])
+    else:
+        outputs = module(frames)
     return outputs
 
 
-def predict_whole(module: Generator | FlowGuided, frames: Tensor, flows: Tensor | None) -> Tensor:
+def predict_whole(
+    module: AnyGenerator,
+    frames: Tensor,
+    flows: Tensor | None = None,
+    facts: Tensor | None = None,
+    targets: int = 1,
+) -> Tensor:
     """Apply G to whole frames of any size: pad by repeating the border, predict, crop, clamp.
 
     Args:
         module: G.
         frames: ``(B, inputs · 3, H, W)`` in [−1, 1].
-        flows: ``(B, 2 · FIELDS, H, W)`` for the flow-guided network.
+        flows: ``(B, 2 · FIELDS, H, W)`` for networks that are guided by flow.
+        facts: ``(B, facts)`` for the motion network.
+        targets: frames that the motion network predicts, each from those before.
 
     Returns:
         ``(B, targets · 3, H, W)`` in [−1, 1].
@@ -82,9 +110,13 @@ def predict_whole(module: Generator | FlowGuided, frames: Tensor, flows: Tensor 
     height, width = frames.shape[-2:]
     border = (0, -width % module.multiple, 0, -height % module.multiple)
     frames = functional.pad(frames, border, mode="replicate").contiguous(memory_format=torch.channels_last)
-    if isinstance(module, FlowGuided):
-        assert flows is not None  # noqa: S101 -- the predictor estimates them
-        output: Tensor = module(frames, functional.pad(flows, border, mode="replicate"))[-1]
+    if flows is not None:
+        flows = functional.pad(flows, border, mode="replicate")
+    output: Tensor
+    if isinstance(module, Motion):
+        output = module(frames, flows, facts, targets=targets)[-1]
+    elif isinstance(module, FlowGuided):
+        output = module(frames, flows)[-1]
     else:
         output = module(frames)[-1]
     cropped: Tensor = output[..., :height, :width].float()

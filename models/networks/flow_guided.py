@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from vpbench.models.footage.flows import FIELDS
 from vpbench.models.networks.generator import scaled
+from vpbench.models.networks.sampling import sample
 
 CANDIDATES = 9
 # Indices of the optical-flow baseline's prediction, and of its refinement that takes the flow where each pixel comes
@@ -24,22 +25,6 @@ _START = 3.0
 _GAIN = 4.0
 # Feature maps of the three levels at width 1.
 _MAPS = (128, 256, 384)
-
-
-def sample(images: Tensor, displacement: Tensor) -> Tensor:
-    """Sample images at x + d(x), bilinearly, with the border replicated.
-
-    Args:
-        images: ``(B, C, H, W)``.
-        displacement: d, ``(B, 2, H, W)``, pixels, to the right and down.
-    """
-    height, width = images.shape[-2:]
-    columns = torch.arange(width, device=images.device, dtype=images.dtype)
-    rows = torch.arange(height, device=images.device, dtype=images.dtype)
-    across = (columns + displacement[:, 0]) * (2 / max(1, width - 1)) - 1
-    down = (rows[:, None] + displacement[:, 1]) * (2 / max(1, height - 1)) - 1
-    grid = torch.stack([across, down], -1)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
 
 
 def candidates(frames: Tensor, flows: Tensor) -> Tensor:

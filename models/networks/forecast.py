@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from vpbench.models.footage.flows import guiding_flows
-from vpbench.models.networks.build import predict_whole
+from vpbench.models.footage.guides import guide
+from vpbench.models.networks.build import AnyGenerator, predict_whole
 from vpbench.models.networks.flow_guided import FlowGuided
 from vpbench.models.networks.generator import Generator
+from vpbench.models.networks.motion import Motion
+
+Frames = NDArray[np.uint8] | NDArray[np.float32]
 
 
 def forecast(
-    generator: Generator | FlowGuided,
-    inputs: NDArray[np.uint8] | NDArray[np.float32],
+    generator: AnyGenerator,
+    inputs: Frames,
     targets: int,
     device: torch.device | str = "cpu",
 ) -> NDArray[np.float32]:
@@ -25,10 +31,8 @@ def forecast(
 
 @torch.inference_mode()
 def forecast_batch(
-    generator: Generator | FlowGuided,
-    inputs: list[NDArray[np.uint8]]
-    | list[NDArray[np.float32]]
-    | list[NDArray[np.uint8] | NDArray[np.float32]],
+    generator: AnyGenerator,
+    inputs: Sequence[Frames],
     targets: int,
     device: torch.device | str = "cpu",
     autocast: bool = False,
@@ -36,8 +40,7 @@ def forecast_batch(
     """Predict the frames after several clips of one size.
 
     A network that predicts one frame is applied recursively, each time to its own unquantised prediction
-    (paper, section 3). The flows that guide a flow-guided network are estimated once, from the inputs, and go on
-    unchanged, as in the optical-flow baseline.
+    (paper, section 3). Flows that guide a network are estimated once, from the inputs.
 
     Args:
         generator: the network.
@@ -51,33 +54,52 @@ def forecast_batch(
     """
     clips = [clip[-generator.inputs :] for clip in inputs]
     window = torch.stack([_stacked(clip) for clip in clips]).to(device)
-    flows = (
-        torch.stack([_flows(clip) for clip in clips]).to(device)
-        if isinstance(generator, FlowGuided)
-        else None
-    )
-    predicted: list[Tensor] = []
-    while sum(part.shape[1] for part in predicted) < 3 * targets:
-        with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
-            frame = predict_whole(generator, window, flows)
-        predicted.append(frame)
-        window = torch.cat([window, frame], 1)[:, -3 * generator.inputs :]
-        if flows is not None:
-            # One frame on, the pair before the last moved as the last did.
-            flows = torch.cat([flows[:, :4], flows[:, 2:4], flows[:, 6:]], 1)
-    together = torch.cat(predicted, 1)[:, : 3 * targets]
+    with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
+        if isinstance(generator, Motion):
+            together = _guided(generator, clips, window, targets)
+        else:
+            together = _recursively(generator, clips, window, targets)
     together = together.reshape(len(clips), targets, 3, *together.shape[-2:])
     pixels = together.permute(0, 1, 3, 4, 2).add(1).mul(0.5).clamp(0, 1)
     return list(pixels.cpu().numpy())
 
 
-def _stacked(clip: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+def _stacked(clip: Frames) -> Tensor:
     scale = 127.5 if clip.dtype == np.uint8 else 0.5
     frames = torch.from_numpy(np.ascontiguousarray(clip, dtype=np.float32))
     return frames.permute(0, 3, 1, 2).flatten(0, 1) / scale - 1
 
 
-def _flows(clip: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
-    pixels = clip if clip.dtype == np.uint8 else np.rint(clip * 255)
-    fields = guiding_flows(np.ascontiguousarray(pixels, dtype=np.uint8))
+def _guided(generator: Motion, clips: Sequence[Frames], window: Tensor, targets: int) -> Tensor:
+    """All frames ``(B, targets · 3, H, W)`` by the motion network, which itself is recursive."""
+    guides = [guide(_pixels(clip)) for clip in clips]
+    flows = torch.stack([_stacked_flows(found.fields) for found in guides]).to(window)
+    facts = torch.from_numpy(np.stack([found.facts for found in guides])).to(window)
+    return predict_whole(generator, window, flows, facts, targets)
+
+
+def _recursively(
+    generator: Generator | FlowGuided, clips: Sequence[Frames], window: Tensor, targets: int
+) -> Tensor:
+    """The same by a network that predicts the next frames of a window."""
+    flows = None
+    if isinstance(generator, FlowGuided):
+        flows = torch.stack([_stacked_flows(guiding_flows(_pixels(clip))) for clip in clips]).to(window)
+    predicted: list[Tensor] = []
+    while sum(part.shape[1] for part in predicted) < 3 * targets:
+        frame = predict_whole(generator, window, flows)
+        predicted.append(frame)
+        window = torch.cat([window, frame], 1)[:, -3 * generator.inputs :]
+        if flows is not None:
+            # One frame on, the pair before the last moved as the last did.
+            flows = torch.cat([flows[:, :4], flows[:, 2:4], flows[:, 6:]], 1)
+    return torch.cat(predicted, 1)[:, : 3 * targets]
+
+
+def _pixels(clip: Frames) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(clip if clip.dtype == np.uint8 else np.rint(clip * 255), dtype=np.uint8)
+
+
+def _stacked_flows(fields: NDArray[np.float32]) -> Tensor:
+    """``(fields, H, W, 2)`` → ``(fields · 2, H, W)``."""
     return torch.from_numpy(fields).permute(0, 3, 1, 2).flatten(0, 1)

@@ -79,7 +79,7 @@ def train(
     """
     import dataclasses
 
-    from vpbench.models.recipes.recipe import load_recipe, recipe_from
+    from vpbench.models.recipes.files import load_recipe, recipe_from
     from vpbench.models.training.settings import Settings
     from vpbench.models.training.trainer import train as train_recipe
 

@@ -28,7 +28,8 @@ class Task:
         targets: targets without the margin, per scale.
         flows: flows with the margin, where there are any.
         facts: facts of the whole frames, ``(B, facts)``, where there are any.
-        errors: the error of the frame that each sample is from, ``(B,)``, where it is known.
+        errors: the error of the frame that each sample is from, ``(B, n)``, for each target or one for all, where
+            it is known.
     """
 
     given: Tensor
@@ -39,9 +40,20 @@ class Task:
     errors: Tensor | None = None
 
 
-def task_of(batch: Batch, network: Network, scales: int, device: torch.device) -> Task:
-    """Cut a batch, and move it to the device."""
-    channels = 3 * network.inputs
+def task_of(
+    batch: Batch, network: Network, scales: int, device: torch.device, targets: int | None = None
+) -> Task:
+    """Cut a batch, and move it to the device.
+
+    Args:
+        batch: with at least as many targets as are wanted.
+        network: what G is.
+        scales: of its outputs.
+        device: where to.
+        targets: how many are to be predicted; by default the network's.
+    """
+    targets = network.targets if targets is None else targets
+    channels, end = 3 * network.inputs, 3 * (network.inputs + targets)
     frames = batch.frames.to(device).contiguous(memory_format=torch.channels_last)
     margin = margin_of(network)
     inner = frames[..., margin : frames.shape[-2] - margin, margin : frames.shape[-1] - margin]
@@ -49,9 +61,9 @@ def task_of(batch: Batch, network: Network, scales: int, device: torch.device) -
         given=frames[:, :channels],
         flows=None if batch.flows is None else batch.flows.to(device),
         facts=None if batch.facts is None else batch.facts.to(device),
-        errors=None if batch.errors is None else batch.errors.to(device),
+        errors=None if batch.errors is None else batch.errors[:, :targets].to(device),
         inputs=pyramid(inner[:, :channels], scales),
-        targets=pyramid(inner[:, channels:], scales),
+        targets=pyramid(inner[:, channels:end], scales),
     )
 
 
@@ -109,11 +121,17 @@ def weighed(outputs: list[Tensor], task: Task, weigh: str) -> list[tuple[Tensor,
         weigh: see :class:`vpbench.models.recipes.recipe.Phase`.
     """
     pairs = list(zip(outputs, task.targets, strict=True))
-    if weigh == "frame":
+    if weigh in ("frame", "refined"):
         assert task.errors is not None  # noqa: S101 -- the trainer caches them for such phases
-        own = (outputs[-1].detach() - task.targets[-1]).square().mean((1, 2, 3))
+        frames = task.errors.shape[1]
+        own = (outputs[-1].detach() - task.targets[-1]).square()
+        own = own.reshape(len(own), frames, -1).mean(2)
         error = torch.maximum(task.errors + _LEAST_FRAME, own / _MOST_OF_FRAME)
-        scale = (_USUAL_FRAME / error).sqrt()[:, None, None, None]
+        scale = (
+            (_USUAL_FRAME / error)
+            .sqrt()
+            .repeat_interleave(outputs[-1].shape[1] // frames, 1)[..., None, None]
+        )
         return [(output * scale, target * scale) for output, target in pairs]
     if weigh == "patch":
         return [_balanced(output, target) for output, target in pairs]
@@ -149,7 +167,7 @@ def discriminator_loss(
         The loss; and the shares of the real and of the generated frames that D tells rightly, over all scales.
     """
     with torch.no_grad():
-        outputs = outputs_of(generator, network, task.given, task.flows)
+        outputs = outputs_of(generator, network, task.given, task.flows, task.facts)
     # One pass over both halves: a wrapped D synchronises its gradients once a pass.
     logits = discriminator(
         [torch.cat([given, given]) for given in task.inputs],
@@ -183,7 +201,8 @@ def train_step(
     """
     values: dict[str, float] = {}
     scales, network = state.generator.scales, state.recipe.network
-    tasks = [task_of(batch, network, scales, fabric.device) for batch in batches]
+    targets = phase.targets_at(index, network)
+    tasks = [task_of(batch, network, scales, fabric.device, targets) for batch in batches]
     if phase.adversarial:
         loss, right_real, right_made = discriminator_loss(state.wrapped_d, state.wrapped_g, network, tasks[0])
         rate = phase.rate_at(index, phase.rate_d)
@@ -202,14 +221,15 @@ def _generator_step(
     network = state.recipe.network
     values = {"rate": phase.rate_at(index, phase.rate)}
     watch(state.generator, show)
-    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows)
+    targets = task.targets[-1].shape[1] // 3
+    outputs = outputs_of(state.wrapped_g, network, task.given, task.flows, task.facts, targets)
     with fabric.autocast():
         judge = state.discriminator if phase.adversarial else None
         loss = generator_loss(phase.loss, outputs, task, judge, phase.weigh)
     values["loss_g"] = state.descend("g", loss, values["rate"], phase.clip)
     with torch.no_grad():
         truth = task.targets[-1]
-        copy = task.inputs[-1][:, -3:].repeat(1, network.targets, 1, 1)
+        copy = task.inputs[-1][:, -3:].repeat(1, targets, 1, 1)
         values["error"] = float((outputs[-1] - truth).square().mean())
         values["error_of_copy"] = float((copy - truth).square().mean())
     if show and (shares := active_share(state.generator)):

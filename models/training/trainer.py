@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from vpbench.files import lock_folder, make_folder
 from vpbench.models.footage.flows import cache_flows
 from vpbench.models.footage.frame_errors import cache_copy_errors
+from vpbench.models.footage.guide_cache import cache_guides
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, prefetched
 from vpbench.models.footage.videos import Footage, Segments, cache_segments, find_footage
 from vpbench.models.networks.build import margin_of
@@ -200,17 +201,25 @@ def _decode(recipe: Recipe, footage: Footage, settings: Settings) -> Segments:
 
 def _source(recipe: Recipe, phase: Phase, segments: Segments, settings: Settings) -> PatchSource:
     network, data = recipe.network, recipe.data
-    frames = network.inputs + network.targets
-    guided = network.type == "flow_guided"
+
+    def progress(done: int, total: int) -> None:
+        if done % max(1, total // 10) == 0:
+            settings.report(f"  estimated the flows of {done} of {total} videos")
+
+    targets = network.targets + (1 if phase.further else 0)
+    frames, workers = network.inputs + targets, settings.workers
     weighed = phase.weigh == "frame"
     beside = WindowFiles(
-        errors=cache_copy_errors(segments, network.inputs, frames, settings.workers) if weighed else None,
-        flows=cache_flows(segments, network.inputs, frames, settings.workers) if guided else None,
+        errors=cache_copy_errors(segments, network.inputs, frames, workers) if weighed else None,
+        flows=cache_flows(segments, network.inputs, frames, workers)
+        if network.type == "flow_guided"
+        else None,
+        guides=cache_guides(segments, workers, progress) if network.type == "motion" else None,
     )
     selection = Selection(
         frames=frames,
         patch=phase.patch,
-        targets=network.targets,
+        targets=targets,
         movement=phase.movement,
         still=phase.still,
         moves=phase.moves,

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from vpbench.files import make_folder, read_json, write_atomic, write_json
 from vpbench.models.footage.videos import cache_segments, windows_of
-from vpbench.models.networks.flow_guided import FlowGuided
+from vpbench.models.networks.build import AnyGenerator
 from vpbench.models.networks.forecast import forecast
-from vpbench.models.networks.generator import Generator
 from vpbench.models.recipes.recipe import Network
 from vpbench.predictors.spec import PredictorSpec, predictor_names
 from vpbench.scoring.built_in import MATHIEU2016, get_protocol
@@ -120,7 +119,7 @@ class Validation:
         kept: Scores = read_json(path, _KIND)["scores"]
         return kept
 
-    def scores(self, generator: Generator | FlowGuided, step: int) -> dict[str, float]:
+    def scores(self, generator: AnyGenerator, step: int) -> dict[str, float]:
         """Score a network.
 
         Returns:
@@ -170,7 +169,7 @@ class Validation:
         error = float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else float("nan")
         return mean, error
 
-    def picture(self, generator: Generator | FlowGuided, path: Path) -> None:
+    def picture(self, generator: AnyGenerator, path: Path) -> None:
         """Write a sample picture: last input, prediction and truth of frame 1, side by side, for two clips."""
         rows = []
         for index in range(0, len(self), max(1, len(self) // 2))[:2]:

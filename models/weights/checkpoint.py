@@ -16,7 +16,8 @@ from torch import Tensor
 
 from vpbench.errors import VpbenchError
 from vpbench.files import write_atomic
-from vpbench.models.recipes.recipe import Recipe, recipe_from
+from vpbench.models.recipes.files import recipe_from
+from vpbench.models.recipes.recipe import Recipe
 
 KIND = "vpbench-checkpoint"
 SCHEMA = 1

@@ -174,7 +174,7 @@ def test_losses_weighed_by_frame_against_a_slow_reference(name: str) -> None:
         weight = (0.01 / max(error + 2e-5, own / 20)) ** (power / 2)
         for output, target in zip(outputs, targets, strict=True):
             expected += weight * float(loss(output[[sample]], target[[sample]], power)) / len(errors)
-    task = Task(targets[-1], targets, targets, errors=torch.tensor(errors))
+    task = Task(targets[-1], targets, targets, errors=torch.tensor(errors)[:, None])
     assert float(generator_loss({name: 1.0}, outputs, task, None, "frame")) == pytest.approx(
         expected, rel=1e-4
     )

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from footage import drifting, write_footage, write_video
-from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.footage.flows import FIELDS, cache_flows, guiding_flows
@@ -16,7 +15,6 @@ from vpbench.models.footage.frame_errors import cache_copy_errors, copy_errors, 
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, movement, prefetched
 from vpbench.models.footage.videos import (
     Segments,
-    cache_beside,
     cache_segments,
     decode_segments,
     find_footage,
@@ -246,15 +244,9 @@ def facing(tmp_path: Path, **varied: bool) -> tuple[Segments, PatchSource, Patch
     files = WindowFiles(
         cache_copy_errors(segments, 4, 5),
         cache_flows(segments, 4, 5),
-        cache_beside(segments, "facts", count_facts),
     )
     plain, other = (Selection(5, 32, margin=8, **chosen) for chosen in ({}, varied))
     return segments, PatchSource(segments, plain, 1, files), PatchSource(segments, other, 1, files)
-
-
-def count_facts(segments: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """One number for each window, all different."""
-    return np.arange(len(windows_of(segments, 5)), dtype=np.float32)[:, None]
 
 
 @pytest.mark.parametrize(("key", "axis", "component"), [("mirror", -1, 0), ("upside_down", -2, 1)])
@@ -294,11 +286,8 @@ def test_time_runs_backwards_in_half_of_the_patches(tmp_path: Path) -> None:
 def test_what_is_known_of_a_window_comes_with_its_patches(tmp_path: Path) -> None:
     _, plain, _ = facing(tmp_path)
     batch = plain.batch(0, 8)
-    assert batch.facts is not None
-    assert batch.facts.shape == (8, 1)
-    assert set(batch.facts[:, 0].tolist()) <= {0, 1, 2, 3}
     assert batch.errors is not None
-    assert batch.errors.shape == (8,)
+    assert batch.errors.shape == (8, 1)
 
 
 def test_moving_error_against_loops() -> None:

@@ -188,7 +188,7 @@ def test_weights_that_ship_are_small_and_known() -> None:
 
 
 def test_weights_that_ship_follow_their_recipes() -> None:
-    from vpbench.models.recipes.recipe import load_recipe
+    from vpbench.models.recipes.files import load_recipe
 
     for entry in registry.read_registry().values() if SHIPPED else ():
         _, loaded = registry.load_shipped(entry.name)

@@ -9,8 +9,10 @@ import pytest
 
 from vpbench.errors import UsageError
 from vpbench.models.networks.build import make_generator
+from vpbench.models.networks.motion import Motion
 from vpbench.models.predictors import ROWS
-from vpbench.models.recipes.recipe import Phase, load_recipe, recipe_from, recipe_names
+from vpbench.models.recipes.files import load_recipe, recipe_from, recipe_names
+from vpbench.models.recipes.recipe import Network, Phase
 
 GOOD = """
 name = "mine"
@@ -27,13 +29,17 @@ loss = { l2 = 1.0 }
 """
 
 
+# What rows branch from, and what has no weights that ship yet.
+NOT_ROWS = {"compact/trunk", "own/motion"}
+
+
 def test_every_row_has_both_recipes() -> None:
     rows = {cls.row for cls in ROWS}
     named = {f"{kind}/{row}" for kind in ("paper", "compact") for row in rows}
-    assert set(recipe_names()) == named | {"compact/trunk"}
+    assert set(recipe_names()) == named | NOT_ROWS
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "compact/trunk"])
+@pytest.mark.parametrize("name", sorted(set(recipe_names()) - NOT_ROWS))
 def test_recipes_that_ship(name: str) -> None:
     recipe = load_recipe(name)
     assert f"{recipe.kind}/{recipe.name}" == name
@@ -169,3 +175,47 @@ def test_unknown_recipe() -> None:
         load_recipe("compact/adv_gld")
     with pytest.raises(UsageError, match="no such file"):
         load_recipe("mine.toml")
+
+
+MOTION = GOOD.replace('"multi_scale"', '"motion"')
+
+
+def test_the_motion_recipe_is_complete() -> None:
+    recipe = load_recipe("own/motion")
+    assert recipe.deviations
+    assert isinstance(make_generator(recipe.network), Motion)
+    assert recipe_from(recipe.definition(), "again") == recipe
+
+
+def test_the_second_frame_is_learnt_in_a_share_of_the_steps() -> None:
+    phase = Phase(steps=10, loss={"l2": 1.0}, further=0.3)
+    targets = [phase.targets_at(index, Network("motion")) for index in range(100)]
+    assert targets.count(2) == 30
+    assert targets.count(1) == 70
+    assert "1111" not in "".join(map(str, targets))
+    assert {Phase(steps=1, loss={"l2": 1.0}).targets_at(i, Network("motion")) for i in range(9)} == {1}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (MOTION + "further = 1.5", "further is a share"),
+        (GOOD + "further = 0.5", "further is a share"),
+        (MOTION.replace("l2 = 1.0", "l2 = 1.0, adv = 0.05") + "further = 0.5", "without 'adv'"),
+        (GOOD + 'weigh = "refined"', "take 'frame'"),
+        (MOTION + "[data]\nreverse = true", "flows are known forwards only"),
+    ],
+)
+def test_what_is_for_motion_alone(recipe: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(recipe)
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize("change", ["targets = 2", "starts_as_copy = true", "inputs = 8"])
+def test_what_a_motion_network_cannot_be(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MOTION.replace("width = 0.0625", f"width = 0.0625\n{change}") + "[data]\nlength = 12")
+    with pytest.raises(UsageError, match="Network type 'motion'"):
+        make_generator(load_recipe(str(path)).network)

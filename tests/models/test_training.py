@@ -14,7 +14,8 @@ from trainings import ADVERSARIAL, PLAIN, RECIPE, TINY, options, same
 
 from vpbench.errors import UsageError
 from vpbench.models.networks.build import make_generator
-from vpbench.models.recipes.recipe import Network, load_recipe
+from vpbench.models.recipes.files import load_recipe
+from vpbench.models.recipes.recipe import Network
 from vpbench.models.training.command import train as command
 from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
