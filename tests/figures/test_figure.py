@@ -57,6 +57,7 @@ def test_pdf_and_png(synthetic_runs: Path, tmp_path: Path, cli: Cli, kind: str, 
             assert words in text
 
 
+@pytest.mark.slow
 def test_strip_keeps_the_frames_pixels_and_marks_the_zooms(scene: Scene, tmp_path: Path) -> None:
     figure = figures.strip(scene, (1, 2), zooms=("10,20,80,60",))
     shown = [np.asarray(axes.get_images()[0].get_array()) for axes in figure.axes]

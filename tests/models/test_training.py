@@ -24,6 +24,7 @@ from vpbench.models.weights.checkpoint import load_checkpoint
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
 
 
+@pytest.mark.slow
 def test_what_a_training_leaves(settings: Settings) -> None:
     lines: list[str] = []
     weights = train(RECIPE, replace(settings, report=lines.append))
@@ -95,6 +96,7 @@ def test_adams_moments_are_kept_from_phase_to_phase(settings: Settings) -> None:
     same(settings.out / CHECKPOINT, parts.out / CHECKPOINT)
 
 
+@pytest.mark.slow
 def test_d_begins_on_a_frozen_g(settings: Settings) -> None:
     frozen = replace(ADVERSARIAL, steps=4, frozen_g=True)
     recipe = replace(RECIPE, network=replace(TINY, width_d=1 / 16), phases=(PLAIN, frozen, ADVERSARIAL))
@@ -116,6 +118,7 @@ def test_d_begins_on_a_frozen_g(settings: Settings) -> None:
     assert {phase.batches_per_step for phase in (frozen, PLAIN)} == {1}
 
 
+@pytest.mark.slow
 def test_a_row_branches_from_a_trunk_at_any_step(settings: Settings) -> None:
     constant = replace(PLAIN, steps=100, rate=(1e-3, 1e-3))
     trunk = replace(RECIPE, name="trunk", phases=(constant,))
@@ -140,6 +143,7 @@ NETWORKS = {
 
 
 # One place to stop is enough for the other networks.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stop"),
     [("plain", 3), ("plain", 6), ("plain", 8), ("published form", 8), ("flow", 8)],

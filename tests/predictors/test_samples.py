@@ -194,6 +194,7 @@ def test_numbers_out_of_range_are_refused(count: int | None, seed: int | None) -
         check_samples(Any(), "any", count, seed)
 
 
+@pytest.mark.slow
 def test_saved_predictions_are_those_that_the_best_scores_are_of(
     cli: Callable[..., Result], run: Callable[..., Path], clips: SmallClips, tmp_path: Path
 ) -> None:
