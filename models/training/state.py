@@ -6,10 +6,9 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vpbench.errors import UsageError, VpbenchError
@@ -23,6 +22,9 @@ from vpbench.models.weights.checkpoint import (
     restore_optimiser,
     save_checkpoint,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class State:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from vpbench.models.footage.patches import Batch
@@ -16,6 +16,9 @@ from vpbench.models.networks.generator import active_share, pyramid, watch
 from vpbench.models.recipes.recipe import Network, Phase
 from vpbench.models.training.losses import gdl, judged, lp, over_scales
 from vpbench.models.training.state import State
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from vpbench.files import lock_folder, make_folder
 from vpbench.models.footage.flows import cache_flows
@@ -25,6 +24,9 @@ from vpbench.models.training.settings import Settings, make_fabric
 from vpbench.models.training.state import State, find_checkpoint
 from vpbench.models.training.steps import train_step
 from vpbench.models.training.validation import Validation
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
 

@@ -37,7 +37,12 @@ class Repeat(vpbench.Predictor):
 
 @pytest.mark.parametrize(
     ("predictor", "workers"),
-    [(repeat, 1), (repeat, 2), (Repeat(), 1), (lambda i, t: repeat(i, t).astype(np.float64), 1)],
+    [
+        (repeat, 1),
+        pytest.param(repeat, 2, marks=pytest.mark.slow),
+        (Repeat(), 1),
+        (lambda i, t: repeat(i, t).astype(np.float64), 1),
+    ],
 )
 def test_functions_and_objects_score_as_the_model_by_name(
     clips: SmallClips, predictor: object, workers: int

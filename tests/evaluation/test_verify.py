@@ -57,6 +57,7 @@ def test_saved_predictions_confirm_a_run_exactly(run: Path, verify: Callable[...
     )
 
 
+@pytest.mark.slow
 def test_so_does_the_predictor(run: Path, verify: Callable[..., Result]) -> None:
     forget_predictions(run)
     for arguments in ((), ("--model", "optical_flow"), ("--workers", "2")):

@@ -1,4 +1,4 @@
-"""Slow, literal references of the metrics: the formulas written down again, with loops or scipy.
+"""Slow, literal references of the metrics: the formulas written down again, with loops.
 
 Nothing here is shared with vpbench.scoring.metrics, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
 """
@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import convolve2d
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -115,16 +114,26 @@ def gaussian_window() -> Image:
     return window / window.sum()
 
 
+def convolved(image: Image, window: Image) -> Image:
+    """The convolution where the window lies inside the image: (H, W) to (H − h + 1, W − w + 1)."""
+    height, width = (side - length + 1 for side, length in zip(image.shape, window.shape, strict=True))
+    result = np.zeros((height, width))
+    for row, weights in enumerate(window[::-1, ::-1].tolist()):
+        for column, weight in enumerate(weights):
+            result += weight * image[row : row + height, column : column + width]
+    return result
+
+
 def ssim_map(target: Image, prediction: Image, data_range: float, border: str) -> Image:
     x, y = (255 * grey(frame) / data_range for frame in (target, prediction))
     if border == "replicate":
         x, y = np.pad(x, 5, mode="edge"), np.pad(y, 5, mode="edge")
-    mode = "full" if border == "zero-full" else "valid"
+    if border == "zero-full":
+        x, y = np.pad(x, 10), np.pad(y, 10)
     window = gaussian_window()
 
     def windowed(image: Image) -> Image:
-        result: Image = convolve2d(image, window, mode=mode)
-        return result
+        return convolved(image, window)
 
     mean_x, mean_y = windowed(x), windowed(y)
     variance_x = windowed(x * x) - mean_x**2

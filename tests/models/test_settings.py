@@ -10,6 +10,7 @@ import torch
 from vpbench.models.training.settings import Settings, has_fast_bf16, make_fabric
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("found", "fast"),
     [

@@ -21,10 +21,9 @@ from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
 from vpbench.models.weights.checkpoint import load_checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")]
 
 
-@pytest.mark.slow
 def test_what_a_training_leaves(settings: Settings) -> None:
     lines: list[str] = []
     weights = train(RECIPE, replace(settings, report=lines.append))
@@ -48,7 +47,6 @@ def test_what_a_training_leaves(settings: Settings) -> None:
     assert any("left 0:0" in line and "steps/s" in line and "active" in line for line in lines)
 
 
-@pytest.mark.slow
 def test_twenty_steps_of_todays_recipe_are_the_same_twice_and_interrupted(settings: Settings) -> None:
     """Steps, averaged weights, Adam's moments and the log, bit for bit."""
     trunk = load_recipe("compact/trunk")
@@ -96,7 +94,6 @@ def test_adams_moments_are_kept_from_phase_to_phase(settings: Settings) -> None:
     same(settings.out / CHECKPOINT, parts.out / CHECKPOINT)
 
 
-@pytest.mark.slow
 def test_d_begins_on_a_frozen_g(settings: Settings) -> None:
     frozen = replace(ADVERSARIAL, steps=4, frozen_g=True)
     recipe = replace(RECIPE, network=replace(TINY, width_d=1 / 16), phases=(PLAIN, frozen, ADVERSARIAL))
@@ -118,7 +115,6 @@ def test_d_begins_on_a_frozen_g(settings: Settings) -> None:
     assert {phase.batches_per_step for phase in (frozen, PLAIN)} == {1}
 
 
-@pytest.mark.slow
 def test_a_row_branches_from_a_trunk_at_any_step(settings: Settings) -> None:
     constant = replace(PLAIN, steps=100, rate=(1e-3, 1e-3))
     trunk = replace(RECIPE, name="trunk", phases=(constant,))
@@ -143,7 +139,6 @@ NETWORKS = {
 
 
 # One place to stop is enough for the other networks.
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "stop"),
     [("plain", 3), ("plain", 6), ("plain", 8), ("published form", 8), ("flow", 8)],
@@ -161,7 +156,6 @@ def test_resuming_goes_on_bit_for_bit(settings: Settings, kind: str, stop: int) 
         assert [row["step"] for row in csv.DictReader(stream)] == ["2", "4", "6", "8", "10"]
 
 
-@pytest.mark.slow
 def test_a_shared_start_need_not_be_repeated(settings: Settings) -> None:
     longer = replace(RECIPE, name="longer", phases=(*RECIPE.phases, PLAIN))
     train(longer, settings)

@@ -21,7 +21,7 @@ from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, train
 from vpbench.models.weights.checkpoint import load_checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")]
 
 
 def test_going_on_needs_to_be_said(settings: Settings) -> None:
@@ -64,7 +64,6 @@ def _spoil(state: Any, *_: Any) -> dict[str, float]:
     return {"error": 0.0, "error_of_copy": 0.0}
 
 
-@pytest.mark.slow
 def test_a_full_disk_keeps_the_checkpoint_before(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     train(RECIPE, settings)
     again = replace(settings, out=settings.out.parent / "full")

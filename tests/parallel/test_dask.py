@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-pytestmark = pytest.mark.slow
-
-pytest.importorskip("distributed", reason="needs Dask (the extra `cluster`)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("distributed") is None, reason="needs Dask (the extra `cluster`)"),
+]
 
 SLOW = """
 import time

@@ -254,6 +254,7 @@ def test_symbolic_links_are_refused_wherever_they_are(
         FramesFolder(frames)
 
 
+@pytest.mark.slow
 def test_names_of_files_do_not_reach_the_terminal(
     command: Callable[..., subprocess.CompletedProcess[str]], frames: Path
 ) -> None:

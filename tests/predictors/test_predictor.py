@@ -430,6 +430,7 @@ def test_the_window_keeps_its_length():
     assert predictor.seen == [4] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more", [["--batch-size", 3], ["--batch-size", 3, "--workers", 2], ["--batch-size", 100]]
 )

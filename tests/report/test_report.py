@@ -119,6 +119,7 @@ def test_own_split_and_videos(videos: Path, tmp_path: Path, cli: Cli) -> None:
     assert "no frames" in nothing.stdout
 
 
+@pytest.mark.slow
 def test_frames_that_are_not_those_scored_are_told(copied: Path, tmp_path: Path, cli: Cli) -> None:
     path = copied / "last_frame" / "predictions" / "1" / "pred_5.npy"
     np.save(path, np.zeros_like(np.load(path)))
@@ -126,6 +127,7 @@ def test_frames_that_are_not_those_scored_are_told(copied: Path, tmp_path: Path,
     assert "last_frame: the frames are not those that were scored: clip 1, frame 1: psnr" in made.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["cut", "pickle", "shape", "link", "nan", "gone"])
 def test_damaged_saved_frames_are_named(copied: Path, tmp_path: Path, cli: Cli, what: str) -> None:
     folder = copied / "last_frame" / "predictions"
@@ -166,6 +168,7 @@ def test_hostile_names_stay_text(copied: Path, tmp_path: Path, cli: Cli) -> None
     assert data_of(html)["runs"][0]["label"].startswith("</script>")
 
 
+@pytest.mark.slow
 def test_a_predictor_that_the_user_names_is_run(tmp_path: Path, cli: Cli, synthetic_runs: Path) -> None:
     code = tmp_path / "mine.py"
     code.write_text(

@@ -146,6 +146,7 @@ def test_real_frames(case: str, ucf101: Path) -> None:
     assert_as_reference(case, after, before, mask=moving)
 
 
+@pytest.mark.slow
 @WHOLE_IMAGE
 def test_non_contiguous_views(case: str) -> None:
     target, prediction = random_pair(62, 80)
