@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 from folders import prepare_folder, tree, write_png
-from footage import moving_frames, write_video
+from footage import moving_frames, rendered, write_video
 
 from vpbench.clips.prepare import cache_folder
 from vpbench.clips.prepared import file_hash, open_prepared
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import COLOUR_THRESHOLD, MaskRule, MetricUse, Protocol
-from vpbench.splits import get_split, synthetic
+from vpbench.splits import get_split
 from vpbench.video import flow
 from vpbench.video.decoding import decoder, read_frames, read_picture
 from vpbench.video.flow_colour import colour_code
@@ -267,7 +267,7 @@ def test_frames_before_the_first_are_passed_over_and_sizes_kept(tmp_path: Path, 
 def test_synthetic_clips_have_the_exact_flow(tmp_path: Path):
     clips = prepare_folder("synthetic", tmp_path / "out", limit=1)
     assert clips.flow == {"name": "exact"}
-    frames, flows = synthetic.render(1, 6)
+    frames, flows = rendered(1, 6)
     for k in (1, 2):
         np.testing.assert_array_equal(np.load(tmp_path / "out" / "1" / f"flow_{k}.npy"), flows[2 + k])
     np.testing.assert_array_equal(read_picture(tmp_path / "out" / "1" / "target_2.png"), frames[5])
@@ -278,7 +278,7 @@ def test_exact_flow_is_scaled_with_the_frames(tmp_path: Path):
         "half", 1, "", {"psnr": MetricUse("psnr")}, size=(120, 160), mask=MaskRule("magnitude", tau=1)
     )
     prepare_folder("synthetic", tmp_path / "out", half, limit=1)
-    _, flows = synthetic.render(1, 6)  # a pan: the flow is the same everywhere
+    _, flows = rendered(1, 6)  # a pan: the flow is the same everywhere
     scaled = np.load(tmp_path / "out" / "1" / "flow_1.npy")
     np.testing.assert_allclose(scaled, flows[3][:120, :160] / 2, rtol=1e-5)
 

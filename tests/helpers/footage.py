@@ -1,4 +1,4 @@
-"""Small videos for the tests of the models: noise that drifts, written with OpenCV."""
+"""Footage for tests: noise that moves, written with OpenCV, and clips of the split `synthetic`, rendered once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vpbench.splits import synthetic
+
+_RENDERED: dict[int, tuple[NDArray[np.uint8], NDArray[np.float32]]] = {}
 
 
 def drifting(seed: int, frames: int, height: int = 64, width: int = 80, speed: int = 2) -> NDArray[np.uint8]:
@@ -47,3 +51,11 @@ def write_video(path: Path, frames: NDArray[np.uint8]) -> Path:
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
     return path
+
+
+def rendered(index: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """``synthetic.render``, but each clip only once; leave the arrays as they are."""
+    if index not in _RENDERED or len(_RENDERED[index][0]) < count:
+        _RENDERED[index] = synthetic.render(index, count)
+    frames, flows = _RENDERED[index]
+    return frames[:count], flows[: count - 1]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from flows import write_flow
+from footage import rendered
 
 from vpbench.baselines.last_frame import LastFrame
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
@@ -8,7 +9,6 @@ from vpbench.baselines.optical_flow_refined import OpticalFlowRefined
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.predictors.predictor import check_predictions
 from vpbench.predictors.spec import PredictorSpec
-from vpbench.splits import synthetic
 from vpbench.video import flow
 
 
@@ -30,7 +30,7 @@ def slow_sample(frame, displacement):
 
 
 def inputs_of(index, count=4):
-    frames, flows = synthetic.render(index, count + 2)
+    frames, flows = rendered(index, count + 2)
     return frames.astype(np.float32) / np.float32(255), flows
 
 

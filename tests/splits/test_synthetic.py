@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from footage import rendered
 from scipy.ndimage import map_coordinates
 
 from vpbench.errors import UsageError, VpbenchError
@@ -47,7 +48,7 @@ def near(cover):
 @pytest.mark.parametrize("index", INDICES, ids=NAMES)
 def test_the_flow_is_exact(index):
     clip = CLIPS[index - 1]
-    frames, flows = synthetic.render(index, 3)
+    frames, flows = rendered(index, 3)
     for t in range(2):
         back = warp_back(frames[t + 1], flows[t])
         where = comparable(clip, t, flows[t])
@@ -62,7 +63,7 @@ def test_the_flow_is_exact(index):
 
 @pytest.mark.parametrize("index", [1, 2, 5, 9, 10], ids=lambda index: NAMES[index - 1])
 def test_an_estimator_finds_about_that_flow(index):
-    frames, flows = synthetic.render(index, 2)
+    frames, flows = rendered(index, 2)
     error = np.linalg.norm(flow.estimate("dis", *frames) - flows[0], axis=2)
     assert np.median(error) < 0.25
 
@@ -104,9 +105,9 @@ def test_the_table_covers_each_kind_of_motion():
         "cat-over-coffee",
         "astronaut-floats",
     ]
-    _, flows = synthetic.render(NAMES.index("cat-still") + 1, 3)
+    _, flows = rendered(NAMES.index("cat-still") + 1, 3)
     assert not flows.any()
-    _, flows = synthetic.render(NAMES.index("coffee-pan") + 1, 2)
+    _, flows = rendered(NAMES.index("coffee-pan") + 1, 2)
     np.testing.assert_array_equal(flows[0], np.broadcast_to(np.float32([2.3, -0.7]), (240, 320, 2)))
 
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from footage import rendered
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.splits import synthetic
 from vpbench.video import flow
 
 COFFEE, DRIFT, SAUCER, STILL = 1, 2, 9, 12
@@ -27,7 +27,7 @@ def crop(frames):
 
 @pytest.fixture(scope="module", params=[DRIFT, COFFEE], ids=["drift", "pan"])
 def moved(request):
-    frames, flows = synthetic.render(request.param, 2)
+    frames, flows = rendered(request.param, 2)
     return crop(frames), crop(flows)[0], [DRIFT, COFFEE].index(request.param)
 
 
@@ -48,7 +48,7 @@ def test_estimates_the_exact_flow(name, moved):
 
 @pytest.mark.parametrize("name", ["dis", "dis-fine", "edgeaware"])
 def test_finds_a_sprite_over_a_still_background(name):
-    frames, exact = synthetic.render(SAUCER, 2)
+    frames, exact = rendered(SAUCER, 2)
     found = flow.estimate(name, *frames)
     moving = np.hypot(*np.moveaxis(exact[0], 2, 0)) > 1
     error = np.linalg.norm(found - exact[0], axis=2)
@@ -59,7 +59,7 @@ def test_finds_a_sprite_over_a_still_background(name):
 @pytest.mark.parametrize("name", sorted(ALLOWED))
 @pytest.mark.parametrize("size", [(16, 16), (31, 17), (17, 90)])
 def test_small_frames(name, size):
-    frames, _ = synthetic.render(DRIFT, 2)
+    frames, _ = rendered(DRIFT, 2)
     before, after = frames[:, 60 : 60 + size[0], 60 : 60 + size[1]]
     found = flow.estimate(name, before, after)
     assert found.shape == (*size, 2)
@@ -76,7 +76,7 @@ def test_dis_survives_the_sizes_on_which_opencv_alone_crashes(name, size):
 @pytest.mark.parametrize("name", sorted(ALLOWED))
 @pytest.mark.parametrize("kind", ["photograph", "black"])
 def test_identical_frames_do_not_move(name, kind):
-    frame = crop(synthetic.render(STILL, 1)[0])[0]
+    frame = crop(rendered(STILL, 1)[0])[0]
     if kind == "black":
         frame = np.zeros_like(frame)
     # Farnebäck's method leaves a little motion in the outermost pixels.
@@ -86,7 +86,7 @@ def test_identical_frames_do_not_move(name, kind):
 
 @pytest.mark.parametrize("name", FAST)
 def test_the_same_frames_give_the_same_flow_whatever_came_between(name):
-    frames, _ = synthetic.render(COFFEE, 3)
+    frames, _ = rendered(COFFEE, 3)
     first = flow.estimate(name, frames[0], frames[1])
     flow.estimate(name, frames[2, :64, :64], frames[1, :64, :64])
     flow.estimate(name, frames[2, :20, :20], frames[1, :20, :20])
@@ -109,7 +109,7 @@ def test_the_number_of_threads_does_not_matter(name, moved):
 
 
 def test_views_are_as_good_as_copies():
-    frames, _ = synthetic.render(COFFEE, 2)
+    frames, _ = rendered(COFFEE, 2)
     mirrored = frames[:, :, ::-1]
     np.testing.assert_array_equal(
         flow.estimate("dis", *mirrored), flow.estimate("dis", *np.ascontiguousarray(mirrored))
@@ -143,7 +143,7 @@ def test_edgeaware_keeps_within_the_interpolators_limit_of_matches(monkeypatch):
     monkeypatch.setitem(
         flow.ESTIMATORS, "edgeaware", replace(known, parameters={**known.parameters, "matches": matches})
     )
-    frame = crop(synthetic.render(DRIFT, 1)[0])[0]
+    frame = crop(rendered(DRIFT, 1)[0])[0]
     flow.estimate("edgeaware", frame, frame)
     _, starts, _, ends = calls["interpolate"]
     assert 100 < len(starts) <= 500
@@ -164,7 +164,7 @@ def test_description_states_what_fixes_the_result(name):
 def test_dis_parameters_are_the_medium_preset(monkeypatch):
     preset = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     calls = recording(monkeypatch, cv2, "DISOpticalFlow_create")
-    flow.estimate("dis", *synthetic.render(DRIFT, 2)[0])
+    flow.estimate("dis", *rendered(DRIFT, 2)[0])
     given = {name.removeprefix("set"): value for name, (value, *_) in calls.items() if name != "calc"}
     assert len(given) == len(flow.ESTIMATORS["dis"].parameters) - 1  # full_resolution_below is not OpenCV's
     for name, value in given.items():
@@ -182,7 +182,7 @@ def test_the_fine_estimator_differs_in_scale_and_refinement_only():
 
 def test_every_parameter_of_the_interpolator_is_set(monkeypatch):
     calls = recording(monkeypatch, cv2.ximgproc, "createEdgeAwareInterpolator")
-    flow.estimate("edgeaware", *crop(synthetic.render(DRIFT, 2)[0]))
+    flow.estimate("edgeaware", *crop(rendered(DRIFT, 2)[0]))
     del calls["interpolate"]
     assert calls == {
         "setK": (128,),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from footage import rendered
 from numpy.typing import NDArray
 from reference_metrics import convolved
 from scipy.ndimage import correlate
@@ -61,9 +62,8 @@ def test_agrees_with_the_reference(size: tuple[int, int], strength: float) -> No
 
 
 def test_agrees_on_a_real_picture_and_on_another_data_range() -> None:
-    from vpbench.splits.synthetic import render
 
-    frames = render(1, 2)[0].astype(np.float64)
+    frames = rendered(1, 2)[0].astype(np.float64)
     expected = reference(frames[0], frames[1], 255.0)
     assert 0.3 < expected < 0.999
     assert ms_ssim(frames[0], frames[1], data_range=255.0) == pytest.approx(expected, abs=1e-9)
