@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import subprocess
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from vpbench.runs.manifest import Environment
@@ -32,21 +33,29 @@ def environment(device: str, torch: bool) -> Environment:
 
     with_torch = None
     if torch:
-        with suppress(PackageNotFoundError):  # predictors in the parent process need not be made with torch
-            with_torch = version("torch")
+        with suppress(
+            metadata.PackageNotFoundError
+        ):  # predictors in the parent process need not be made with torch
+            with_torch = _version("torch")
     return Environment(
-        vpbench=version("vpbench"),
+        vpbench=_version("vpbench"),
         commit=_commit(),
         python=platform.python_version(),
         numpy=np.__version__,
         opencv=cv2.__version__,
-        scipy=version("scipy"),
+        scipy=_version("scipy"),
         platform=platform.platform(),
         device=device,
         torch=with_torch,
     )
 
 
+@cache  # reading a package's metadata takes milliseconds, and every run asks
+def _version(package: str) -> str:
+    return metadata.version(package)
+
+
+@cache  # of the code that runs, whatever is checked out meanwhile
 def _commit() -> str | None:
     """The commit of the checkout that vpbench runs from, or ``None`` outside of one."""
     folder = Path(__file__).resolve().parent.parent  # the package vpbench
