@@ -1,7 +1,7 @@
 """Published rows: numbers that papers print, read from the TOML files under ``results/published/``.
 
 ``results/published/README.md`` explains the format. The numbers are kept as printed, each table says from
-where it was taken and whether somebody compared it with the source.
+where it was taken and whether somebody has compared it with the source.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PublishedTable:
         page: page number; ``None`` if unknown.
         summary: what was scored and how, one line.
         protocol: name of the vpbench protocol that the numbers follow; ``None`` if none is known.
-        split: name of the split; ``None`` if the clips are no split of vpbench.
+        split: name of the split; ``None`` if the clips are not a split of vpbench.
         frames: the predicted frames that have values.
         labels: metric column to heading.
         decimals: metric column to the number of printed decimals.
@@ -104,7 +104,7 @@ def read_published(folder: Path | None = None) -> tuple[PublishedTable, ...]:
     """Read every published table.
 
     Args:
-        folder: where the TOML files are; by default those that come with vpbench.
+        folder: where the TOML files are; by default those that vpbench ships.
 
     Raises:
         VpbenchError: a file is not TOML or not of the format; the message names file, table and row.
@@ -115,7 +115,7 @@ def read_published(folder: Path | None = None) -> tuple[PublishedTable, ...]:
 
 
 def for_runs(protocol: str, split: str, tables: tuple[PublishedTable, ...]) -> tuple[PublishedTable, ...]:
-    """The tables whose rows may stand beneath runs of ``protocol`` on ``split``, without empty ones."""
+    """The tables whose rows may be printed below runs of ``protocol`` on ``split``, without empty ones."""
     return tuple(t for t in tables if (t.protocol, t.split) == (protocol, split) and t.rows)
 
 

@@ -120,7 +120,7 @@ def compare_rows(
     whole = _whole_numbers(np.where(counted, values, 0.0)) * (1 if higher_is_better else -1)
     paired = np.array([(counted[i] & counted).any(axis=2).sum(axis=1) for i in range(rows)], np.int64)
     better = np.zeros((rows, rows), np.bool_)
-    # Clips that every row counts need one sum a row; only the others must be treated pair by pair.
+    # Clips that every row counts need one sum per row; only the others must be treated pair by pair.
     shared = counted.all(axis=(0, 2))
     sums = whole[:, shared].sum(axis=2) @ resamples[:, shared].T
     mixed = np.ascontiguousarray(resamples[:, ~shared].T)

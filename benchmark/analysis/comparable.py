@@ -1,4 +1,4 @@
-"""Which runs may stand in one table, and under which labels."""
+"""Which runs may share a table, and under which labels."""
 
 from __future__ import annotations
 

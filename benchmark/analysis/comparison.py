@@ -54,7 +54,7 @@ class Difference:
         mean: mean difference, A − B; of ``"all"`` over frames, so that each counts the same.
         low: lower end of its interval; NaN for too few clips.
         high: upper end.
-        p: of the two-sided Wilcoxon signed-rank test on the clips; NaN if there is no pair, 1 if all are equal.
+        p: of the two-sided Wilcoxon signed-rank test on the clips; NaN if there are no pairs, 1 if all are equal.
         wins: clips on which A is better.
         losses: clips on which B is better.
         ties: clips on which they are equal.
@@ -93,7 +93,7 @@ class Comparison:
         level: of the intervals.
         resamples: number of bootstrap resamples.
         seed: where they come from.
-        differences: a metric after the other, each over all frames.
+        differences: one metric after the other, each over all frames.
         by: the metric and frame that clips are sorted by.
         differing_clips: the clips that differ most, best for A first: ``clip``, ``source`` (``None`` where the split
             is not known), ``a``, ``b``, ``difference``.
@@ -112,7 +112,7 @@ class Comparison:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The differences as flat data, one line a metric and frame."""
+        """The differences as flat data, one line for each metric and frame."""
         rows = [
             {
                 "metric": d.column.key,

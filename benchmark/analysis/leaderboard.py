@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeaderboardOptions:
-    """Which runs may stand in a leaderboard, which of its rows and columns are shown, and how rows are ranked.
+    """Which runs may be in a leaderboard, which of its rows and columns are shown, and how rows are ranked.
 
     Attributes:
         only: keep the rows whose label fits one of these patterns (``adv*``), published ones too.
@@ -69,7 +69,7 @@ class Leaderboard:
         versions: the vpbench versions that made the runs.
         columns: the columns of scores.
         frames: what the means run over, in the order of the table: frame numbers (1-based) and ``"all"``.
-        rows: one row a run, or a method of several seeds, then the published ones. Columns: ``rank``, ``label``,
+        rows: one for each run, or for a method of several seeds, then the published ones. Columns: ``rank``, ``label``,
             ``published``, ``verified``, ``source``; ``<column>_<frame>`` the means (NaN if no frame is counted),
             with ``_low`` and ``_high`` their interval and ``_sd`` their standard deviation over seeds;
             ``frames_counted_<frame>``, ``frames_excluded_<frame>`` (by the protocol's rule),
@@ -141,10 +141,10 @@ def build_leaderboard(
     Args:
         runs: at least one.
         options: what is shown of them, and how they are ranked.
-        published: the published tables that may stand beneath; by default all that come with vpbench.
+        published: the published tables that may be printed below; by default all that vpbench ships.
 
     Raises:
-        UsageError: no runs, or runs that cannot stand in one table: another protocol, split or set of clips,
+        UsageError: no runs, or runs that cannot share a table: another protocol, split or set of clips,
             or not complete; or nothing that is to be selected. The message names the runs and the difference.
         VpbenchError: a metric is not installed.
     """

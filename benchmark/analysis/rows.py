@@ -49,7 +49,7 @@ class Entry:
 
 
 def make_entries(runs: Sequence[Run], labels: Sequence[str], group: bool) -> list[Entry]:
-    """The entries of comparable runs: one a run, or with ``group`` one a method that was trained from several seeds."""
+    """The entries of comparable runs: one per run, or with ``group`` one per method trained from several seeds."""
     groups = group_by_seed(runs) if group else [[n] for n in range(len(runs))]
     scores = [clip_scores(run) for run in runs]
     return [

@@ -100,7 +100,7 @@ class _Pending(Generic[Scored, Outcome]):
     is_last: bool
 
     def settle(self) -> Iterator[Outcome]:
-        """Wait for the scores; gives what came of the clip if they are its last."""
+        """Wait for the scores; gives the clip's result if they are its last."""
         self.tally.add(result(self.scored), self.predictions, self.seconds)
         if self.is_last:
             yield self.tally.outcome()
@@ -110,7 +110,7 @@ def _predict_here(
     job: Job[Scored, Outcome], predictor: Predictor, clips: list[StoredClip], execution: Execution
 ) -> Iterator[Outcome]:
     """Workers read the inputs and score; this process predicts, in batches, in between."""
-    limit_threads()  # as in a worker: the scores must not depend on how many there are
+    limit_threads()  # as in a worker: the scores must not depend on the number of workers
     executor, window = execution.executor, execution.window + execution.batch_size
     pending: deque[_Pending[Scored, Outcome]] = deque()
     try:

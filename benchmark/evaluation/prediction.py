@@ -58,7 +58,7 @@ def predict_clips(
         request: what it is asked for.
         indices: the clips' indices.
         inputs: the clips' inputs, uint8 ``(T, H, W, 3)``, RGB.
-        sample: which of the samples (0-based), if there are some.
+        sample: which of the samples (0-based), if there are several.
 
     Returns:
         For each clip float32 ``(targets, H, W, 3)`` in [0, 1], checked; and the seconds per clip.

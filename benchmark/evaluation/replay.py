@@ -1,7 +1,7 @@
 """A run's clips and predictions again: for figures, for the page, and to verify it.
 
-A run may come from a stranger and names a predictor, a split and folders. The rules on what of that is opened and run
-stand here, once: :func:`clips_of_run`, :func:`saved_predictions` and :func:`predictor_again`.
+A run is not trusted, and names a predictor, a split and folders. The rules on what of that is opened and run
+are here, and only here: :func:`clips_of_run`, :func:`saved_predictions` and :func:`predictor_again`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ReplayError(VpbenchError):
 
 @dataclass(frozen=True)
 class Replay:
-    """What the user gives and allows, so that frames of runs can be had again.
+    """What the user gives and allows, to get the frames of runs again.
 
     Attributes:
         clips: where the clips are; a built-in split need not be named.
@@ -88,7 +88,7 @@ def clips_of_run(run: Run, request: ClipRequest, indices: Iterable[int]) -> Clip
     """The request for clips that a run scored.
 
     Args:
-        run: the run. The name of its split opens a list that comes with vpbench, never a path.
+        run: the run. The name of its split opens a list that vpbench ships, never a path.
         request: where the user says that they are.
         indices: which clips.
 
@@ -132,8 +132,8 @@ def predictor_again(
         run: the run.
         named: the predictor that the user names for it.
         device: where it runs.
-        any_version: whether another version of the predictor's package is accepted. Otherwise the version, and all
-            that the predictor says of itself, must be the run's.
+        any_version: whether another version of the predictor's package is accepted. Otherwise the version, and
+            everything that the predictor says about itself, must be the run's.
 
     Raises:
         ReplayError: it is not installed, or is another; says why.

@@ -1,6 +1,6 @@
 """Verification: a run evaluated again, from its saved predictions or from its predictor, score by score.
 
-A run names a predictor, and may come from a stranger: what it names is run only if it is installed here, or if the
+A run names a predictor, and is not trusted: what it names is run only if it is installed here, or if the
 user names it. Where the libraries, the platform and the prepared clips are those of the run, every score must be the
 same to the last bit; elsewhere it must agree within a tolerance.
 """
@@ -32,7 +32,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of evaluating a run again.
+    """The result of evaluating a run again.
 
     Attributes:
         frames: number of frames compared.
@@ -69,14 +69,14 @@ def verify(
         run: the run; it need not be complete.
         replay: where its clips are, and its predictor where the run has no saved predictions and names none that is
             installed; that must be what the run names, in whatever version.
-        workers: what does the work.
-        protocol: TOML file, if the run's protocol is none of vpbench's.
+        workers: who does the work.
+        protocol: TOML file, if the run's protocol is not one of vpbench's.
         tolerance: largest difference that is accepted where versions differ.
-        warn: called with a warning for people.
+        warn: called with a warning for the user.
         progress: shows progress.
 
     Raises:
-        UsageError: the predictor, split, protocol or clips of the run cannot be had.
+        UsageError: the predictor, split, protocol or clips of the run are not available.
         VpbenchError: the run is damaged, or evaluating fails.
     """
     rules = _protocol(check_run(run, partial=True, complete=False), protocol)
@@ -97,7 +97,7 @@ def verify(
 
 
 def _protocol(recorded: Protocol, name: str | None) -> Protocol:
-    """The run's protocol, one of vpbench's or named by the user: a stranger's could name files as parameters."""
+    """The run's protocol, one of vpbench's or named by the user: an untrusted one could name files as parameters."""
     if name is None and find_built_in(recorded.name) is None:
         raise UsageError(
             f"The run's protocol '{recorded.name}' is not one of vpbench's; give it as --protocol FILE.toml."
@@ -111,7 +111,7 @@ def _protocol(recorded: Protocol, name: str | None) -> Protocol:
 
 
 def _entrant(run: Run, replay: Replay) -> tuple[Entrant, str]:
-    """What predicts, and in words what that is."""
+    """What predicts, and a description of it."""
     named = next(iter(replay.models), None)
     saved = saved_predictions(run)
     if saved is not None and named is None:
@@ -162,7 +162,7 @@ def _compare(run: Run, again: Run, source: str, tolerance: float) -> Verificatio
 
 
 def _changes(then: Manifest, now: Manifest) -> tuple[str, ...]:
-    """What differs of that on which the last bits of scores depend, in words."""
+    """What differs among the things that the last bits of scores depend on, in words."""
     saved = now.predictor.name.startswith(FRAMES)  # by which torch and the device do not matter
     changes = []
     old, new = then.predictor.distribution, now.predictor.distribution

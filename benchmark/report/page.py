@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What the page shall show.
+    """What the page shows.
 
     Attributes:
         clips: which clips to show; empty: chosen by their scores.
@@ -54,7 +54,7 @@ class Page:
     Attributes:
         html: the text.
         clips: which clips it shows frames of.
-        remarks: what a reader should know about the frames; they stand in the page too.
+        remarks: what a reader should know about the frames; they are in the page too.
     """
 
     html: str
@@ -63,7 +63,7 @@ class Page:
 
 
 def make_page(runs: Sequence[Run], options: PageOptions) -> Page:
-    """Make the page of runs that may stand in one table.
+    """Make the page of runs that may share a table.
 
     Raises:
         UsageError: the runs cannot share a table, or a clip or frame that was asked for does not exist.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from vpbench.runs.manifest import Environment
 
-# On what of the environment the last bits of a score depend. Verification asks for equal bits only where all of it is
-# the run's. The commit is left out: it is known in a checkout only, and the version stands for it.
+# The parts of the environment on which the last bits of a score depend. Verification requires equal bits only where all
+# of them are the run's. The commit is left out: it is known in a checkout only, and the version represents it.
 LAST_BITS = ("vpbench", "python", "numpy", "opencv", "scipy", "torch", "platform", "device")
-# What of it bears on the predicted frames alone: no matter where these were saved.
+# Of these, what affects the predicted frames only, and does not matter where they were saved.
 OF_PREDICTIONS = ("torch", "device")
-# What of it must be the same for a run to be resumed. A run may outlive an update of the operating system's kernel or
-# a patch release of Python, which the platform and the version of Python name: then its bits would rarely differ.
+# Of these, what must be the same for a run to be resumed. A run may outlive an update of the kernel or a patch release
+# of Python, which the platform and the version of Python name: then its bits would rarely differ.
 RESUMED_WITH = tuple(key for key in LAST_BITS if key not in ("python", "platform"))
 
 
@@ -35,7 +35,7 @@ def environment(device: str, torch: bool) -> Environment:
     if torch:
         with suppress(
             metadata.PackageNotFoundError
-        ):  # predictors in the parent process need not be made with torch
+        ):  # not every predictor in the parent process is made with torch
             with_torch = _version("torch")
     return Environment(
         vpbench=_version("vpbench"),

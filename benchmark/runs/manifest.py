@@ -1,4 +1,4 @@
-"""The manifest of a run: what was run, on what, where and at what cost. It may come from a stranger.
+"""The manifest of a run: what was run, on what, where and at what cost. It is not trusted.
 
 It is read and checked here, once, into frozen objects. Of each manifest there are two: one as the file has it, for
 what must compare equal (:attr:`vpbench.runs.run.Run.recorded`), and one whose texts are harmless wherever they are
@@ -26,7 +26,7 @@ SCHEMA = 1
 # What may be a label, which names a folder.
 LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 
-# The columns of a score file that are no metric's.
+# The columns of a score file that are not those of metrics.
 FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
 
 _DEEPEST = 64
@@ -41,10 +41,10 @@ class PredictorRecord(Struct, frozen=True, kw_only=True):
     Attributes:
         name: as for ``--model``, without the options; ``frames:FOLDER`` for predictions that were read.
         options: its options.
-        sha256: of its file, source or frames, where it is no installed predictor.
+        sha256: of its file, source or frames, if it is not an installed predictor.
         class_: where an installed predictor's class is, ``module:Class``.
-        distribution: name and version of the package that brings it.
-        description: what it says of itself (:meth:`vpbench.Predictor.describe`), JSON data.
+        distribution: name and version of the package that provides it.
+        description: what it says about itself (:meth:`vpbench.Predictor.describe`), JSON data.
     """
 
     name: str
@@ -121,7 +121,7 @@ class ProtocolRecord(Struct, frozen=True, kw_only=True):
         name: the protocol's.
         version: the protocol's.
         hash: its identity, 16 hex digits.
-        definition: all that fixes a score.
+        definition: everything that fixes a score.
     """
 
     name: str
@@ -208,7 +208,7 @@ class SamplesRecord(Struct, frozen=True, kw_only=True):
 
 
 class Submission(Struct, frozen=True):
-    """What the one who submits a run says about it.
+    """What the person who submits a run says about it.
 
     Attributes:
         method: the method's name.
@@ -277,7 +277,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def check_manifest(data: dict[str, Any], where: str) -> Manifest:
-    """The manifest in JSON data, with its texts as they stand there. What it says besides is ignored.
+    """The manifest in JSON data, with its texts as they are. Other fields are ignored.
 
     Raises:
         VpbenchError: a field is missing or of the wrong type; names ``where`` and the field.
@@ -304,7 +304,7 @@ def definition_of(protocol: Protocol) -> Definition:
 
 
 def manifest_data(manifest: Manifest) -> dict[str, Any]:
-    """The manifest as JSON data, in the order of its fields; what only some runs have is left out of others."""
+    """The manifest as JSON data, in the order of its fields; fields that only some runs have are left out of others."""
     data: dict[str, Any] = msgspec.to_builtins(manifest, str_keys=True)
     for table, keys in (
         (data, ("samples", "submission")),

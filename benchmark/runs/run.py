@@ -62,7 +62,7 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The method that it is of: as its predictor or its submission says, else the predictor's name."""
+        """The method: as its predictor or its submission says, else the predictor's name."""
         given = self._described("method") or (self.manifest.submission and self.manifest.submission.method)
         return str(given or self.manifest.predictor.name)
 
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def best_of_samples(self) -> bool:
-        """Whether its scores are those of the best of several samples, which only the truth can tell."""
+        """Whether its scores are those of the best of several samples, which takes the truth to know."""
         samples = self.manifest.samples
         return samples is not None and samples.scored == "best" and samples.count != 1
 
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def marks(self) -> list[str]:
-        """What the predictor says that each table must say of it."""
+        """What each table must say about the predictor."""
         return [str(mark) for mark in self._described("marks") or ()]
 
     @property
@@ -129,10 +129,10 @@ class Run:
         return protocol
 
     def split(self, given: str | None = None) -> Split:
-        """The split that it was scored on. Its name opens a list that comes with vpbench, never a path.
+        """The split that it was scored on. Its name opens a list that vpbench ships, never a path.
 
         Args:
-            given: name, folder or CSV file of the split, which must be the run's; needed where it is none of
+            given: name, folder or CSV file of the split, which must be the run's; needed if it is not one of
                 vpbench's.
 
         Raises:
@@ -169,7 +169,7 @@ def read_run(folder: Path) -> Run:
     """Read a run's folder.
 
     Raises:
-        VpbenchError: no run is there, or it is of a later version, damaged, or has a clip twice; names the
+        VpbenchError: there is no run, or it is of a later version, damaged, or has a clip twice; names the
             file, and the field or the line.
     """
     path = folder / "manifest.json"

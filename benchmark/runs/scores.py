@@ -48,7 +48,7 @@ def read_scores(path: Path, metrics: Sequence[str], targets: int) -> ScoreFile:
         targets: lines of a clip.
 
     Raises:
-        VpbenchError: a line that is no score line, a clip that is there twice, or frames out of order; names the
+        VpbenchError: a line is not a score line, a clip appears twice, or frames are out of order; names the
             file and the line.
     """
     try:
@@ -91,7 +91,7 @@ def _decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
 def _decode(path: Path, whole: Sequence[bytes], metrics: Sequence[str]) -> list[Any]:
     """The lines, each as :func:`_decoder` has it."""
     decoder = _decoder(tuple(metrics))
-    # Of a key that is there twice msgspec takes the last. There are as many colons as keys: no value holds one.
+    # If a key appears twice, msgspec takes the last. There are as many colons as keys: no value contains one.
     colons = sum(json.dumps(key).count(":") + 1 for key in (*FIXED_COLUMNS, *metrics))
     text = b"\n".join(whole)
     try:

@@ -1,7 +1,7 @@
-"""Checks of a run that may come from a stranger: everything that can be checked without its frames.
+"""Checks of a run that is not trusted: everything that can be checked without its frames.
 
-Nothing in it is executed. Its names become names of folders and are printed, so they may neither lead elsewhere nor
-hold control characters.
+Nothing in it is executed. Its names become names of folders and are printed, so they must neither lead elsewhere nor
+contain control characters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FIELDS = (
 
 
 def read_untrusted(folder: Path) -> Run:
-    """Read a run that may come from a stranger.
+    """Read a run that is not trusted.
 
     Raises:
         VpbenchError: a file is missing, a symbolic link, far too long, or damaged; names it.
@@ -49,7 +49,7 @@ def read_untrusted(folder: Path) -> Run:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise VpbenchError(f"{path} is not an ordinary file.")
         if path.is_file() and path.stat().st_size > most:
-            raise VpbenchError(f"{path} has over {most >> 20} MiB; no run is that long.")
+            raise VpbenchError(f"{path} has over {most >> 20} MiB; no run is that large.")
     return read_run(folder)
 
 
@@ -64,7 +64,7 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
     Raises:
         UsageError: the run is not complete, or partial.
         VpbenchError: something in it is missing, of the wrong type, contradicts something else, or could do harm
-            when it is printed or used as a path; the message names the file, and the line or the field.
+            when printed or used as a path; the message names the file, and the line or the field.
     """
     path = run.folder / "manifest.json"
     check_texts(run.data, f"{path}")
@@ -96,10 +96,10 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
 
 
 def submission_of(run: Run) -> Submission:
-    """What was said of a run when it was submitted.
+    """What was said about a run when it was submitted.
 
     Raises:
-        VpbenchError: nothing was, or more than a submission has; names the file.
+        VpbenchError: nothing was said, or more than a submission has; names the file.
     """
     submission = run.recorded.submission
     if submission is None or run.data["submission"].keys() - set(Submission.__struct_fields__):
@@ -115,7 +115,7 @@ def submitted_data(run: Run, submission: Submission) -> dict[str, Any]:
 
 
 def check_texts(data: Any, where: str, depth: int = 0) -> None:
-    """Refuse texts that are very long, or hold characters that are not seen but do something."""
+    """Refuse texts that are very long, or contain invisible characters that do something."""
     if depth > _DEEPEST:
         raise VpbenchError(f"{plain(where)[:300]}: nested too deeply.")
     if isinstance(data, dict):

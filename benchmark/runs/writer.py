@@ -20,15 +20,15 @@ from vpbench.runs.scores import read_scores, score_line
 class RunWriter:
     """A run's folder, open for writing; hold its lock (``files.lock_folder``) around this.
 
-    A run that is there is resumed if :func:`_identity` is the same and no clip's pixels differ; clips may have been
+    An existing run is resumed if :func:`_identity` is the same and no clip's pixels differ; clips may have been
     added.
 
     Args:
         folder: the run's folder.
         manifest: what is to be run.
         predictions: how many prediction files a finished clip must have (0: none are kept).
-        force: discard a run that is there and does not match.
-        anew: no run that is there matches.
+        force: discard an existing run that does not match.
+        anew: no existing run matches.
 
     Raises:
         UsageError: the folder holds another run, or other things, or symbolic links.
@@ -69,14 +69,14 @@ class RunWriter:
             and len(self.done) == len(manifest.prepared.clips)
             and read_json(path, KIND).get("status") == "complete"
         )
-        for leftover in folder.glob(".*.tmp"):  # of a run that was killed as it wrote
+        for leftover in folder.glob(".*.tmp"):  # of a run that was killed while it was writing
             leftover.unlink(missing_ok=True)
         if not self.complete:
             write_json(path, manifest_data(manifest))
         self._rewrite(b"".join(line + b"\n" for clip, line in lines if clip in self.done))
 
     def _refuse_links(self) -> None:
-        """A folder that somebody else made must not lead writes out of it."""
+        """Refuse links, through which a folder that somebody else made could lead writes elsewhere."""
         inner = self.folder / "predictions"
         own = [self.folder / "manifest.json", self._scores, inner]
         if inner.is_dir() and not inner.is_symlink():
@@ -96,7 +96,7 @@ class RunWriter:
         return not scored <= self.manifest.prepared.clips.keys()
 
     def _lines(self) -> list[tuple[int, bytes]]:
-        """The lines that are there of whole clips, each with its clip."""
+        """The lines of whole clips so far, each with its clip."""
         definition = self.manifest.protocol.definition
         read = read_scores(self._scores, list(definition.metrics), definition.targets)
         return list(zip(read.columns["clip"].tolist(), read.lines, strict=True))
@@ -131,7 +131,7 @@ class RunWriter:
         return predictions == 0 or (folder.is_dir() and len(list(folder.glob("pred_*.npy"))) >= predictions)
 
     def _rewrite(self, data: bytes) -> None:
-        """Cut a torn tail, and lines of clips that have to be done again: leave ``data`` alone."""
+        """Cut off a torn end, and lines of clips that have to be scored again: only ``data`` remains."""
         if not self._scores.exists() or self._scores.stat().st_size != len(data):
             write_atomic(self._scores, data)
 
@@ -171,7 +171,7 @@ def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(data: dict[str, Any], key: str) -> dict[str, Any]:
-    """A table of JSON data that nobody has checked; empty if there is none."""
+    """A table of unchecked JSON data; empty if there is none."""
     table = data.get(key)
     return table if isinstance(table, dict) else {}
 

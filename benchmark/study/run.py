@@ -1,6 +1,6 @@
 """The protocol study: the same predictions, scored under many protocols, mask rules and small changes.
 
-It shows how far the numbers move when nothing moves but the ruler. Each predictor predicts once for each
+It shows how far the numbers move when only the ruler changes. Each predictor predicts once for each
 geometry of clips (frames and size); all settings of that geometry score the same arrays.
 """
 
@@ -42,8 +42,8 @@ class Study:
         settings: in the order of the tables; the first is the base that the others are compared with.
         split: ``name``, ``total`` and ``scored``.
         flow: name of the flow of the clips.
-        scores: one row a model, setting, clip and predicted frame: ``model``, ``setting`` (position in
-            ``settings``), ``clip``, ``frame`` (1-based), one column a metric (NaN where there is none),
+        scores: one row for each model, setting, clip and predicted frame: ``model``, ``setting`` (position in
+            ``settings``), ``clip``, ``frame`` (1-based), one column for each metric (NaN where there is none),
             ``moving`` (fraction), ``counted``, and ``gradient`` (see :func:`gradient_ratio`).
         notes: what was left out.
     """
@@ -61,7 +61,7 @@ class Study:
         return list(dict.fromkeys(key for s in self.settings for key in s.protocol.metrics))
 
     def means(self) -> pd.DataFrame:
-        """Means over the counted frames, one row a model, setting and predicted frame.
+        """Means over the counted frames, one row for each model, setting and predicted frame.
 
         Columns: ``model``, ``setting``, ``frame``, the metrics, ``frames_counted``, ``frames_scored``, and, as
         means over all scored frames, ``moving`` and ``gradient``.

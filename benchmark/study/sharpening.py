@@ -1,8 +1,8 @@
 """What the protocol study does to predictions before it scores them: sharpening, and rounding to 8 bits.
 
 The paper tried blind deconvolution (Krishnan et al.) on its predictions and found them sharper and less similar
-to the truth (section 4.3). That program is not part of vpbench; two well-known methods of scikit-image stand in
-for it. They are no models of it: they assume a blur, where it estimates one.
+to the truth (section 4.3). That program is not part of vpbench; two well-known methods of scikit-image replace
+it. They do not imitate it: they assume a blur, where it estimates one.
 """
 
 from __future__ import annotations

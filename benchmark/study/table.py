@@ -1,4 +1,4 @@
-"""A protocol study as tables: a row a setting, the models side by side; and how far each model's numbers move."""
+"""A protocol study as tables: settings as rows, the models side by side; and how far each model's numbers move."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def render_study(study: Study, form: str = "text") -> str:
 
 
 def flat(study: Study) -> pd.DataFrame:
-    """The means as flat data: one row a model, setting and predicted frame, with what the setting is."""
+    """The means as flat data: one row for each model, setting and predicted frame, with what the setting is."""
     means = study.means()
     settings = [study.settings[number] for number in means["setting"]]
     table = means.assign(

@@ -70,7 +70,7 @@ def page(root: Path) -> str:
 
 
 def _item(run: Run) -> str:
-    """What the submission of a run says about it, as an item of a list."""
+    """What the submission of a run says, as an item of a list."""
     submission = run.manifest.submission
     assert submission is not None  # noqa: S101 -- check_committed requires it
     training = submission.training_data

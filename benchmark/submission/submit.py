@@ -1,6 +1,6 @@
 """Submissions: a run checked from end to end and copied, without its predictions, to ``results/runs/``.
 
-What is copied is written anew from what was read and checked (:mod:`vpbench.runs.untrusted`).
+What is copied is written from what was read and checked (:mod:`vpbench.runs.untrusted`), not byte by byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_submission(submission: Submission) -> None:
 
     Raises:
         UsageError: a field is of the wrong type, is empty, or is not what it should be.
-        VpbenchError: a text is too long, or holds characters that are not seen.
+        VpbenchError: a text is too long, or contains invisible characters.
     """
     for key in ("method", "citation", "training_data", "submitted"):
         if not isinstance(getattr(submission, key), str):
@@ -84,8 +84,8 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
         The new folder.
 
     Raises:
-        UsageError: the run is not complete or partial, or the entry is there.
-        VpbenchError: something in the run is wrong, or the disk refuses.
+        UsageError: the run is not complete, or partial, or the entry exists.
+        VpbenchError: something in the run is wrong, or the disk is full or read-only.
     """
     check_submission(submission)
     check_run(run, partial=submission.partial)

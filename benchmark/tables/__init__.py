@@ -1,1 +1,1 @@
-"""Tables: how numbers become cells and captions, and a leaderboard, a comparison or a study a printed table."""
+"""Tables: how numbers become cells and captions, and leaderboards and comparisons printed tables."""

@@ -19,7 +19,7 @@ _KINDS = (
     "article book booklet conference dataset inbook incollection inproceedings manual mastersthesis misc online "
     "phdthesis proceedings software techreport thesis unpublished"
 )
-# Accents and letters; every other command of a stranger's entry could read files or redefine others.
+# Accents and letters; any other command in an untrusted entry could read files or redefine others.
 _COMMANDS = (
     "c v u H k r b d t o O l L i j ss ae AE oe OE aa AA url emph textit textbf textsc texttt textsuperscript"
 )
@@ -30,8 +30,8 @@ _UNSAFE = re.compile(r"%|#|\^\^|\\[{}]")
 def entries(board: Leaderboard) -> str:
     """The BibTeX entries of the paper, of the published rows and of the rows' methods, each once.
 
-    A row whose run gives no citation (``vpbench submit`` asks for one) has a comment instead. A citation that is no
-    BibTeX entry, or has commands that a bibliography has no need of, becomes the note of a ``@misc`` entry, escaped.
+    A row whose run gives no citation (``vpbench submit`` asks for one) has a comment instead. A citation that is not a
+    BibTeX entry, or has commands that a bibliography does not need, becomes the note of a ``@misc`` entry, escaped.
     """
     sources = {table.source.key: table.source.bibtex.strip() for table in read_published()}
     texts = {PAPER: sources[PAPER]}
@@ -51,7 +51,7 @@ def entries(board: Leaderboard) -> str:
 
 
 def _safe_entry(citation: str) -> BibtexEntry | None:
-    """The citation as an entry that may stand in anybody's bibliography; ``None`` if it is none."""
+    """The citation as an entry that is safe in anybody's bibliography; ``None`` if it is not one."""
     entry = parse_entry(citation)
     if entry is None or entry.kind not in _KINDS.split() or not _KEY.fullmatch(entry.key):
         return None

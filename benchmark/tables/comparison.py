@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def render_comparison(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
     """Print a comparison in one of :data:`vpbench.tables.formats.export.FORMATS`; the text has no newline at its end.
 
-    CSV has the differences alone, a line a metric and frame; JSON has everything.
+    CSV has only the differences, one line for each metric and frame; JSON has everything.
 
     Raises:
         UsageError: unknown format.

@@ -45,9 +45,9 @@ def render_leaderboard(
 ) -> str:
     """Print a leaderboard in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
-    CSV and JSON hold every number in full precision, one line or object a row, published ones flagged. The other
+    CSV and JSON hold every number in full precision, one line or object for each row, published ones flagged. The other
     formats round, mark the best and the second of the measured scores, and explain themselves in notes; a protocol
-    of more than two frames is followed by one table a metric with every frame.
+    of more than two frames is followed by one table for each metric, with every frame.
 
     The text has no newline at its end.
 
@@ -76,7 +76,7 @@ def render_leaderboard(
 
 
 def leaderboard_sheets(board: Leaderboard, options: PrintOptions) -> list[Sheet]:
-    """The summary in the form of the paper's Table 2; for more than two frames, also a sheet a metric."""
+    """The summary in the form of the paper's Table 2; for more than two frames, also one sheet for each metric."""
     by_frame = [_frames_sheet(board, column, options) for column in board.columns if board.steps > 2]
     return [_summary_sheet(board, options), *by_frame]
 
@@ -188,7 +188,7 @@ def _with_training_data(board: Leaderboard) -> tuple[list[tuple[str, ...]], dict
 
 
 def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> Sheet:
-    """One metric at every predicted frame: a row a frame, a column a run."""
+    """One metric at every predicted frame: a row for each frame, a column for each run."""
     frames = range(1, board.steps + 1)
     scores = [_score_column(board, column, frame, options) for frame in frames]
     in_unit = unit(column)

@@ -59,7 +59,7 @@ def _sheet(table: PublishedTable) -> Sheet:
 
 
 def _frame(table: PublishedTable) -> pd.DataFrame:
-    """The table as flat data, one line a row."""
+    """The table as flat data, one line for each row."""
     columns = ["label", "group", "published", "verified"]
     columns += [f"{key}_{frame}" for key in table.labels for frame in table.frames]
     rows = [

@@ -23,7 +23,7 @@ def render(
     Args:
         table: what :func:`vpbench.build_leaderboard` or :func:`vpbench.compare` made.
         form: ``text``, ``markdown``, ``latex``, ``html``, ``csv`` or ``json``. The last two have every number in full
-            precision; CSV of a comparison has the differences alone.
+            precision; CSV of a comparison has only the differences.
         intervals: of a leaderboard: print the intervals beneath the means; by default in HTML only.
         facts: of a leaderboard: print cost, moving area and training data; by default in HTML only.
         precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreCells:
-    """One score of all rows of a leaderboard as it is printed, an entry a row.
+    """One score of all rows of a leaderboard as it is printed, with an entry for each row.
 
     Attributes:
         values: the means, NaN where there is none.
@@ -69,7 +69,7 @@ def places(printed: Sequence[str], eligible: Sequence[bool], higher_is_better: b
     """The best and the second of a column: there is no best of one, no second of two, and none after a tied best.
 
     Args:
-        printed: the scores as they are printed, for what looks equal is equal; :data:`MISSING` where there is none.
+        printed: the scores as they are printed, since what looks equal is equal; :data:`MISSING` where there is none.
         eligible: whether a row may take a place.
         higher_is_better: direction.
 

@@ -1,6 +1,6 @@
 """Lay out sheets as HTML: a plain, accessible table that needs no script and no network.
 
-Whatever is printed is escaped; marks are said in words too, not by colour.
+Whatever is printed is escaped; marks are explained in words too, not only by colour.
 """
 
 from __future__ import annotations

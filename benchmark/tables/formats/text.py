@@ -39,9 +39,9 @@ class _TextColumn:
 
 
 def text(sheet: Sheet) -> str:
-    """The sheet for a terminal of 80 columns; groups that do not fit stand below, the labels repeated."""
+    """The sheet for a terminal of 80 columns; groups that do not fit follow below, with the labels repeated."""
     labels = [label + _text_marks(marks) for _, label, marks, _, _ in sheet.rows()]
-    gap = 1 if sheet.has(BEST) else 2  # the place for the mark is a gap too
+    gap = 1 if sheet.has(BEST) else 2  # the space for the mark is a gap too
     columns = [_text_column(column, gap, sheet.short_headings) for column in sheet.columns]
     groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
     if not sheet.short_headings:
