@@ -5,9 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Executor, Future
 from typing import Any
 
-import cv2
 import pytest
-from threadpoolctl import threadpool_info
+from threads import threads
 
 from vpbench.errors import VpbenchError
 from vpbench.parallel.processes import SerialExecutor, limit_threads, make_executor, map_in_order
@@ -20,13 +19,6 @@ def test_workers_use_one_thread():
     assert there == {"opencv": 1, "blas": 1}
     limit_threads()
     assert threads() == {"opencv": 1, "blas": 1}
-
-
-def threads() -> dict[str, int]:
-    return {
-        "opencv": cv2.getNumThreads(),
-        "blas": max(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"),
-    }
 
 
 def test_memory_does_not_hold_all_clips():
