@@ -1,4 +1,4 @@
-"""What imports what: one way through the districts, nothing heavy on the way to ``--help``, no torch in the core."""
+"""What imports what: one way through the districts, nothing heavy for ``--help``, torch in the models alone."""
 
 from __future__ import annotations
 
@@ -197,3 +197,32 @@ def test_the_core_does_not_import_torch():
             assert not torch or module == "vpbench.cli.doctor"
     top_level = [node for node in sources()["vpbench.cli.doctor"].body if isinstance(node, ast.Import)]
     assert "torch" not in {alias.name for node in top_level for alias in node.names}
+
+
+TESTS = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tests").rglob("*.py")}
+
+
+def test_tests_import_no_other_tests():
+    """What tests share is in tests/helpers."""
+    own = {path.stem for path in TESTS if path.parent.name not in ("helpers", "speed")}
+    for path, tree in TESTS.items():
+        names = {name.split(".")[0] for name in imported(tree)}
+        assert not names & (own | {"tests", "conftest"}), path
+
+
+def test_tests_use_no_private_name_of_the_package():
+    for path, tree in TESTS.items():
+        modules = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vpbench"):
+                modules |= {alias.asname or alias.name for alias in node.names}
+        used = {name.rpartition(".")[2] for name in imported(tree) if name.startswith("vpbench.")}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules:
+                used.add(node.attr)
+            if isinstance(node, ast.Constant) and str(node.value).startswith(
+                "vpbench."
+            ):  # monkeypatch.setattr
+                used |= set(str(node.value).split("."))
+        private = [name for name in used if name.startswith("_") and not name.startswith("__")]
+        assert not private, f"{path} uses {private}"
