@@ -1,4 +1,4 @@
-"""The predictors made of the networks: one class a row, found by entry points."""
+"""The predictors made from the networks: one class for each row, found by entry points."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TrainedModel(Predictor):
     """A network with learnt weights.
 
     Args:
-        weights: a checkpoint or ``weights.safetensors`` of one's own training of the same row; by default the
-            weights that ship.
+        weights: a checkpoint or ``weights.safetensors`` of the user's own training of the same row; by default
+            the weights that ship.
 
     Raises:
         UsageError: the weights are of another row, or of a network with other inputs or targets.

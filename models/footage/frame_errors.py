@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vpbench.models.footage.videos import Segments, cache_beside, windows_of
 
-# A pixel moves where the mean absolute difference around it, in a square of this side, is above so many grey levels.
+# A pixel moves where the mean absolute difference around it, in a square of this side, is above this many grey levels.
 _SQUARE, _GREY_LEVELS = 15, 2.0
 
 

@@ -20,7 +20,7 @@ from vpbench.errors import VpbenchError
 from vpbench.models.footage.guide_cache import Guides
 from vpbench.models.footage.videos import Segments
 
-# A video may have no moving patch at all; after so many draws the whole footage is taken not to move.
+# A video may have no moving patch at all; after this many draws, the footage as a whole does not move.
 MOST_DRAWS = 2000
 
 
@@ -56,7 +56,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class WindowFiles:
-    """What is known of every window: for each video a ``.npy`` file with an entry for each of its windows.
+    """What is known about every window: for each video a ``.npy`` file with an entry for each of its windows.
 
     Windows are counted as :func:`vpbench.models.footage.videos.windows_of` counts them.
 
@@ -92,7 +92,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Video:
-    """One video's segments, and what is known of its windows."""
+    """One video's segments, and what is known about its windows."""
 
     segments: NDArray[np.uint8]
     errors: NDArray[np.float32] | None
@@ -115,7 +115,7 @@ class PatchSource:
         segments: the cache.
         selection: which patches.
         seed: of the random numbers.
-        beside: what is known of every window.
+        beside: what is known about every window.
 
     Raises:
         VpbenchError: no video is as large as the patch and its margin.

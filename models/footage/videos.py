@@ -29,7 +29,7 @@ _UCF101 = re.compile(r"^v_.+_g(\d\d)_c\d\d$")
 TEST_GROUPS = range(1, 8)
 TRAINING_GROUPS = range(8, 22)
 VALIDATION_GROUPS = range(22, 26)
-# Of footage that is not UCF101, one video in so many is kept for validation, by a hash of its name.
+# Of footage that is not UCF101, one video in this many is kept for validation, by a hash of its name.
 VALIDATION_SHARE = 20
 _LAYOUT = 1
 
@@ -153,7 +153,7 @@ def decode_segments(video: Path, count: int, length: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Segments:
-    """A cache of decoded segments, one memory-mapped array a video; videos without a segment are left out.
+    """A cache of decoded segments, one memory-mapped array for each video; videos without a segment are left out.
 
     Attributes:
         videos: the videos.
@@ -181,7 +181,7 @@ def cache_segments(
 ) -> Segments:
     """Decode segments of the videos into a cache folder, or find them there.
 
-    The work goes on where it was interrupted; a video's array is written whole or not at all.
+    The work resumes where it was interrupted; a video's array is written whole or not at all.
 
     Args:
         videos: video files.
@@ -249,7 +249,7 @@ def cache_beside(
 
     Args:
         segments: the cache.
-        suffix: of the files' names, without the dot; it says all that the arrays depend on.
+        suffix: of the files' names, without the dot; it names everything that the arrays depend on.
         function: from ``(segments, length, H, W, 3)`` to the array; made for a worker process.
         workers: processes.
         progress: called with (videos done, videos).
@@ -284,10 +284,10 @@ def _compute_to(
 
 
 def flow_key(estimators: Sequence[str], *rest: object) -> str:
-    """A hash for the name of a cache of flows: all that fixes them, and what else the cache depends on.
+    """A hash for the name of a cache of flows: of everything that fixes them, and what else the cache depends on.
 
     Args:
-        estimators: names of flow estimators, which stand for their parameters and OpenCV's version.
+        estimators: names of flow estimators; their parameters and OpenCV's version are part of the hash.
         rest: JSON data.
     """
     what = [[flow.describe(name) for name in estimators], *rest]

@@ -76,7 +76,7 @@ class Discriminator(nn.Module):
         inputs: number of input frames.
         targets: number of frames judged.
         width: multiplier of every layer's feature maps and sizes; 1 is the paper's.
-        scales: as many, counted from the finest.
+        scales: number of scales, counted from the finest.
     """
 
     def __init__(self, inputs: int = 4, targets: int = 1, width: float = 1.0, scales: int = 4) -> None:

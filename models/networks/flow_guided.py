@@ -109,7 +109,7 @@ class FlowGuided(nn.Module):
         Args:
             frames: ``(B, inputs · 3, H, W)`` in [−1, 1].
             flows: ``(B, 2 · FIELDS, H, W)``, pixels.
-            margin: pixels at each side that serve the sampling only and are cut off; what remains is a
+            margin: pixels at each side that are only sampled from and are cut off; what remains is a
                 multiple of :attr:`multiple`.
 
         Returns:

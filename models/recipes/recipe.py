@@ -107,8 +107,8 @@ class Phase:
         further: share of the steps that learn from a second frame too, predicted from the first; for networks of
             type ``motion``.
         clip: largest norm of a step's gradient; 0 for no limit.
-        frozen_g: D alone learns, to tell the frames of the G that there is.
-        name: for people.
+        frozen_g: D alone learns, to recognise the frames of the present G.
+        name: for the log.
     """
 
     steps: int
@@ -209,7 +209,7 @@ class Recipe:
         return self._begun(step) == other._begun(step)
 
     def _begun(self, step: int) -> tuple[Any, ...]:
-        """All that the first ``step`` steps depend on.
+        """Everything that the first ``step`` steps depend on.
 
         D's width only where D has taken part, and a phase's length only where it is over or its rates change.
         """

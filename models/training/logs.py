@@ -55,7 +55,7 @@ class Log:
 
     Args:
         folder: of the training.
-        step: steps done so far; later lines, of a training that was cut off after its last checkpoint, are cut.
+        step: steps done so far; later lines, of a training that ended after its last checkpoint, are removed.
         report: prints a line.
     """
 
@@ -131,7 +131,7 @@ class Log:
 
 
 def _cut(path: Path, columns: tuple[str, ...], step: int) -> None:
-    """Begin a CSV file, or cut what a training wrote after the step that it resumes from."""
+    """Begin a CSV file, or remove what a training wrote after the step that it resumes from."""
     kept: list[list[str]] = []
     if path.exists() and step:
         with path.open(encoding="utf-8", newline="") as stream:

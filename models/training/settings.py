@@ -23,9 +23,9 @@ class Settings:
     Attributes:
         data: folder of videos.
         out: folder of the training: checkpoint, weights, logs, sample pictures.
-        steps: stop after so many steps in all; ``None`` for the recipe's.
-        resume: go on from the checkpoint in ``out``.
-        start_from: go on from another training's checkpoint, whose steps so far are this recipe's too.
+        steps: stop after this many steps in all; ``None`` for the recipe's.
+        resume: continue from the checkpoint in ``out``.
+        start_from: continue from another training's checkpoint, whose steps so far are this recipe's too.
         include_test: train on UCF101's test groups too, and mark the results.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: processes on each machine.
@@ -33,7 +33,7 @@ class Settings:
         precision: ``auto`` (bf16 where the processor is made for it), ``32`` or ``bf16``.
         workers: processes that decode.
         cache: parent folder of the decoded cache.
-        threads: threads of torch in this process; 0 leaves them.
+        threads: threads of torch in this process; 0 for its own choice.
         log_every: steps between log lines.
         validate_every: steps between validations; 0 for the end of each phase only.
         validation_clips: most clips of a validation.
@@ -62,7 +62,7 @@ class Settings:
 
 
 def default_cache() -> Path:
-    """Where decoded footage is kept unless the user says otherwise: ``$VPBENCH_CACHE``, or the user's cache."""
+    """Where decoded footage is kept by default: ``$VPBENCH_CACHE``, or the user's cache."""
     from platformdirs import user_cache_path
 
     root = os.environ.get("VPBENCH_CACHE")
@@ -70,7 +70,7 @@ def default_cache() -> Path:
 
 
 def make_fabric(settings: Settings) -> Fabric:
-    """The Fabric that runs on the processors asked for, also under ``torchrun``.
+    """The Fabric that runs on the chosen processors, also under ``torchrun``.
 
     Raises:
         UsageError: there is no such device.

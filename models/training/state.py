@@ -133,7 +133,7 @@ class State:
 
     @torch.no_grad()
     def average(self) -> None:
-        """Move the averaged weights on by one step; over the first steps the average is a shorter one."""
+        """Update the averaged weights after a step; over the first steps the average is a shorter one."""
         if self.averaged is self.generator:
             return
         decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
@@ -176,12 +176,12 @@ class State:
 
 
 def find_checkpoint(recipe: Recipe, own: Path, resume: bool, start_from: Path | None) -> Checkpoint | None:
-    """The checkpoint that a training goes on from, checked to be of the same computation.
+    """The checkpoint that a training continues from, checked to be of the same computation.
 
     Args:
         recipe: what is to be trained.
         own: where this training's checkpoint is, if there is one.
-        resume: go on from it.
+        resume: continue from it.
         start_from: another training's checkpoint.
 
     Raises:
@@ -190,10 +190,10 @@ def find_checkpoint(recipe: Recipe, own: Path, resume: bool, start_from: Path | 
         VpbenchError: it is damaged.
     """
     if own.exists() and not resume:
-        raise UsageError(f"{own} exists: give --resume to go on from it, or another --out.")
+        raise UsageError(f"{own} exists: give --resume to continue from it, or another --out.")
     if not own.exists() and start_from is None:
         if resume:
-            raise UsageError(f"--resume: there is no {own}; leave --resume to begin.")
+            raise UsageError(f"--resume: there is no {own}; leave out --resume to begin.")
         return None
     path = own if own.exists() or start_from is None else start_from
     loaded = load_checkpoint(path)
@@ -202,7 +202,7 @@ def find_checkpoint(recipe: Recipe, own: Path, resume: bool, start_from: Path | 
         raise UsageError(
             f"{path} is of recipe '{theirs.kind}/{theirs.name}' ({theirs.network.width_in_words}, step "
             f"{loaded.step}), and its steps are not the first steps of '{recipe.kind}/{recipe.name}' "
-            f"({recipe.network.width_in_words}). Take another --out, or the recipe and options that it was begun with."
+            f"({recipe.network.width_in_words}). Use another --out, or the recipe and options that it was begun with."
         )
     return loaded
 

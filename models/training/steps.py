@@ -164,10 +164,10 @@ def frozen_judgement(
 def discriminator_loss(
     discriminator: nn.Module, generator: nn.Module, network: Network, task: Task
 ) -> tuple[Tensor, float, float]:
-    """D's loss (section 2.2): real frames are to be 1, G's are to be 0; G gets no gradients.
+    """D's loss (section 2.2): real frames should be 1, G's should be 0; G gets no gradients.
 
     Returns:
-        The loss; and the shares of the real and of the generated frames that D tells rightly, over all scales.
+        The loss; and the shares of the real and of the generated frames that D judges correctly, over all scales.
     """
     with torch.no_grad():
         outputs = outputs_of(generator, network, task.given, task.flows, task.facts)
@@ -193,7 +193,7 @@ def train_step(
         fabric: on what.
         phase: the phase.
         index: step within the phase.
-        batches: one a network.
+        batches: one for each network.
         show: look at the hidden units too.
 
     Returns:

@@ -58,7 +58,7 @@ def save_checkpoint(
     """Write a checkpoint whole or not at all, and return its SHA-256.
 
     Raises:
-        VpbenchError: the disk is full or read-only; a checkpoint that was there is still there.
+        VpbenchError: the disk is full or read-only; a previous checkpoint is kept.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     head = {
@@ -109,7 +109,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _known_recipe(definition: dict[str, Any]) -> dict[str, Any]:
-    """A recipe as this version states it: those that ship use the words of earlier versions."""
+    """A recipe as this version writes it: those that ship use the words of earlier versions."""
     network = definition.get("network")
     if isinstance(network, dict) and network.get("noise") == 0:
         network = {key: value for key, value in network.items() if key != "noise"}
@@ -159,7 +159,7 @@ def load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], where:
     """Put weights into a network.
 
     Raises:
-        VpbenchError: they are another network's or width's; names the first tensor that differs.
+        VpbenchError: they are for another network or width; names the first tensor that differs.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

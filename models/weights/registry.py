@@ -1,7 +1,7 @@
 """The weights that ship: ``weights/registry.toml`` says what each file is, and its hash is checked on loading.
 
 ``python -m vpbench.models.weights.registry MACHINE OUT/weights.safetensors …`` ships the weights of
-finished trainings, with words for the machine they were trained on: it copies them into ``models/weights/`` and
+finished trainings, with a description of the machine they were trained on: it copies them into ``models/weights/`` and
 writes their entries.
 """
 
@@ -123,7 +123,7 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         folder: the registry's.
 
     Raises:
-        VpbenchError: the file is no such weights, or the recipe's steps are not all done.
+        VpbenchError: the file does not hold such weights, or not all of the recipe's steps are done.
     """
     from vpbench.models.networks.build import make_generator
     from vpbench.models.networks.generator import parameter_count

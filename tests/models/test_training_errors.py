@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:
 
 
 def test_going_on_needs_to_be_said(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="leave --resume"):
+    with pytest.raises(UsageError, match="leave out --resume"):
         train(RECIPE, replace(settings, resume=True))
     train(RECIPE, replace(settings, steps=1))
     with pytest.raises(UsageError, match="give --resume"):
