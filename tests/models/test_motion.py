@@ -157,6 +157,7 @@ def loss_of(network: Motion, margin: int, targets: int) -> Callable[[], Tensor]:
     return lambda: (network(frames, flows, facts, margin, targets)[0] - wanted).square().mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("margin", "targets"), [(0, 1), (4, 1), (4, 2)])
 def test_gradients_equal_finite_differences(margin: int, targets: int) -> None:
     network = trained()
