@@ -101,8 +101,9 @@ def pairs_of(inputs: NDArray[np.uint8]) -> list[tuple[str, int, int] | None]:
 def halved(field: Field) -> Field:
     """A flow ``(H, W, 2)`` in half resolution: means of 2×2, the last row and column repeated if odd."""
     height, width = field.shape[:2]
-    even = np.pad(field, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return np.asarray(even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, 2).mean((1, 3)), np.float32)
+    even = cv2.copyMakeBorder(field, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    return np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def doubled(field: NDArray[np.floating], size: tuple[int, ...], top: int = 0, left: int = 0) -> Field:
@@ -114,14 +115,9 @@ def doubled(field: NDArray[np.floating], size: tuple[int, ...], top: int = 0, le
         top: first row wanted, counted in full resolution.
         left: first column.
     """
-    parts = field.astype(np.float32)
-    for axis, (first, count) in enumerate(((top, size[0]), (left, size[1]))):
-        at = np.clip((np.arange(first, first + count) - 0.5) / 2, 0, parts.shape[axis] - 1)
-        low = at.astype(np.intp)
-        high = np.minimum(low + 1, parts.shape[axis] - 1)
-        share = (at - low).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        parts = parts.take(low, axis) * (1 - share) + parts.take(high, axis) * share
-    return parts
+    height, width = field.shape[:2]
+    whole = cv2.resize(field.astype(np.float32), (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole[top : top + size[0], left : left + size[1]], np.float32)
 
 
 def facts_of(inputs: NDArray[np.uint8], fields: Field, flows: Flows) -> NDArray[np.float32]:
