@@ -17,7 +17,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/pytest
 
 fast: $(VENV)/dev.stamp
-	$(BIN)/pytest -n auto --dist loadfile -m "not slow and not browser"
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow and not browser"
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
