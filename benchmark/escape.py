@@ -32,6 +32,7 @@ _LATEX = {
     "·": r"$\cdot$",
     "•": r"\textbullet{}",
     "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
     "…": r"\ldots{}",
     "≥": r"$\geq$",
     "≤": r"$\leq$",

@@ -86,25 +86,27 @@ class TrainedModel(Predictor):
 
     def describe(self) -> dict[str, Any]:
         """The weights, what they were trained on and for how long, and the marks of the row."""
-        recipe, info = self._loaded.recipe, self._loaded.info
+        loaded, recipe, info = self._loaded, self._loaded.recipe, self._loaded.info
         network = recipe.network
         marks = [
-            f"{recipe.kind} recipe: {network.width_in_words}, {self._loaded.step} steps, {info['training_data']}"
+            f"{recipe.kind} recipe: {network.width_in_words}, {loaded.step} steps, {info['training_data']}"
         ]
         if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
         if network.type in MARGINS:
             marks.append("guided by optical flow: beyond the paper")
-        if info["contaminated"]:
+        if loaded.test_clips_seen == "yes":
             marks.append("trained on test clips")
+        if recipe.tuned_on_test_clips:
+            marks.append(f"tuned on test clips: {recipe.tuned_on_test_clips}")
         return {
             "parameters": parameter_count(self._network),
-            "weights": self._loaded.sha256,
+            "weights": loaded.sha256,
             "training_data": str(info["training_data"]),
-            "contaminated": bool(info["contaminated"]),
+            "test_clips_seen": loaded.test_clips_seen,
             "recipe": f"{recipe.kind}/{recipe.name}",
             "width": list(network.widths) or network.width,
-            "steps": self._loaded.step,
+            "steps": loaded.step,
             "hours": round(float(info["seconds"]) / 3600, 2),
             "machine": self._machine,
             "marks": marks,

@@ -16,8 +16,9 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 
-# Marks with a meaning of their own: not verified, and in text the best and the second of a column.
+# Marks with a meaning of their own: not verified, tuned on test clips, and in text the best and the second of a column.
 UNVERIFIED_MARK = "†"
+TUNED_MARK = "‡"
 BEST_MARK = "•"
 SECOND_MARK = "◦"
 UNVERIFIED = "published numbers transcribed without the PDF at hand; not verified"
@@ -148,8 +149,8 @@ def _table(source: Source, data: dict[str, Any]) -> PublishedTable:
     frames = tuple(data.pop("frames"))
     marks = data.pop("marks", {})
     for mark in marks:
-        if mark.isalnum() or mark in (UNVERIFIED_MARK, BEST_MARK, SECOND_MARK):
-            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, • and ◦ are taken")
+        if mark.isalnum() or mark in (UNVERIFIED_MARK, TUNED_MARK, BEST_MARK, SECOND_MARK):
+            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, ‡, • and ◦ are taken")
     if ("protocol" in data) != ("split" in data):
         raise UsageError(f"{where}: give both protocol and split, or neither")
     if set(data["labels"]) != set(data["decimals"]):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count, product
 from typing import TYPE_CHECKING, Any
 
-from vpbench.results.published_tables import UNVERIFIED, UNVERIFIED_MARK
+from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vpbench.results.published_tables import PublishedRow, PublishedTable
     from vpbench.runs.manifest import PreparedRecord
     from vpbench.runs.run import Run
+
+
+TUNED = "tuned on test clips: a choice was made with an eye on them; no rank"
 
 
 @dataclass
@@ -55,7 +58,9 @@ def entry_marks(runs: Sequence[Run], differences: Mapping[Path, str], footnotes:
             f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(str(run.seed) for run in runs)}); n "
             "is the smallest; an interval is that of the mean, over clips and not over seeds"
         )
-    return list(dict.fromkeys(map(footnotes.add, texts)))
+    marks = list(dict.fromkeys(map(footnotes.add, texts)))
+    tuned = any(run.test_clips_seen == "tuned" for run in runs)
+    return [*marks, footnotes.add(TUNED, TUNED_MARK)] if tuned else marks
 
 
 def published_marks(table: PublishedTable, row: PublishedRow, footnotes: Footnotes) -> list[str]:
@@ -66,7 +71,7 @@ def published_marks(table: PublishedTable, row: PublishedRow, footnotes: Footnot
 
 def _run_texts(run: Run, differences: Mapping[Path, str]) -> Iterator[str]:
     yield from run.marks
-    if run.contaminated:
+    if run.test_clips_seen == "yes":
         yield "trained on clips of this test set (contaminated)"
     if not run.manifest.complete:
         yield "run not complete"

@@ -104,9 +104,9 @@ class Leaderboard:
     def eligible(self) -> list[bool]:
         """For each row whether it may be ranked or best: measured, by a model that has not seen test clips.
 
-        Neither in training, nor to choose among samples.
+        Neither in training, nor in a choice, nor to choose among samples.
         """
-        seen = self.measured["contaminated"].astype(bool) | self.measured["best_of_samples"].astype(bool)
+        seen = self.measured["test_clips_seen"].ne("no") | self.measured["best_of_samples"].astype(bool)
         return [*(~seen), *[False] * len(self.published)]
 
     @property

@@ -13,6 +13,7 @@ import pandas as pd
 from vpbench.analysis.bootstrap import enough_clips, percentile_interval, ratios
 from vpbench.analysis.columns import clip_scores
 from vpbench.analysis.comparable import clips_scored
+from vpbench.predictors.seen import most_seen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +44,9 @@ class Entry:
     def eligible(self) -> bool:
         """Whether it may have a rank and be best: no run of it has seen test clips.
 
-        Neither in training, nor to choose among samples.
+        Neither in training, nor in a choice, nor to choose among samples.
         """
-        return not any(run.contaminated or run.best_of_samples for run in self.runs)
+        return all(run.test_clips_seen == "no" and not run.best_of_samples for run in self.runs)
 
 
 def make_entries(runs: Sequence[Run], labels: Sequence[str], group: bool) -> list[Entry]:
@@ -114,8 +115,8 @@ def measured_row(entry: Entry, columns: Sequence[Column], frames: Sequence[Frame
         row |= {f"{key}_sd": float(np.std([by_key[key] for by_key in means], ddof=1)) for key in scores}
     facts = [_facts(run) for run in runs]
     row |= facts[0]
-    for key in ("contaminated", "best_of_samples"):
-        row[key] = any(by_key[key] for by_key in facts)
+    row["test_clips_seen"] = most_seen(*(by_key["test_clips_seen"] for by_key in facts))
+    row["best_of_samples"] = any(by_key["best_of_samples"] for by_key in facts)
     times = [by_key["ms_per_frame"] for by_key in facts]
     row["ms_per_frame"] = None if None in times else _mean(times)
     row["seeds"] = len(runs)
@@ -210,7 +211,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "ms_per_frame": cost and cost.ms_per_frame,
         "peak_memory_mib": cost and cost.peak_memory_mib,
         "training_data": run.training_data,
-        "contaminated": run.contaminated,
+        "test_clips_seen": run.test_clips_seen,
         "best_of_samples": run.best_of_samples,
         "method": run.method,
         "citation": manifest.submission and manifest.submission.citation,

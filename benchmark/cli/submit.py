@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from vpbench.cli.options import FOLDER, RUN
 from vpbench.errors import UsageError
+from vpbench.predictors.seen import SEEN, Seen, most_seen, seen_by
 
 if TYPE_CHECKING:
     from vpbench.runs.run import Run
@@ -20,8 +21,9 @@ _QUESTIONS = {
     "citation": ("BibTeX file, or a text to cite", "A BibTeX file, or a text to cite."),
     "training_data": ("Trained on (none, if nothing)", "What it was trained on; `none` if nothing."),
     "test_clips_seen": (
-        "Were clips of the test split, or their videos, seen in training or tuning (yes, no)",
-        "Whether clips of the test split, or their videos, were seen in training or tuning.",
+        "Were clips of the test split, or their videos, trained on (yes), or looked at for a choice (tuned)",
+        "Whether clips of the test split, or their videos, were trained on (yes), or only looked at for a choice, "
+        "such as a rate or the form of a network (tuned).",
     ),
 }
 _LONGEST_FILE = 20_000
@@ -32,7 +34,7 @@ _LONGEST_FILE = 20_000
 @click.option("--method", metavar="TEXT", help=_QUESTIONS["method"][1])
 @click.option("--citation", metavar="FILE.bib|TEXT", help=_QUESTIONS["citation"][1])
 @click.option("--training-data", metavar="TEXT", help=_QUESTIONS["training_data"][1])
-@click.option("--test-clips-seen", type=click.Choice(["yes", "no"]), help=_QUESTIONS["test_clips_seen"][1])
+@click.option("--test-clips-seen", type=click.Choice(SEEN), help=_QUESTIONS["test_clips_seen"][1])
 @click.option("--code-url", metavar="URL", help="Where the code is.")
 @click.option("--partial", is_flag=True, help="Accept a run of a part of the split; it will be marked so.")
 @click.option(
@@ -65,7 +67,7 @@ def submit(
         method=answers["method"],
         citation=_citation(answers["citation"]),
         training_data=answers["training_data"],
-        test_clips_seen=answers["test_clips_seen"] == "yes",
+        test_clips_seen=cast(Seen, answers["test_clips_seen"]),
         code_url=code_url,
         partial=split.scored < split.total,
         submitted=datetime.now(UTC).date().isoformat(),
@@ -84,16 +86,18 @@ def _ask(given: dict[str, str | None], run: Run) -> dict[str, str]:
     described = run.recorded.predictor.description
     if isinstance(described.get("training_data"), str):
         known.setdefault("training_data", described["training_data"])
-    if described.get("contaminated") is True:
-        if known.get("test_clips_seen") == "no":
-            raise UsageError("--test-clips-seen no: the run's manifest says that test clips were trained on.")
-        known["test_clips_seen"] = "yes"
+    said = seen_by(described)
+    answer = cast(Seen, known.get("test_clips_seen", said))
+    if most_seen(said, answer) != answer:
+        raise UsageError(f"--test-clips-seen {answer}: the run's manifest says '{said}'.")
+    if said != "no":
+        known["test_clips_seen"] = answer
     missing = [key for key in _QUESTIONS if key not in known]
     if missing and not sys.stdin.isatty():
         options = ", ".join("--" + key.replace("_", "-") for key in missing)
         raise UsageError(f"A submission needs more: give {options}.")
     for key in missing:
-        kind = click.Choice(["yes", "no"]) if key == "test_clips_seen" else str
+        kind = click.Choice(SEEN) if key == "test_clips_seen" else str
         known[key] = str(click.prompt(_QUESTIONS[key][0], type=kind, err=True))
     return known
 

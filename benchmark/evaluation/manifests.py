@@ -13,6 +13,7 @@ from vpbench.errors import VpbenchError, with_place
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.samples import SCORED, Scored
+from vpbench.predictors.seen import seen_by
 from vpbench.runs.environment import environment
 from vpbench.runs.manifest import (
     KIND,
@@ -110,6 +111,10 @@ def description_of(predictor: Predictor, name: str) -> dict[str, Any]:
     marks, parameters = described.get("marks") or [], described.get("parameters")
     if not (isinstance(marks, list) and all(isinstance(mark, str) for mark in marks)):
         raise VpbenchError(f"{where} as 'marks' a list of texts, not {marks!r}.")
+    try:
+        seen_by(described)
+    except ValueError as error:
+        raise VpbenchError(f"{where} a dict: {error}, not {described['test_clips_seen']!r}.") from None
     if parameters is not None and not (type(parameters) is int and 0 <= parameters < 2**63):
         raise VpbenchError(f"{where} as 'parameters' a whole number, not {parameters!r}.")
     return described

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
     from vpbench.results.published_tables import Frame
 
+_SEEN = {"yes": "test clips were seen in training", "tuned": "a choice was made with an eye on test clips"}
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -130,8 +132,8 @@ def _about(record: dict[Any, Any]) -> str:
     trained = record.get("training_data")
     if isinstance(trained, str):
         parts.append(f"trained on {trained}")
-    if record.get("contaminated") is True:
-        parts.append("test clips were seen in training")
+    if (seen := record.get("test_clips_seen")) in _SEEN:
+        parts.append(_SEEN[seen])
     return "; ".join(part for part in parts if part)
 
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.predictors.samples import SCORED, Scored
+from vpbench.predictors.seen import Seen, seen_by
 from vpbench.records import in_words, to_record
 from vpbench.scoring.protocol import Protocol
 from vpbench.video import flow_files
@@ -57,6 +58,7 @@ class PredictorRecord(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not isinstance(self.description.get("marks") or [], list):
             raise ValueError("'marks' must be a list of texts")
+        seen_by(self.description)
 
     def identity(self) -> dict[str, Any]:
         """Where the predictor's code comes from, as :meth:`vpbench.predictors.spec.PredictorSpec.identity` has it."""
@@ -214,7 +216,8 @@ class Submission(Struct, frozen=True):
         method: the method's name.
         citation: BibTeX entry or plain text.
         training_data: what the model was trained on; ``none`` if nothing.
-        test_clips_seen: whether clips of the split, or other parts of their videos, were trained or tuned on.
+        test_clips_seen: whether clips of the split, or other parts of their videos, were trained or tuned on
+            (:data:`vpbench.predictors.seen.SEEN`); true or false in runs of earlier versions.
         code_url: where the code is.
         partial: whether the run scored a part of the split only.
         submitted: date, ISO 8601.
@@ -223,7 +226,7 @@ class Submission(Struct, frozen=True):
     method: str
     citation: str
     training_data: str
-    test_clips_seen: bool
+    test_clips_seen: bool | Seen
     code_url: str | None = None
     partial: bool = False
     submitted: str = ""

@@ -13,6 +13,7 @@ import numpy as np
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import read_json
+from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
 from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
 from vpbench.runs.scores import read_scores
 from vpbench.scoring.built_in import find_built_in, from_definition
@@ -74,12 +75,11 @@ class Run:
         return None if given is None else str(given)
 
     @property
-    def contaminated(self) -> bool:
-        """Whether the predictor, or who submitted the run, says that test clips were trained on."""
+    def test_clips_seen(self) -> Seen:
+        """What part test clips had in making the model: the most that its predictor or its submission says."""
         submission = self.manifest.submission
-        return bool(self._described("contaminated")) or (
-            submission is not None and submission.test_clips_seen
-        )
+        said = seen_by(self.manifest.predictor.description)
+        return said if submission is None else most_seen(said, seen_of(submission.test_clips_seen))
 
     @property
     def best_of_samples(self) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.escape import markdown
+from vpbench.predictors.seen import seen_of
 from vpbench.results.published_tables import read_published
 from vpbench.runs.run import Run
 from vpbench.submission.submit import check_committed
@@ -26,6 +27,12 @@ _HEAD = """\
 A run is added by `vpbench submit`, see [docs/examples](../docs/examples/README.md). Anybody can check one with
 `vpbench verify results/runs/SPLIT/PROTOCOL/LABEL`.
 """
+
+_SEEN = {
+    "no": "test clips were not seen",
+    "tuned": "a choice was made with an eye on test clips",
+    "yes": "test clips were seen",
+}
 
 
 def committed_runs(root: Path) -> list[Run]:
@@ -77,7 +84,7 @@ def _item(run: Run) -> str:
     parts = [
         submission.method,
         "not trained" if training.lower() == "none" else f"trained on {training}",
-        "test clips were seen" if submission.test_clips_seen else "test clips were not seen",
+        _SEEN[seen_of(submission.test_clips_seen)],
         *([submission.code_url] if submission.code_url else []),
     ]
     return f"- {markdown(run.label)}: {'; '.join(map(markdown, parts))}."

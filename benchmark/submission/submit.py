@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import make_folder, os_error, write_atomic, write_json
+from vpbench.predictors.seen import SEEN
 from vpbench.runs.manifest import Submission
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
@@ -30,8 +31,10 @@ def check_submission(submission: Submission) -> None:
     for key in ("method", "citation", "training_data", "submitted"):
         if not isinstance(getattr(submission, key), str):
             raise UsageError(f"submission: {key} must be text.")
-    if not (isinstance(submission.test_clips_seen, bool) and isinstance(submission.partial, bool)):
-        raise UsageError("submission: test_clips_seen and partial must be true or false.")
+    if not isinstance(submission.test_clips_seen, bool) and submission.test_clips_seen not in SEEN:
+        raise UsageError(f"submission: test_clips_seen must be one of {', '.join(SEEN)}.")
+    if not isinstance(submission.partial, bool):
+        raise UsageError("submission: partial must be true or false.")
     for key in ("method", "citation", "training_data"):
         if not getattr(submission, key).strip():
             raise UsageError(f"submission: {key} is empty.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vpbench.analysis.bootstrap import LEAST_CLIPS
-from vpbench.results.published_tables import Frame
+from vpbench.results.published_tables import TUNED_MARK, Frame
 from vpbench.tables.cells import frame_in_words, ordinal
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
         )
     yield from _dropped(board)
     unfair = {
-        "that have seen test clips (contaminated)": board.measured["contaminated"].any(),
+        "that have seen test clips (contaminated)": board.measured["test_clips_seen"].eq("yes").any(),
+        f"tuned on test clips ({TUNED_MARK})": board.measured["test_clips_seen"].eq("tuned").any(),
         "of the best of several samples": board.measured["best_of_samples"].any(),
     }
     if len(board.measured) > 1 and any(unfair.values()):
-        yield f"Rows {' or '.join(why for why, any_row in unfair.items() if any_row)} have no rank, and are not best."
+        which = [why for why, any_row in unfair.items() if any_row]
+        yield f"Rows {', or '.join(which)} have no rank, and are not best."
     elif len(board.measured) > 1 and not board.ranked:
         yield f"No ranks: they need {LEAST_CLIPS} clips that are counted."
     if intervals and not has_intervals(board):

@@ -173,6 +173,7 @@ class Recipe:
         seed: of weights and patches.
         average: decay of the exponential moving average of G's weights that is validated and shipped; 0 for none.
         deviations: what differs from the paper, and why.
+        tuned_on_test_clips: which choice was made with an eye on test clips; empty if none was.
         expect: the result to expect.
     """
 
@@ -185,6 +186,7 @@ class Recipe:
     seed: int = 1
     average: float = 0.0
     deviations: tuple[str, ...] = field(default=())
+    tuned_on_test_clips: str = ""
     expect: str = ""
 
     @property

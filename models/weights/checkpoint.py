@@ -18,6 +18,7 @@ from vpbench.errors import VpbenchError
 from vpbench.files import write_atomic
 from vpbench.models.recipes.files import recipe_from
 from vpbench.models.recipes.recipe import Recipe
+from vpbench.predictors.seen import Seen
 
 KIND = "vpbench-checkpoint"
 SCHEMA = 1
@@ -42,6 +43,13 @@ class Checkpoint:
     step: int
     info: dict[str, Any]
     sha256: str
+
+    @property
+    def test_clips_seen(self) -> Seen:
+        """What part test clips had in making the weights."""
+        if self.info["contaminated"]:
+            return "yes"
+        return "tuned" if self.recipe.tuned_on_test_clips else "no"
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin with ``prefix.``, without it."""

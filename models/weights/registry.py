@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tomllib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from msgspec import Struct, to_builtins
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import write_atomic
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint
+from vpbench.predictors.seen import Seen
 from vpbench.records import to_record
 
 FOLDER = Path(__file__).parent
@@ -44,8 +46,9 @@ class Shipped(Struct, frozen=True):
         hours: of training, on the machine below.
         machine: what it was trained on.
         training_data: the footage.
-        contaminated: whether test clips were trained on.
+        test_clips_seen: whether test clips were trained on, or a choice was made with an eye on them.
         scores: validation scores.
+        tuned_on_test_clips: which choice; empty if none was.
     """
 
     name: str
@@ -58,8 +61,9 @@ class Shipped(Struct, frozen=True):
     hours: float
     machine: str
     training_data: str
-    contaminated: bool
+    test_clips_seen: Seen
     scores: dict[str, float | int]
+    tuned_on_test_clips: str = ""
 
 
 @cache
@@ -111,7 +115,10 @@ def load_shipped(name: str, folder: Path = FOLDER) -> tuple[Shipped, Checkpoint]
             f"The weights {path} have the SHA-256 {found[:16]}…, and the registry says {entry.sha256[:16]}…: they are "
             f"damaged or were exchanged. Install vpbench again; weights of your own: --model {name},weights=FILE."
         )
-    return entry, load_checkpoint(path)
+    loaded = load_checkpoint(path)
+    # What is known of how the choices were made may have been written down after the training.
+    recipe = replace(loaded.recipe, tuned_on_test_clips=entry.tuned_on_test_clips)
+    return entry, replace(loaded, recipe=recipe)
 
 
 def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
@@ -145,7 +152,8 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         hours=round(float(loaded.info["seconds"]) / 3600, 2),
         machine=machine,
         training_data=str(loaded.info["training_data"]),
-        contaminated=bool(loaded.info["contaminated"]),
+        test_clips_seen=loaded.test_clips_seen,
+        tuned_on_test_clips=recipe.tuned_on_test_clips,
         scores={
             key: round(float(value), 4)
             for key, value in dict(loaded.info["validation"]).items()
@@ -157,6 +165,8 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     table = {name: to_builtins(entries[name]) for name in sorted(entries)}
     for values in table.values():
         del values["name"]  # the table's own
+        if not values["tuned_on_test_clips"]:
+            del values["tuned_on_test_clips"]
     write_atomic(folder / REGISTRY, f"{_HEAD}\n{tomli_w.dumps(table)}".encode())
     read_registry.cache_clear()
     return entry

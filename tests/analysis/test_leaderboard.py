@@ -91,7 +91,7 @@ def test_marks_and_contamination_become_footnotes_and_equal_ones_are_shared(tmp_
     assert made.marks == (("a", "b"), ("a", "c"))
     assert made.footnotes["a"] == "early weights"
     assert "contaminated" in made.footnotes["b"]
-    assert made.rows["contaminated"].tolist() == [True, False]
+    assert made.rows["test_clips_seen"].tolist() == ["yes", "no"]
     assert made.rows["footnotes"][1] == "early weights; grey"
 
 

@@ -12,6 +12,7 @@ from boards import board_of, graded_runs, with_fields
 from runs import by_column, make_run
 
 from vpbench.analysis import columns, leaderboard
+from vpbench.tables.render import render
 
 
 def test_ranks_and_intervals_follow_the_paired_differences(tmp_path: Path) -> None:
@@ -73,9 +74,45 @@ def test_contaminated_runs_have_no_rank_and_take_none(tmp_path: Path) -> None:
     )
     made = board_of(one, two)
     assert made.rows["rank"].tolist() == [1, pd.NA]
-    assert made.rows["contaminated"].tolist() == [False, True]
+    assert made.rows["test_clips_seen"].tolist() == ["no", "yes"]
     assert made.rows["training_data"].tolist()[1] == "UCF101"
     assert "contaminated" in made.footnotes[made.marks[1][0]]
+
+
+@pytest.mark.parametrize("who", ["predictor", "submission"])
+def test_runs_tuned_on_test_clips_have_their_own_mark_and_no_rank(tmp_path: Path, who: str) -> None:
+    one, two, three = graded_runs(tmp_path, {"one": 0, "two": 5, "three": 9})
+    said = {"method": "x", "training_data": "UCF101", "citation": "x"}
+    if who == "predictor":
+        predictor = {"name": "two", "options": {}, "description": {"test_clips_seen": "tuned"}}
+        with_fields(two, predictor=predictor, submission={**said, "test_clips_seen": "no"})
+    else:
+        with_fields(two, submission={**said, "test_clips_seen": "tuned"})
+    with_fields(three, submission={**said, "test_clips_seen": True})
+    made = board_of(one, two, three)
+    assert made.rows["rank"].tolist() == [1, pd.NA, pd.NA]
+    assert made.eligible == [True, False, False]
+    assert made.rows["test_clips_seen"].tolist() == ["no", "tuned", "yes"]
+    assert made.marks[0] == ()
+    assert made.marks[1] == ("‡",)
+    assert "made with an eye on them" in made.footnotes["‡"]
+    assert "contaminated" in made.footnotes[made.marks[2][0]]
+    printed = render(made, "text")
+    assert (
+        "Rows that have seen test clips (contaminated), or tuned on test clips (‡) have no rank"
+        in " ".join(printed.split())
+    )
+
+
+def test_a_seed_that_was_tuned_takes_the_rank_of_its_row(tmp_path: Path) -> None:
+    folders = graded_runs(tmp_path, {"s1": 0, "s2": 0, "other": 1})
+    for seed, seen in ((1, "no"), (2, "tuned")):
+        description = {"seed": seed, "test_clips_seen": seen}
+        with_fields(folders[seed - 1], predictor={"name": "adv", "options": {}, "description": description})
+    made = board_of(*folders)
+    assert made.rows["test_clips_seen"].tolist() == ["tuned", "no"]
+    assert made.rows["rank"].tolist() == [pd.NA, 1]
+    assert made.marks[0][-1] == "‡"
 
 
 def test_lower_is_better_turns_ranks_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

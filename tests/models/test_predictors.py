@@ -69,7 +69,7 @@ def test_own_weights(
         np.testing.assert_allclose(found, predictor.predict(given, targets), atol=1e-5)
     facts = predictor.describe()
     assert facts["weights"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert facts["contaminated"] is False
+    assert facts["test_clips_seen"] == "no"
     assert facts["training_data"] == "noise"
     assert facts["steps"] == 3
     assert any("width 0.0625" in mark for mark in facts["marks"])
@@ -85,9 +85,27 @@ def test_marks(tmp_path: Path) -> None:
     copying = replace(MULTI, starts_as_copy=True)
     path = weights(tmp_path / "w.safetensors", "adv_gdl", copying, contaminated=True)
     facts = AdvGdl(weights=str(path)).describe()
-    assert facts["contaminated"] is True
+    assert facts["test_clips_seen"] == "yes"
     assert "trained on test clips" in facts["marks"]
     assert "the output starts as a copy of the last frame" in facts["marks"]
+
+
+def test_a_choice_made_on_test_clips_is_said_with_its_reason(tmp_path: Path) -> None:
+    """By the recipe inside the weights, and once they ship by the registry, which may know more than the file."""
+    path = weights(tmp_path / "w.safetensors", "adv_gdl", MULTI)
+    loaded = load_checkpoint(path)
+    tuned = replace(loaded.recipe, tuned_on_test_clips="the width")
+    save_checkpoint(path, loaded.tensors, tuned, 3, loaded.info)
+    facts = AdvGdl(weights=str(path)).describe()
+    assert facts["test_clips_seen"] == "tuned"
+    assert "tuned on test clips: the width" in facts["marks"]
+    entry = registry.ship(path, "a test machine", tmp_path)
+    assert (entry.test_clips_seen, entry.tuned_on_test_clips) == ("tuned", "the width")
+    assert registry.read_registry(tmp_path)["adv_gdl"] == entry
+    file = tmp_path / registry.REGISTRY
+    file.write_text(file.read_text().replace("the width", "all of it"))
+    registry.read_registry.cache_clear()
+    assert registry.load_shipped("adv_gdl", tmp_path)[1].recipe.tuned_on_test_clips == "all of it"
 
 
 def test_weights_of_another_row_are_refused(tmp_path: Path) -> None:
@@ -172,11 +190,13 @@ def test_unfinished_trainings_do_not_ship(tmp_path: Path) -> None:
 def test_weights_that_ship(name: str) -> None:
     entry, loaded = registry.load_shipped(name)
     assert (loaded.recipe.name, loaded.step, loaded.step) == (name, entry.steps, loaded.recipe.steps)
-    assert not entry.contaminated
+    assert entry.test_clips_seen != "yes"
+    assert (entry.test_clips_seen == "tuned") == bool(entry.tuned_on_test_clips)
     predictor = {cls.row: cls for cls in ROWS}[name]()
     found = predictor.predict(clip(predictor.min_inputs, 40, 48), 2)
     check_predictions(found, name, 1, (2, 40, 48, 3))
-    assert predictor.describe()["weights"] == entry.sha256
+    facts = predictor.describe()
+    assert (facts["weights"], facts["test_clips_seen"]) == (entry.sha256, entry.test_clips_seen)
 
 
 def test_weights_that_ship_are_small_and_known() -> None:

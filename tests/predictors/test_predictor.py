@@ -153,6 +153,11 @@ class TalksNonsense(AtOnce):
         return {"weights": np.float32(1)}
 
 
+class SaysPerhaps(AtOnce):
+    def describe(self):
+        return {"test_clips_seen": "perhaps"}
+
+
 class Dies(Predictor):
     def predict_next(self, inputs):
         os.kill(os.getpid(), 9)
@@ -330,6 +335,12 @@ def test_a_description_that_is_no_json(cli, clips: Path, tmp_path: Path, own: Pa
     result = run(cli, clips, tmp_path, f"{own}:TalksNonsense")
     assert result.exit_code == 1
     assert "own.py:TalksNonsense': describe() must return JSON data" in result.stderr
+
+
+def test_an_answer_that_is_none_of_the_three(cli, clips: Path, tmp_path: Path, own: Path):
+    result = run(cli, clips, tmp_path, f"{own}:SaysPerhaps")
+    assert result.exit_code == 1
+    assert "'test_clips_seen' must be no, tuned or yes, not 'perhaps'" in result.stderr
 
 
 # What is returned

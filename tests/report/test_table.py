@@ -38,6 +38,19 @@ def runs_of(tmp_path: Path, psnr: list[float], contaminated: int | None = None, 
     return runs
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"contaminated": True}, "r0 test clips were seen in training"),
+        ({"test_clips_seen": "tuned"}, "a choice was made with an eye on test clips"),
+        ({"test_clips_seen": "no"}, ""),
+    ],
+)
+def test_the_page_says_what_part_test_clips_had(tmp_path: Path, said: dict[str, object], shown: str) -> None:
+    run = read_run(make_run(tmp_path / "r0", label="r0", description=said))
+    assert page_table(build_leaderboard([run])).rows[0].about == shown.removeprefix("r0 ")
+
+
 def printed_marks(board: Leaderboard) -> list[int]:
     """The places of the first scores of the measured rows in the printed table."""
     cells = [

@@ -89,6 +89,7 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
         ("psnr = [30.0, nan]", 'psnr = [30.0, "x"]', "could not convert"),
         ('marks = ["*"]', 'marks = ["+"]', r"'\+' is not explained"),
         ('{ "*" = "starred" }', '{ "†" = "starred" }', "cannot be a mark"),
+        ('{ "*" = "starred" }', '{ "‡" = "starred" }', "cannot be a mark"),
         ('{ "*" = "starred" }', '{ "a" = "starred" }', "cannot be a mark"),
         ('split = "demo"\n', "", "both protocol and split"),
         ("decimals = { psnr = 1 }", "decimals = { ssim = 1 }", "same metrics"),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from runs import make_run
 
 from vpbench.errors import VpbenchError
+from vpbench.predictors.seen import Seen
 from vpbench.runs.manifest import Submission
 from vpbench.runs.untrusted import read_untrusted
 from vpbench.submission.page import page
@@ -18,7 +19,7 @@ from vpbench.submission.submit import check_committed, submit
 
 RESULTS = Path(__file__).parents[2] / "results"
 RUNS = sorted(path.parent for path in (RESULTS / "runs").rglob("manifest.json"))
-SAID = Submission("Mine", "Me, 2026", "none", test_clips_seen=False, submitted="2026-01-01")
+SAID = Submission("Mine", "Me, 2026", "none", test_clips_seen="no", submitted="2026-01-01")
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=[str(path.relative_to(RESULTS)) for path in RUNS])
@@ -92,15 +93,23 @@ def test_names_cannot_write_markdown_or_html(tmp_path: Path) -> None:
     assert "[a](http" not in text
 
 
-def test_what_was_said_of_a_run_stands_beneath_its_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (True, "test clips were seen"),
+        (False, "test clips were not seen"),
+        ("tuned", "a choice was made with an eye on test clips"),
+    ],
+)
+def test_what_was_said_of_a_run_stands_beneath_its_table(
+    tmp_path: Path, seen: bool | Seen, words: str
+) -> None:
     run = make_run(tmp_path / "run", label="one", split={"name": "mine"}, prepared={"hash": "a" * 16})
     said = {
         "method": "A|B",
         "training_data": "UCF101",
-        "test_clips_seen": True,
+        "test_clips_seen": seen,
         "code_url": "https://a.org/b",
     }
     submit(read_untrusted(run), replace(SAID, **said), tmp_path / "runs")
-    assert r"- one: A\|B; trained on UCF101; test clips were seen; https://a.org/b." in page(
-        tmp_path / "runs"
-    )
+    assert rf"- one: A\|B; trained on UCF101; {words}; https://a.org/b." in page(tmp_path / "runs")

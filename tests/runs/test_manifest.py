@@ -20,6 +20,7 @@ from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.protocol import Protocol
 
 COMMITTED = sorted((Path(__file__).parents[2] / "results" / "runs").glob("*/*/*/manifest.json"))
+SAID = ("predictor", "description")
 EVIL = "a\x1b[31mb\x1b]0;title\x07c\nd\u202ee\x00\u2028f"
 
 
@@ -35,6 +36,7 @@ def data(tmp_path: Path) -> dict[str, Any]:
             "training_data": "t",
             "method": "x",
             "seed": 1,
+            "test_clips_seen": "tuned",
             "deep": [{"a": "b"}],
         },
     }
@@ -72,7 +74,8 @@ def put(data: Any, path: tuple[Any, ...], value: Any) -> None:
 
 
 def test_a_hostile_text_in_any_field_is_harmless_where_it_is_shown(data: dict[str, Any]) -> None:
-    places = [path for path, _ in texts(data) if path not in (("kind",), ("status",), ("samples", "scored"))]
+    chosen = (("kind",), ("status",), ("samples", "scored"), (*SAID, "test_clips_seen"))
+    places = [path for path, _ in texts(data) if path not in chosen]
     assert len(places) > 50
     for path in places:
         hostile = json.loads(json.dumps(data))
@@ -153,6 +156,14 @@ def test_a_definition_is_the_whole_of_a_protocol(protocol: Protocol) -> None:
         ),
         ("predictor.options", [], "predictor: 'options' must be a table, not a list"),
         ("predictor.description", {"marks": "m"}, "predictor: 'marks' must be a list of texts"),
+        (
+            "predictor.description",
+            {"test_clips_seen": "perhaps"},
+            "predictor: 'test_clips_seen' must be no, tuned or yes",
+        ),
+        ("predictor.description", {"test_clips_seen": ["no"]}, "must be no, tuned or yes"),
+        ("submission.test_clips_seen", "perhaps", "submission: 'test_clips_seen' cannot be 'perhaps'"),
+        ("submission.test_clips_seen", 1, "submission: 'test_clips_seen' must be"),
         ("prepared.clips", {"one": "x"}, "prepared: 'clips' has a key of the wrong form"),
         ("prepared.clips", {"01": "x"}, "prepared: 'clips' has a key of the wrong form"),
         ("prepared.clips", {"1": 7}, "prepared: 'clips' must be a text, not a whole number"),

@@ -24,7 +24,7 @@ from vpbench.submission.submit import check_committed, check_submission, submit
 
 BIBTEX = "@inproceedings{me2026, title = {A {Nested} Title}, year = 2026}"
 OPTIONS = ("--method", "Mine", "--citation", BIBTEX, "--training-data", "none", "--test-clips-seen", "no")
-SAID = Submission("Mine", BIBTEX, "none", test_clips_seen=False, submitted="2026-01-01")
+SAID = Submission("Mine", BIBTEX, "none", test_clips_seen="no", submitted="2026-01-01")
 
 
 def good_run(folder: Path, **changes: Any) -> Path:
@@ -87,7 +87,7 @@ def test_manifest_and_scores_are_copied_and_nothing_else(
         "method": "Mine",
         "citation": BIBTEX,
         "training_data": "none",
-        "test_clips_seen": False,
+        "test_clips_seen": "no",
         "code_url": "https://example.org/code",
         "partial": False,
     }
@@ -130,7 +130,7 @@ def test_on_a_terminal_it_asks(run: Path, root: Path, monkeypatch: pytest.Monkey
     assert (table.citation, table.training_data, table.test_clips_seen) == (
         "Me, 2026",
         "UCF101 train",
-        True,
+        "yes",
     )
 
 
@@ -150,10 +150,36 @@ def test_what_the_predictor_says_of_its_training_is_not_asked_again(
     options = ("--method", "Mine", "--citation", "Me")
     assert cli("submit", run, *options, "--to", root).exit_code == 0
     table = read_run(root / "mine" / "mathieu2016" / "last_frame").manifest.submission
-    assert (table.training_data, table.test_clips_seen) == ("UCF101, all of it", True)
+    assert (table.training_data, table.test_clips_seen) == ("UCF101, all of it", "yes")
     denied = cli("submit", run, *options, "--test-clips-seen", "no", "--to", root, "--force")
     assert denied.exit_code == 2
     assert "the run's manifest says" in denied.output
+
+
+def test_a_choice_made_with_an_eye_on_test_clips_is_neither_yes_nor_no(
+    cli: Callable[..., Result], tmp_path: Path, root: Path
+) -> None:
+    options = ("--method", "Mine", "--citation", "Me", "--training-data", "UCF101", "--to", root, "--force")
+    run = good_run(tmp_path / "tuned", description={"test_clips_seen": "tuned"})
+    target = root / "mine" / "mathieu2016" / "last_frame"
+    for given, recorded in (
+        ((), "tuned"),
+        (("--test-clips-seen", "tuned"), "tuned"),
+        (("--test-clips-seen", "yes"), "yes"),
+    ):
+        done = cli("submit", run, *options, *given)
+        assert done.exit_code == 0, done.output
+        assert check_committed(target, root).manifest.submission.test_clips_seen == recorded
+    denied = cli("submit", run, *options, "--test-clips-seen", "no")
+    assert denied.exit_code == 2
+    assert "--test-clips-seen no: the run's manifest says 'tuned'" in denied.output
+
+
+@pytest.mark.parametrize(("old", "word"), [(True, "yes"), (False, "no")])
+def test_answers_of_earlier_versions_are_understood(run: Path, root: Path, old: bool, word: str) -> None:
+    target = submit(read_untrusted(run), replace(SAID, test_clips_seen=old), root)
+    assert json.loads((target / "manifest.json").read_text())["submission"]["test_clips_seen"] is old
+    assert check_committed(target, root).test_clips_seen == word
 
 
 def test_an_entry_that_is_there_stays_without_force(
@@ -223,7 +249,8 @@ def test_runs_of_a_part_are_refused_unless_that_is_said(
         ({"citation": "a\u202eb"}, r"U\+202E"),
         ({"citation": "x" * 30_000}, "30000 characters"),
         ({"training_data": "x" * 3_000}, "3000 characters"),
-        ({"test_clips_seen": "no"}, "true or false"),
+        ({"test_clips_seen": "perhaps"}, "one of no, tuned, yes"),
+        ({"partial": "no"}, "true or false"),
     ],
 )
 def test_what_is_said_of_it_is_checked(changes: dict[str, Any], said: str) -> None:
