@@ -27,9 +27,11 @@ class TrainedModel(Predictor):
     Args:
         weights: a checkpoint or ``weights.safetensors`` of the user's own training of the same row; by default
             the weights that ship.
+        seed: of the training whose weights ship, where there are several; by default the lowest.
 
     Raises:
-        UsageError: the weights are of another row, or of a network with other inputs or targets.
+        UsageError: the weights are of another row, or of a network with other inputs or targets; none ship of that
+            seed; or both options are given.
         VpbenchError: the weights are missing or damaged, or their hash is wrong.
     """
 
@@ -39,9 +41,13 @@ class TrainedModel(Predictor):
     runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
     trained: ClassVar[bool] = True
 
-    def __init__(self, weights: str | None = None) -> None:
+    def __init__(self, weights: str | None = None, seed: int | None = None) -> None:
+        if weights is not None and seed is not None:
+            raise UsageError(
+                f"--model {self.row}: weights of your own have their own seed; leave out seed={seed}."
+            )
         if weights is None:
-            shipped, loaded = load_shipped(self.row)
+            shipped, loaded = load_shipped(self.row, seed)
             self._machine: str | None = shipped.machine
         else:
             self._machine = None
@@ -91,6 +97,8 @@ class TrainedModel(Predictor):
         marks = [
             f"{recipe.kind} recipe: {network.width_in_words}, {loaded.step} steps, {info['training_data']}"
         ]
+        if recipe.last_seed != recipe.seed:
+            marks.append(f"the first steps are shared with other seeds, from seed {recipe.seed}")
         if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
         if network.type in MARGINS:
@@ -104,6 +112,7 @@ class TrainedModel(Predictor):
             "weights": loaded.sha256,
             "training_data": str(info["training_data"]),
             "test_clips_seen": loaded.test_clips_seen,
+            "seed": recipe.last_seed,
             "recipe": f"{recipe.kind}/{recipe.name}",
             "width": list(network.widths) or network.width,
             "steps": loaded.step,

@@ -77,7 +77,7 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
 
     Runs belong together if their descriptions give seeds, all different, and the method (``method``, or that of
     the submission, or the predictor's name), the options other than the weights', the training data, the
-    number of parameters and the way to score samples are equal.
+    recipe and its steps, the number of parameters and the way to score samples are equal.
     """
     by_method: dict[Any, list[int]] = defaultdict(list)
     for n, run in enumerate(runs):
@@ -86,6 +86,7 @@ def group_by_seed(runs: Sequence[Run]) -> list[list[int]]:
             run.method,
             str(sorted((k, v) for k, v in options.items() if k not in _TRAINING_OPTIONS)),
             run.training_data,
+            run.recipe,
             run.parameters,
             samples and (samples.count, samples.scored),
         )

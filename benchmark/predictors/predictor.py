@@ -112,8 +112,8 @@ class Predictor:
         Keys with a meaning for tables: ``parameters`` (number of learnt parameters), ``weights`` (SHA-256),
         ``training_data`` (text), ``test_clips_seen`` (``yes`` if test clips were trained on, ``tuned`` if a choice
         was made with an eye on them, else ``no``), ``marks`` (list of short texts, each printed as a footnote of the
-        row), ``seed`` of the training and ``method`` (runs of one method that differ in their seed make one row of a
-        leaderboard).
+        row), ``seed`` of the training, ``recipe``, ``steps`` and ``method`` (runs of one method, recipe and number of
+        steps that differ in their seed make one row of a leaderboard).
         """
         return {}
 

@@ -94,6 +94,11 @@ class Run:
         return given if isinstance(given, int | str) else None
 
     @property
+    def recipe(self) -> tuple[str, str]:
+        """How it was trained, as the predictor says: the recipe, and the number of steps."""
+        return str(self._described("recipe")), str(self._described("steps"))
+
+    @property
     def marks(self) -> list[str]:
         """What each table must say about the predictor."""
         return [str(mark) for mark in self._described("marks") or ()]

@@ -108,6 +108,7 @@ class Phase:
             type ``motion``.
         clip: largest norm of a step's gradient; 0 for no limit.
         frozen_g: D alone learns, to recognise the frames of the present G.
+        seed: of its patches; 0 for the recipe's.
         name: for the log.
     """
 
@@ -127,6 +128,7 @@ class Phase:
     weigh: str = ""
     further: float = 0.0
     frozen_g: bool = False
+    seed: int = 0
     name: str = ""
 
     @property
@@ -193,6 +195,32 @@ class Recipe:
     def steps(self) -> int:
         """Steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def last_seed(self) -> int:
+        """The seed of the last phase: that of a training, where several share their first steps."""
+        return self.phases[-1].seed or self.seed
+
+    @property
+    def seed_of_d(self) -> int:
+        """The seed of the phase in which D begins."""
+        return next((phase.seed for phase in self.phases if phase.adversarial), 0) or self.seed
+
+    def with_seed(self, seed: int, begun: Recipe | None = None, step: int = 0) -> Recipe:
+        """The recipe with another seed.
+
+        Args:
+            seed: the seed.
+            begun: the recipe of the training that it continues, if it does.
+            step: that training's steps. The phases that have begun by then keep their seeds.
+        """
+        if begun is None:
+            return replace(self, seed=seed, phases=tuple(replace(phase, seed=0) for phase in self.phases))
+        kept = [phase.seed for first, _, phase in begun.timeline() if first < step]
+        later = 0 if seed == begun.seed else seed
+        seeds = [*kept, *[later] * len(self.phases)]
+        phases = tuple(replace(phase, seed=own) for phase, own in zip(self.phases, seeds, strict=False))
+        return replace(self, seed=begun.seed, phases=phases)
 
     def definition(self) -> dict[str, Any]:
         """The recipe as plain data, as a checkpoint carries it."""

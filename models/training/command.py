@@ -17,6 +17,11 @@ import click
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
 @click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
 @click.option("--width", type=float, help="Another width multiplier than the recipe's.")
+@click.option(
+    "--seed",
+    type=click.IntRange(1, 2**31 - 1),
+    help="Another seed than the recipe's; with --start-from, of the steps that follow.",
+)
 @click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out.")
 @click.option(
     "--start-from",
@@ -57,6 +62,7 @@ def train(
     out: Path,
     steps: int | None,
     width: float | None,
+    seed: int | None,
     resume: bool,
     start_from: Path | None,
     device: str,
@@ -97,6 +103,7 @@ def train(
         data=data,
         out=out,
         steps=steps,
+        seed=seed,
         resume=resume,
         start_from=start_from,
         include_test=include_test_groups,

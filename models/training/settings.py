@@ -1,4 +1,4 @@
-"""Where, how and with what processors a recipe is trained; only the precision changes what is computed."""
+"""Where, how and with what processors a recipe is trained; only precision and seed change what is computed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Settings:
         steps: stop after this many steps in all; ``None`` for the recipe's.
         resume: continue from the checkpoint in ``out``.
         start_from: continue from another training's checkpoint, whose steps so far are this recipe's too.
+        seed: of weights and patches; ``None`` for the recipe's, or for that of the training that is resumed.
         include_test: train on UCF101's test groups too, and mark the results.
         device: ``auto``, ``cpu`` or ``cuda``.
         devices: processes on each machine.
@@ -46,6 +47,7 @@ class Settings:
     steps: int | None = None
     resume: bool = False
     start_from: Path | None = None
+    seed: int | None = None
     include_test: bool = False
     device: str = "auto"
     devices: int = 1

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.networks.build import make_discriminator, make_generator
 from vpbench.models.recipes.recipe import Phase, Recipe
+from vpbench.models.training.settings import Settings
 from vpbench.models.weights.checkpoint import (
     Checkpoint,
     flatten_optimiser,
@@ -54,7 +55,7 @@ class State:
         self.recipe, self.path, self._fabric = recipe, path, fabric
         torch.manual_seed(recipe.seed)
         self.generator = make_generator(recipe.network)
-        torch.manual_seed(recipe.seed + 1)
+        torch.manual_seed(recipe.seed_of_d + 1)
         self.discriminator = make_discriminator(recipe.network)
         self.averaged = self.generator
         self.step, self.seconds = 0, 0.0
@@ -175,36 +176,53 @@ class State:
         }
 
 
-def find_checkpoint(recipe: Recipe, own: Path, resume: bool, start_from: Path | None) -> Checkpoint | None:
+def find_checkpoint(recipe: Recipe, own: Path, settings: Settings) -> tuple[Recipe, Checkpoint | None]:
     """The checkpoint that a training continues from, checked to be of the same computation.
 
     Args:
         recipe: what is to be trained.
         own: where this training's checkpoint is, if there is one.
-        resume: continue from it.
-        start_from: another training's checkpoint.
+        settings: whether it is resumed, from what else it starts, and its seed.
+
+    Returns:
+        The recipe with its seeds, and the checkpoint. A training that is resumed keeps its seeds; one that starts from
+        another's checkpoint has the settings' seed in the phases that follow.
 
     Raises:
         UsageError: there is a checkpoint and no ``resume``, or the other way round; or it is of another recipe,
             width, data or seed.
         VpbenchError: it is damaged.
     """
+    resume, start_from, seed = settings.resume, settings.start_from, settings.seed
     if own.exists() and not resume:
         raise UsageError(f"{own} exists: give --resume to continue from it, or another --out.")
     if not own.exists() and start_from is None:
         if resume:
             raise UsageError(f"--resume: there is no {own}; leave out --resume to begin.")
-        return None
+        return (recipe if seed is None else recipe.with_seed(seed)), None
     path = own if own.exists() or start_from is None else start_from
     loaded = load_checkpoint(path)
     theirs = loaded.recipe
+    if path == own:
+        if seed not in (None, theirs.last_seed):
+            raise UsageError(
+                f"--seed {seed}: {own} was begun with seed {theirs.last_seed}; use another --out."
+            )
+        seed = theirs.last_seed
+    if seed is not None:
+        recipe = recipe.with_seed(seed, theirs, loaded.step)
+        if recipe.last_seed != seed:
+            raise UsageError(
+                f"--seed {seed}: at step {loaded.step} of {path} no phase is left to begin with it."
+            )
     if not recipe.same_until(theirs, loaded.step):
         raise UsageError(
-            f"{path} is of recipe '{theirs.kind}/{theirs.name}' ({theirs.network.width_in_words}, step "
-            f"{loaded.step}), and its steps are not the first steps of '{recipe.kind}/{recipe.name}' "
-            f"({recipe.network.width_in_words}). Use another --out, or the recipe and options that it was begun with."
+            f"{path} is of recipe '{theirs.kind}/{theirs.name}' ({theirs.network.width_in_words}, seed {theirs.seed}, "
+            f"step {loaded.step}), and its steps are not the first steps of '{recipe.kind}/{recipe.name}' "
+            f"({recipe.network.width_in_words}, seed {recipe.seed}). Use another --out, or the recipe and options that "
+            "it was begun with."
         )
-    return loaded
+    return recipe, loaded
 
 
 def _channels_last(module: torch.nn.Module) -> torch.nn.Module:

@@ -53,7 +53,7 @@ def train(recipe: Recipe, settings: Settings) -> Path:
 
 def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     own = settings.out / CHECKPOINT
-    loaded = find_checkpoint(recipe, own, settings.resume, settings.start_from)
+    recipe, loaded = find_checkpoint(recipe, own, settings)
     footage = find_footage(settings.data, settings.include_test)
     segments = _decode(recipe, footage, settings)
     state = State(recipe, fabric, own, loaded)
@@ -230,4 +230,4 @@ def _source(recipe: Recipe, phase: Phase, segments: Segments, settings: Settings
         upside_down=data.upside_down,
         reverse=data.reverse,
     )
-    return PatchSource(segments, selection, recipe.seed, beside)
+    return PatchSource(segments, selection, phase.seed or recipe.seed, beside)

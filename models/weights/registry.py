@@ -37,6 +37,7 @@ class Shipped(Struct, frozen=True):
 
     Attributes:
         name: the row, as in ``--model NAME``.
+        seed: of the training; a row may ship trained from several.
         file: in the registry's folder.
         sha256: of the file.
         recipe: ``compact/NAME``.
@@ -52,6 +53,7 @@ class Shipped(Struct, frozen=True):
     """
 
     name: str
+    seed: int
     file: str
     sha256: str
     recipe: str
@@ -68,7 +70,7 @@ class Shipped(Struct, frozen=True):
 
 @cache
 def read_registry(folder: Path = FOLDER) -> dict[str, Shipped]:
-    """All entries by name.
+    """All entries; each has the name of its file, without the suffix.
 
     Raises:
         VpbenchError: the registry is missing or damaged.
@@ -81,28 +83,36 @@ def read_registry(folder: Path = FOLDER) -> dict[str, Shipped]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise VpbenchError(f"{path} is damaged: {error}. {_REMEDY}") from None
     return {
-        name: to_record(
-            {"name": name, **entry} if isinstance(entry, dict) else entry,
-            Shipped,
-            f"{path}, '{name}',",
-            remedy=_REMEDY,
-        )
-        for name, entry in table.items()
+        stem: to_record(entry, Shipped, f"{path}, '{stem}',", remedy=_REMEDY) for stem, entry in table.items()
     }
 
 
-def load_shipped(name: str, folder: Path = FOLDER) -> tuple[Shipped, Checkpoint]:
-    """Read the weights that ship for a row.
+def find_shipped(name: str, seed: int | None = None, folder: Path = FOLDER) -> Shipped:
+    """The entry of a row: that of a seed, or of the lowest.
 
     Raises:
-        UsageError: none ship for it.
+        UsageError: no weights ship for the row, or none of that seed.
+        VpbenchError: the registry is missing or damaged.
+    """
+    entries = read_registry(folder).values()
+    of_row = {entry.seed: entry for entry in entries if entry.name == name}
+    if not of_row:
+        problem = unknown_name("row with weights that ship", name, sorted({entry.name for entry in entries}))
+        raise UsageError(f"{problem} With weights of your own: --model {name},weights=FILE.")
+    if seed is not None and seed not in of_row:
+        seeds = ", ".join(map(str, sorted(of_row)))
+        raise UsageError(f"--model {name},seed={seed}: no weights of that seed ship; there are {seeds}.")
+    return of_row[min(of_row) if seed is None else seed]
+
+
+def load_shipped(name: str, seed: int | None = None, folder: Path = FOLDER) -> tuple[Shipped, Checkpoint]:
+    """Read the weights that ship for a row: those of a seed, or of the lowest.
+
+    Raises:
+        UsageError: none ship for it, or none of that seed.
         VpbenchError: the file is missing, damaged, or has another hash than the registry says.
     """
-    entries = read_registry(folder)
-    if name not in entries:
-        problem = unknown_name("row with weights that ship", name, list(entries))
-        raise UsageError(f"{problem} With weights of your own: --model {name},weights=FILE.")
-    entry = entries[name]
+    entry = find_shipped(name, seed, folder)
     path = folder / entry.file
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -141,9 +151,11 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         raise VpbenchError(
             f"{weights} has {loaded.step} of the {recipe.steps} steps of its recipe; finish it first."
         )
+    seed = recipe.last_seed
     entry = Shipped(
         name=recipe.name,
-        file=f"{recipe.name}.safetensors",
+        seed=seed,
+        file=f"{recipe.name}{f'-seed{seed}' if seed != 1 else ''}.safetensors",
         sha256=loaded.sha256,
         recipe=f"{recipe.kind}/{recipe.name}",
         width=list(recipe.network.widths) or recipe.network.width,
@@ -161,10 +173,12 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         },
     )
     write_atomic(folder / entry.file, weights.read_bytes())
-    entries = {**(read_registry(folder) if (folder / REGISTRY).exists() else {}), entry.name: entry}
-    table = {name: to_builtins(entries[name]) for name in sorted(entries)}
+    entries = {
+        **(read_registry(folder) if (folder / REGISTRY).exists() else {}),
+        Path(entry.file).stem: entry,
+    }
+    table = {stem: to_builtins(entries[stem]) for stem in sorted(entries)}
     for values in table.values():
-        del values["name"]  # the table's own
         if not values["tuned_on_test_clips"]:
             del values["tuned_on_test_clips"]
     write_atomic(folder / REGISTRY, f"{_HEAD}\n{tomli_w.dumps(table)}".encode())
@@ -176,7 +190,7 @@ def _main(arguments: list[str]) -> None:
     machine = arguments[0]
     for name in arguments[1:]:
         entry = ship(Path(name), machine)
-        print(f"{entry.name}: {entry.steps} steps, {entry.hours} h, {entry.sha256}")
+        print(f"{entry.name}, seed {entry.seed}: {entry.steps} steps, {entry.hours} h, {entry.sha256}")
 
 
 if __name__ == "__main__":

@@ -37,9 +37,19 @@ def test_seeds_of_a_method_are_one_row(tmp_path: Path) -> None:
         {"name": "adv", "options": {"scale": "2"}, "description": {"seed": 2}},
         {"name": "gdl", "options": {}, "description": {"seed": 2}},
         {"name": "adv", "options": {}, "description": {"seed": 2, "training_data": "more"}},
+        {"name": "adv", "options": {}, "description": {"seed": 2, "recipe": "own/adv"}},
+        {"name": "adv", "options": {}, "description": {"seed": 2, "steps": 5}},
         {"name": "adv", "options": {}, "description": {}},
     ],
-    ids=["same seed", "other option", "other predictor", "other data", "no seed"],
+    ids=[
+        "same seed",
+        "other option",
+        "other predictor",
+        "other data",
+        "other recipe",
+        "other steps",
+        "no seed",
+    ],
 )
 def test_what_differs_in_more_than_the_seed_stays_apart(tmp_path: Path, other: dict[str, object]) -> None:
     one, two = graded_runs(tmp_path, {"one": 0, "two": 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -20,6 +21,7 @@ from vpbench.models.recipes.recipe import Data, Network, Phase, Recipe
 from vpbench.models.weights import registry
 from vpbench.models.weights.checkpoint import load_checkpoint, save_checkpoint
 from vpbench.predictors.predictor import check_predictions
+from vpbench.predictors.spec import PredictorSpec
 
 SHIPPED = sorted(registry.read_registry()) if (registry.FOLDER / registry.REGISTRY).exists() else []
 
@@ -105,7 +107,7 @@ def test_a_choice_made_on_test_clips_is_said_with_its_reason(tmp_path: Path) -> 
     file = tmp_path / registry.REGISTRY
     file.write_text(file.read_text().replace("the width", "all of it"))
     registry.read_registry.cache_clear()
-    assert registry.load_shipped("adv_gdl", tmp_path)[1].recipe.tuned_on_test_clips == "all of it"
+    assert registry.load_shipped("adv_gdl", folder=tmp_path)[1].recipe.tuned_on_test_clips == "all of it"
 
 
 def test_weights_of_another_row_are_refused(tmp_path: Path) -> None:
@@ -150,25 +152,28 @@ def test_shipping_and_a_wrong_hash(tmp_path: Path) -> None:
     assert registry.read_registry(folder) == {"gdl_l1": entry}
     assert (entry.steps, entry.hours, entry.width) == (3, 0.01, 1 / 16)
     assert entry.scores["psnr_1"] == 30.25
-    found, loaded = registry.load_shipped("gdl_l1", folder)
+    found, loaded = registry.load_shipped("gdl_l1", folder=folder)
     assert (found, loaded.sha256) == (entry, entry.sha256)
     file = folder / entry.file
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(VpbenchError, match="the registry says"):
-        registry.load_shipped("gdl_l1", folder)
+        registry.load_shipped("gdl_l1", folder=folder)
     file.unlink()
     with pytest.raises(VpbenchError, match="Cannot read the weights"):
-        registry.load_shipped("gdl_l1", folder)
+        registry.load_shipped("gdl_l1", folder=folder)
     with pytest.raises(UsageError, match="Unknown row with weights that ship"):
-        registry.load_shipped("adv", folder)
+        registry.load_shipped("adv", folder=folder)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("adv = 3", "'adv', is damaged: must be a table, not a whole number"),
-        ("[adv]\nfile = 3", "'adv', is damaged: 'file' must be a text, not a whole number"),
-        ('[adv]\nfile = "x"', "'adv', is damaged: 'sha256' is missing"),
+        ('[adv]\nname = "adv"', "'adv', is damaged: 'seed' is missing"),
+        (
+            '[adv]\nname = "adv"\nseed = 1\nfile = 3',
+            "'adv', is damaged: 'file' must be a text, not a whole number",
+        ),
         ("[adv", "is damaged"),
     ],
 )
@@ -186,13 +191,57 @@ def test_unfinished_trainings_do_not_ship(tmp_path: Path) -> None:
         registry.ship(path, "a test machine", tmp_path)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_weights_that_ship(name: str) -> None:
-    entry, loaded = registry.load_shipped(name)
+def seeded(folder: Path, name: str, seed: int) -> Path:
+    """Weights of a training from a seed."""
+    path = weights(folder / f"{name}-{seed}", name, MULTI)
+    loaded = load_checkpoint(path)
+    save_checkpoint(path, loaded.tensors, loaded.recipe.with_seed(seed), 3, loaded.info)
+    return path
+
+
+def test_a_row_may_ship_trained_from_several_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    entries = [
+        registry.ship(seeded(tmp_path, "gdl_l1", seed), "a test machine", folder) for seed in (3, 1, 2)
+    ]
+    assert [entry.file for entry in entries] == [
+        "gdl_l1-seed3.safetensors",
+        "gdl_l1.safetensors",
+        "gdl_l1-seed2.safetensors",
+    ]
+    assert {(entry.name, entry.seed) for entry in registry.read_registry(folder).values()} == {
+        ("gdl_l1", 1),
+        ("gdl_l1", 2),
+        ("gdl_l1", 3),
+    }
+    again = registry.ship(seeded(tmp_path, "gdl_l1", 2), "another machine", folder)
+    assert registry.read_registry(folder)["gdl_l1-seed2"] == again
+    assert len(registry.read_registry(folder)) == 3
+    load = functools.partial(registry.load_shipped, folder=folder)
+    monkeypatch.setattr(predictors, "load_shipped", load)
+    for options, seed in (("", 1), (",seed=2", 2), (",seed=3", 3)):
+        spec = PredictorSpec.parse(f"gdl_l1{options}")
+        assert spec.create().describe()["seed"] == seed
+        assert spec.label == f"gdl_l1{options}"
+    with pytest.raises(
+        UsageError, match=r"--model gdl_l1,seed=4: no weights of that seed ship; there are 1, 2, 3"
+    ):
+        GdlL1(seed=4)
+    with pytest.raises(UsageError, match="leave out seed=2"):
+        GdlL1(weights="x", seed=2)
+
+
+@pytest.mark.parametrize("stem", SHIPPED)
+def test_weights_that_ship(stem: str) -> None:
+    entry = registry.read_registry()[stem]
+    name = entry.name
+    _, loaded = registry.load_shipped(name, entry.seed)
     assert (loaded.recipe.name, loaded.step, loaded.step) == (name, entry.steps, loaded.recipe.steps)
+    assert (loaded.recipe.last_seed, entry.file) == (entry.seed, f"{stem}.safetensors")
     assert entry.test_clips_seen != "yes"
     assert (entry.test_clips_seen == "tuned") == bool(entry.tuned_on_test_clips)
-    predictor = {cls.row: cls for cls in ROWS}[name]()
+    predictor = {cls.row: cls for cls in ROWS}[name](seed=entry.seed)
     found = predictor.predict(clip(predictor.min_inputs, 40, 48), 2)
     check_predictions(found, name, 1, (2, 40, 48, 3))
     facts = predictor.describe()
@@ -211,8 +260,8 @@ def test_weights_that_ship_follow_their_recipes() -> None:
     from vpbench.models.recipes.files import load_recipe
 
     for entry in registry.read_registry().values() if SHIPPED else ():
-        _, loaded = registry.load_shipped(entry.name)
-        recipe = load_recipe(entry.recipe)
+        _, loaded = registry.load_shipped(entry.name, entry.seed)
+        recipe = load_recipe(entry.recipe).with_seed(entry.seed, loaded.recipe, loaded.step)
         assert loaded.recipe.same_until(recipe, recipe.steps), entry.name
 
 

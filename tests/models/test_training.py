@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from footage import write_footage
 from trainings import ADVERSARIAL, PLAIN, RECIPE, TINY, options, same
 
+import vpbench
 from vpbench.errors import UsageError
 from vpbench.models.networks.build import make_generator
 from vpbench.models.recipes.files import load_recipe
@@ -186,11 +187,59 @@ def test_forced_test_groups_are_marked(settings: Settings, tmp_path: Path) -> No
     assert load_checkpoint(rest.out / WEIGHTS).info["contaminated"] is True
 
 
+def test_trainings_from_three_seeds_are_one_row(settings: Settings, tmp_path: Path) -> None:
+    runs = []
+    for seed in (None, 2, 3):
+        place = replace(settings, out=tmp_path / f"seed{seed}", seed=seed, steps=2, validate_every=0)
+        path = train(RECIPE, place)
+        loaded = load_checkpoint(path)
+        assert loaded.recipe == replace(RECIPE, seed=seed or 1)
+        model = f"adv_gdl,weights={path}"
+        runs.append(vpbench.evaluate(model, "synthetic", limit=1, out=tmp_path, label=f"s{seed}"))
+    assert [run.seed for run in runs] == [1, 2, 3]
+    assert len({float(run.scores["psnr"][0]) for run in runs}) == 3
+    board = vpbench.build_leaderboard(runs)
+    assert board.rows["label"].tolist() == ["adv_gdl"]
+    assert board.rows["seeds"].tolist() == [3]
+    assert board.rows["psnr_1_sd"][0] > 0
+
+
+def test_seeds_branch_from_a_shared_start(settings: Settings) -> None:
+    """What follows a shared start has its own patches and D; what is resumed keeps its seeds."""
+    train(replace(RECIPE, phases=(PLAIN,)), settings)
+    shared = load_checkpoint(settings.out / CHECKPOINT)
+    branch = replace(settings, start_from=settings.out / CHECKPOINT, validate_every=0)
+    ends = []
+    for seed in (1, 2, 3):
+        place = replace(branch, out=settings.out.parent / f"seed{seed}", seed=seed)
+        train(RECIPE, place)
+        ends.append(load_checkpoint(place.out / CHECKPOINT))
+    assert [(end.recipe.seed, end.recipe.last_seed) for end in ends] == [(1, 1), (1, 2), (1, 3)]
+    assert all(end.recipe.same_until(shared.recipe, shared.step) for end in ends)
+    for part in ("g", "d"):
+        assert len({float(next(iter(end.part(part).values())).sum()) for end in ends}) == 3
+    alone = replace(settings, out=settings.out.parent / "alone")
+    train(RECIPE, alone)
+    same(alone.out / CHECKPOINT, settings.out.parent / "seed1" / CHECKPOINT)
+
+    parts = replace(branch, out=settings.out.parent / "parts")
+    train(RECIPE, replace(parts, seed=2, steps=8))
+    with pytest.raises(UsageError, match=r"--seed 3: .* was begun with seed 2"):
+        train(RECIPE, replace(parts, resume=True, seed=3))
+    train(RECIPE, replace(parts, resume=True))
+    same(settings.out.parent / "seed2" / CHECKPOINT, parts.out / CHECKPOINT)
+    with pytest.raises(UsageError, match="no phase is left to begin with it"):
+        train(
+            RECIPE,
+            replace(parts, out=settings.out.parent / "late", seed=4, start_from=parts.out / CHECKPOINT),
+        )
+
+
 def test_the_command(tmp_path: Path, footage: Path) -> None:
-    arguments = options(tmp_path, footage, "out", "--steps", "3", "--width", "0.0625")
+    arguments = options(tmp_path, footage, "out", "--steps", "3", "--width", "0.0625", "--seed", "7")
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert "Trained. Weights:" in result.output
     loaded = load_checkpoint(tmp_path / "out" / WEIGHTS)
-    assert (loaded.step, loaded.recipe.network.width) == (3, 0.0625)
+    assert (loaded.step, loaded.recipe.network.width, loaded.recipe.seed) == (3, 0.0625, 7)
     assert "width 0.0625 instead of 0.03125" in loaded.recipe.deviations
