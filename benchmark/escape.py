@@ -6,7 +6,22 @@ import re
 import unicodedata
 from functools import lru_cache
 
+LONGEST = 500  # characters of a text in a table
+
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07|$)|[ -/]*[0-~])", re.DOTALL)
+
+_UNUSUAL = re.compile(r"[^\n\t -~]")
+
+# As wide as what they stand for, in tables at least.
+_LOOKALIKES = {
+    **dict(zip("↑↓–—−×·•◦†‡ℓτσ’‘“”", "^v---x.*o+#lts''\"\"", strict=True)),
+    "…": "...",
+    "≥": ">=",
+    "≤": "<=",
+    "≠": "!=",
+    "±": "+-",
+    "∞": "inf",
+}
 
 _LATEX = {
     "\0": "{}",  # between hyphens, against their ligature
@@ -53,23 +68,50 @@ _LATEX = {
 }
 
 
-def plain(text: object) -> str:
-    """One line of visible characters: without terminal escapes, controls, and marks that reorder or hide text."""
-    return _plain(str(text))
+def plain(text: object, longest: int = LONGEST) -> str:
+    """One line of visible characters: without terminal escapes, controls, and marks that reorder or hide text.
+
+    Args:
+        text: what is to be shown, for instance in a table.
+        longest: characters after which it is cut.
+    """
+    whole = str(text)
+    return _plain(whole[: 4 * longest], longest, len(whole) > 4 * longest)
 
 
 @lru_cache(4096)  # tables repeat most names in every row
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int, cut: bool) -> str:
     bare = _ANSI.sub("", text)
     kept = (" " if unicodedata.category(c) in ("Zl", "Zp", "Zs") or c in "\t\n\r\v\f" else c for c in bare)
-    shown = "".join(c for c in kept if unicodedata.category(c)[0] != "C")
-    return " ".join(shown.split()) or "(no name)"
+    shown = " ".join("".join(c for c in kept if unicodedata.category(c)[0] != "C").split())
+    if cut or len(shown) > longest:
+        return f"{shown[: longest - 1]}…"
+    return shown or "(no name)"
 
 
 def visible(text: str) -> str:
-    """A message, possibly of several lines, without terminal control sequences; names in it may be untrusted."""
-    bare = _ANSI.sub("", text)
-    return "".join(c for c in bare if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
+    r"""A message, table or page with what a terminal or an editor would not show as text escaped: ``\u001b``.
+
+    These are controls, marks that reorder or hide text, and lone surrogates; names may be a stranger's. Lines and tabs
+    stay. JSON text stays JSON, of the same data: it has such characters in its strings only.
+    """
+    return _UNUSUAL.sub(lambda found: _escaped(found[0]) if _acts(found[0]) else found[0], text)
+
+
+def _acts(character: str) -> bool:
+    """Whether a character is obeyed, or ends the line, rather than shown."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escaped(character: str) -> str:
+    """A character as JSON escapes it, in one or two units of UTF-16."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
+
+
+def lookalikes(text: str) -> str:
+    """ASCII that stands in for ``text`` where it cannot be encoded; a question mark for what it has nothing like."""
+    return "".join(_LOOKALIKES.get(character, "?") for character in text)
 
 
 def markdown(text: str) -> str:
@@ -93,6 +135,16 @@ def _latex_character(character: str) -> str:
     if character.isascii() or character in "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ":
         return character
     return f"[U+{ord(character):04X}]"
+
+
+def bibtex_comment(text: str) -> str:
+    """``text`` for between BibTeX entries: BibTeX knows no comment, and takes an ``@`` for the start of an entry."""
+    return "% " + re.sub("[@{}]", "", text)
+
+
+def bibtex_value(text: str) -> str:
+    """``text`` for a field in braces, as LaTeX; BibTeX counts the braces of LaTeX's escapes too."""
+    return latex(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
 
 
 def csv(text: str) -> str:

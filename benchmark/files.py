@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.escape import visible
 
 _LARGEST_JSON = 64 * 2**20  # bytes; a manifest of 100,000 clips has 5 MiB
 
@@ -43,6 +44,11 @@ def write_atomic(path: Path, data: bytes) -> None:
         if temporary is not None:
             with suppress(OSError):  # the error above says more
                 Path(temporary).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a table or a page, atomically, with names made harmless (:func:`vpbench.escape.visible`)."""
+    write_atomic(path, (visible(text).rstrip("\n") + "\n").encode())
 
 
 def write_json(path: Path, data: Any) -> None:

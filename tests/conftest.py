@@ -21,10 +21,12 @@ UCF101 = Path(
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the user's cache and data folder out of the tests, in subprocesses too."""
+    """Keep the user's cache and data folder out of the tests, and the net, in subprocesses too."""
     patch = pytest.MonkeyPatch()
     patch.setenv("VPBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.delenv("VPBENCH_DATA", raising=False)
+    # Without the net for unforeseen exceptions: each must be refused at its door, by a message of its own.
+    patch.setenv("VPBENCH_DEBUG", "1")
     yield
     patch.undo()
 

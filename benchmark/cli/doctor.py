@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from vpbench.cli.options import data_option
+from vpbench.cli.output import say
 from vpbench.errors import UsageError, VpbenchError
 
 
@@ -19,7 +20,7 @@ def doctor(data: Path | None) -> None:
     rows = examine(data)
     width = max(len(what) for _, what, _ in rows)
     for state, what, detail in rows:
-        click.echo(f"{state:<8} {what:<{width}}  {detail}")
+        say(f"{state:<8} {what:<{width}}  {detail}")
     if any(state == "fault" for state, _, _ in rows):
         raise VpbenchError("Repair what is marked as a fault above.")
 

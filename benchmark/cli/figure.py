@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vpbench.cli.options import FILE, frame_options, options, read_runs, runs_argument
+from vpbench.cli.output import say
 
 if TYPE_CHECKING:
     from vpbench.evaluation.replay import Replay
@@ -51,7 +52,7 @@ def masks(frame: int, dpi: int, grey: bool, out: Path, **source: Any) -> None:
     figures.check_suffix(out)
     scene = _scene(**source)
     figures.save(figures.masks(scene, frame, grey=grey), out, dpi)
-    click.echo(f"{out}: {scene.caption}; predicted frame {frame}. Below: its moving area, all else black.")
+    say(f"{out}: {scene.caption}; predicted frame {frame}. Below: its moving area, all else black.")
 
 
 @figure.command()
@@ -81,7 +82,7 @@ def strip(
     scene = _scene(**source)
     shown = tuple(dict.fromkeys(frames)) or tuple(range(1, min(2, scene.protocol.targets) + 1))
     figures.save(figures.strip(scene, shown, grey=grey, zooms=zooms), out, dpi)
-    click.echo(f"{out}: {scene.caption}. Under each prediction: its scores.")
+    say(f"{out}: {scene.caption}. Under each prediction: its scores.")
 
 
 @figure.command()
@@ -94,7 +95,7 @@ def animation(grey: bool, out: Path, **source: Any) -> None:
     check_suffix(out, animated.SUFFIXES)
     scene = _scene(**source)
     animated.write(*animated.animate(scene, grey=grey), out)
-    click.echo(f"{out}: {scene.caption}.")
+    say(f"{out}: {scene.caption}.")
 
 
 def _scene(runs: tuple[Path, ...], clip: int | None, replay: Replay) -> Scene:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from tabulate import tabulate
 
+from vpbench.cli.output import say
 from vpbench.errors import VpbenchError
 
 
@@ -119,4 +120,4 @@ _TEXTS = {text.__name__: text for text in (predictors, protocols, splits, metric
 @click.argument("what", type=click.Choice(list(_TEXTS)))
 def list_(what: str) -> None:
     """Print what there is, with its definition."""
-    click.echo(_TEXTS[what]())
+    say(_TEXTS[what]())

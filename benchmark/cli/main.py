@@ -20,6 +20,20 @@ def _command_entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="vpbench.commands")}
 
 
+def _load(entry: EntryPoint) -> click.Command:
+    """The command of an entry point; where somebody's package is broken, one that says so."""
+    try:
+        return cast("click.Command", entry.load())
+    except Exception as error:
+        problem = f"Command '{entry.name}' ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
+
+        def refuse(**_: Any) -> None:
+            raise VpbenchError(problem)
+
+        ignored = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+        return click.Command(entry.name, ignored, refuse, help=problem)
+
+
 class _Group(click.Group):
     """Finds commands, turns errors into a message and an exit code, and suggests commands.
 
@@ -32,19 +46,19 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = _command_entries().get(cmd_name)
-        return None if entry is None else cast("click.Command", entry.load())
+        return None if entry is None else _load(entry)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        from vpbench.cli.output import any_encoding
+
+        with any_encoding():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except VpbenchError as error:
-            from vpbench.escape import visible
+        from vpbench.cli.ending import ending
 
-            click.echo(f"Error: {visible(str(error))}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("\nInterrupted. What was finished is kept: run the same command to resume.", err=True)
-            ctx.exit(1)
+        with ending(ctx.params["debug"]):
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -58,7 +72,14 @@ class _Group(click.Group):
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vpbench")
-def main() -> None:
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="VPBENCH_DEBUG",
+    show_envvar=True,
+    help="Show the traceback of an error that vpbench did not foresee.",
+)
+def main(debug: bool) -> None:
     """Measure video-prediction models under one ruler.
 
     \b

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vpbench.cli.output import say
 from vpbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -274,27 +273,9 @@ def check_out(out: Path | None) -> None:
 
 def print_or_write(text: str, out: Path | None) -> None:
     """Print a table, or write it to the file that the user named."""
-    from vpbench.files import write_atomic
+    from vpbench.files import write_text
 
     if out is None:
-        click.echo(text)
+        say(text)
     else:
-        write_atomic(out, (text.rstrip("\n") + "\n").encode())
-
-
-# What people see while they wait
-
-
-def warn(text: str) -> None:
-    """A warning on standard error."""
-    click.echo(f"Warning: {text}", err=True)
-
-
-@contextmanager
-def progress_bar(label: str, length: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True) as bar:
-        yield lambda: bar.update(1)
+        write_text(out, text)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vpbench.cli.options import FOLDER, clip_options, progress_bar, protocol_option, warn
+from vpbench.cli.options import FOLDER, clip_options, protocol_option
+from vpbench.cli.output import progress_bar, say, warn
 
 if TYPE_CHECKING:
     from vpbench.clips.opening import ClipRequest
@@ -29,4 +30,4 @@ def prepare(clips: ClipRequest, workers: Workers, protocol_name: str, out: Path)
     protocol = clips.adapt(get_protocol(protocol_name))
     with open_clips(clips, protocol, workers, out=out, warn=warn, progress=progress_bar) as opened:
         prepared = opened.clips
-        click.echo(f"{len(prepared.contents)} clips of split '{prepared.split.name}' are prepared in {out}.")
+        say(f"{len(prepared.contents)} clips of split '{prepared.split.name}' are prepared in {out}.")

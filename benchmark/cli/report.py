@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vpbench.cli.options import FOLDER, frame_options, read_runs, runs_argument
+from vpbench.cli.output import say
 from vpbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def report(
     that a run saved (`run --save-predictions`) or those of its predictor run again; else the page says why it has
     none.
     """
-    from vpbench.files import make_folder, write_atomic
+    from vpbench.files import make_folder, write_text
     from vpbench.report.page import PageOptions, make_page
 
     try:
@@ -51,10 +52,9 @@ def report(
         read_runs(runs),
         PageOptions(clips=indices, frames=tuple(dict.fromkeys(frames)), title=title, replay=replay),
     )
-    data_out = page.html.encode()
     make_folder(out)
-    write_atomic(out / "index.html", data_out)
+    write_text(out / "index.html", page.html)
     for remark in page.remarks:
-        click.echo(f"Note: {remark}", err=True)
+        say(f"Note: {remark}", err=True)
     shown = f"frames of the clips {', '.join(map(str, page.clips))}" if page.clips else "no frames"
-    click.echo(f"{out / 'index.html'}: {len(data_out) / 1e6:.1f} MB, {shown}.")
+    say(f"{out / 'index.html'}: {(out / 'index.html').stat().st_size / 1e6:.1f} MB, {shown}.")

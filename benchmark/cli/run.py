@@ -14,10 +14,9 @@ from vpbench.cli.options import (
     device_option,
     labels_of,
     model_options,
-    progress_bar,
     protocol_option,
-    warn,
 )
+from vpbench.cli.output import progress_bar, say, warn
 
 if TYPE_CHECKING:
     from vpbench.clips.opening import ClipRequest
@@ -92,6 +91,6 @@ def run(
                     save_predictions=save_predictions,
                     force=force,
                 )
-    click.echo(render(build_leaderboard(runs), "text"))
+    say(render(build_leaderboard(runs), "text"))
     for one in runs:
-        click.echo(f"Run: {one.folder}", err=True)
+        say(f"Run: {one.folder}", err=True)

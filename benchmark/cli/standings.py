@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from vpbench.cli.options import FILE, RUN
+from vpbench.cli.output import say
 
 
 @click.command()
@@ -17,9 +18,9 @@ def standings(runs: Path, out: Path | None) -> None:
 
     RUNS is the folder of submitted runs (results/runs).
     """
-    from vpbench.files import write_atomic
+    from vpbench.files import write_text
     from vpbench.submission.page import page
 
     out = out or runs.parent / "LEADERBOARD.md"
-    write_atomic(out, page(runs).encode())
-    click.echo(f"{out} is written.")
+    write_text(out, page(runs))
+    say(f"{out} is written.")

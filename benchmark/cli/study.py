@@ -15,9 +15,8 @@ from vpbench.cli.options import (
     format_option,
     labels_of,
     model_options,
-    progress_bar,
-    warn,
 )
+from vpbench.cli.output import progress_bar, say, warn
 from vpbench.tables.formats.export import FORMATS
 
 if TYPE_CHECKING:
@@ -68,14 +67,14 @@ def study(
     ]
     open_for = partial(open_clips, clips, workers=workers, warn=warn, progress=progress_bar)
     done = run_study(entrants, settings_for_clips(clips), open_for, progress_bar)
-    click.echo(render_study(done, form))
+    say(render_study(done, form))
     if out is not None:
-        from vpbench.files import make_folder, write_atomic
+        from vpbench.files import make_folder, write_text
         from vpbench.study.figure import write_figure
 
         make_folder(out)
         written = [out / f"study.{suffix}" for suffix in ("txt", "md", "csv")]
         for path, kind in zip(written, ("text", "markdown", "csv"), strict=True):
-            write_atomic(path, (render_study(done, kind) + "\n").encode())
+            write_text(path, render_study(done, kind))
         for path in (*written, *write_figure(done, out / "study")):
-            click.echo(f"Written: {path}", err=True)
+            say(f"Written: {path}", err=True)

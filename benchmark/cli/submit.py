@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from vpbench.cli.options import FOLDER, RUN
+from vpbench.cli.output import say
 from vpbench.errors import UsageError
 from vpbench.predictors.seen import SEEN, Seen, most_seen, seen_by
 
@@ -73,7 +74,7 @@ def submit(
         submitted=datetime.now(UTC).date().isoformat(),
     )
     folder = put(read, submission, root, force=force)
-    click.echo(f"{folder} is written. Next: vpbench standings {root}")
+    say(f"{folder} is written. Next: vpbench standings {root}")
 
 
 def _ask(given: dict[str, str | None], run: Run) -> dict[str, str]:

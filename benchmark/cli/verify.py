@@ -12,11 +12,10 @@ from vpbench.cli.options import (
     clip_request,
     data_option,
     device_option,
-    progress_bar,
     run_split_option,
-    warn,
     workers_option,
 )
+from vpbench.cli.output import progress_bar, say, warn
 from vpbench.errors import VpbenchError
 
 
@@ -71,12 +70,12 @@ def verify(
         progress=progress_bar,
     )
     for change in found.changed:
-        click.echo(f"Not as in the run: {change}.")
+        say(f"Not as in the run: {change}.")
     if found.changed:
-        click.echo(f"Scores may differ by {found.tolerance:g} (--tolerance).")
+        say(f"Scores may differ by {found.tolerance:g} (--tolerance).")
     if found.largest is not None:
-        click.echo(f"Largest difference: {found.largest[0]:.3g} ({found.largest[1]}).")
+        say(f"Largest difference: {found.largest[0]:.3g} ({found.largest[1]}).")
     if found.first is not None:
         raise VpbenchError(f"{run} is not confirmed from {found.source}. First difference: {found.first}.")
     how = "are exactly equal" if found.largest is None else "agree"
-    click.echo(f"Confirmed from {found.source}: {', '.join(found.metrics)} of {found.frames} frames {how}.")
+    say(f"Confirmed from {found.source}: {', '.join(found.metrics)} of {found.frames} frames {how}.")

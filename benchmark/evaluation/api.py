@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack
 
 from vpbench.clips.opening import ClipRequest, open_clips
 from vpbench.errors import UsageError
+from vpbench.escape import visible
 from vpbench.evaluation.engine import evaluate_clips
 from vpbench.parallel.execution import Workers
 from vpbench.parallel.processes import threads_restored
@@ -206,7 +207,7 @@ def _folder(out: Path | str | None) -> Iterator[Path]:
 def _warn(text: str) -> None:
     import warnings
 
-    warnings.warn(text, stacklevel=2)
+    warnings.warn(visible(text), stacklevel=2)
 
 
 class _Function(Predictor):

@@ -30,7 +30,10 @@ LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 # The columns of a score file that are not those of metrics.
 FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
 
+LONGEST_CITATION = 20_000  # characters
+
 _DEEPEST = 64
+_MOST_MARKS = 20
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Measure = Annotated[float, Meta(ge=0)] | Count
@@ -56,8 +59,11 @@ class PredictorRecord(Struct, frozen=True, kw_only=True):
     description: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
-        if not isinstance(self.description.get("marks") or [], list):
+        marks = self.description.get("marks") or []
+        if not isinstance(marks, list):
             raise ValueError("'marks' must be a list of texts")
+        if len(marks) > _MOST_MARKS:
+            raise ValueError(f"'marks' are {len(marks)}; at most {_MOST_MARKS} may be")
         seen_by(self.description)
 
     def identity(self) -> dict[str, Any]:
@@ -321,7 +327,7 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
 
 
 def harmless(manifest: Manifest) -> Manifest:
-    """The manifest with each text on one line of visible characters (:func:`vpbench.escape.plain`), fit to be shown.
+    """The manifest with each text fit to be shown: on one line, visible, and cut (:func:`vpbench.escape.plain`).
 
     Raises:
         RecursionError: it is nested too deeply.
@@ -332,6 +338,8 @@ def harmless(manifest: Manifest) -> Manifest:
         clips = _harmless(clips)
     shown: dict[str, Any] = _harmless(data)
     shown["label"] = plain(manifest.label)
+    if manifest.submission is not None:
+        shown["submission"]["citation"] = plain(manifest.submission.citation, LONGEST_CITATION)
     shown["prepared"]["clips"] = clips
     return msgspec.convert(shown, Manifest)
 

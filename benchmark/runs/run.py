@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.escape import plain
 from vpbench.files import read_json
 from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
 from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
@@ -65,14 +66,14 @@ class Run:
     def method(self) -> str:
         """The method: as its predictor or its submission says, else the predictor's name."""
         given = self._described("method") or (self.manifest.submission and self.manifest.submission.method)
-        return str(given or self.manifest.predictor.name)
+        return plain(given or self.manifest.predictor.name)
 
     @property
     def training_data(self) -> str | None:
         """What was trained on, as its submission or its predictor says."""
         submission = self.manifest.submission
         given = (submission and submission.training_data) or self._described("training_data")
-        return None if given is None else str(given)
+        return None if given is None else plain(given)
 
     @property
     def test_clips_seen(self) -> Seen:
@@ -101,7 +102,7 @@ class Run:
     @property
     def marks(self) -> list[str]:
         """What each table must say about the predictor."""
-        return [str(mark) for mark in self._described("marks") or ()]
+        return [plain(mark) for mark in self._described("marks") or ()]
 
     @property
     def parameters(self) -> int | None:

@@ -17,7 +17,7 @@ from msgspec import to_builtins
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.runs.manifest import LABEL, Submission
+from vpbench.runs.manifest import LABEL, LONGEST_CITATION, Submission
 from vpbench.runs.run import Run, read_run, score_lines
 from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.metrics import get_metric
@@ -27,7 +27,7 @@ from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
 
 MOST = {"manifest.json": 4 * 2**20, "scores.jsonl": 64 * 2**20}  # bytes
-_LONGEST, _LONGEST_CITATION = 2_000, 20_000  # characters
+_LONGEST = 2_000  # characters
 _DEEPEST = 12
 _SPLIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _HASH = re.compile(r"[0-9a-f]{16,64}")
@@ -126,7 +126,7 @@ def check_texts(data: Any, where: str, depth: int = 0) -> None:
         for value in data:
             check_texts(value, where, depth + 1)
     elif isinstance(data, str):
-        _check_text(data, where, _LONGEST_CITATION if where.endswith(", citation") else _LONGEST)
+        _check_text(data, where, LONGEST_CITATION if where.endswith(", citation") else _LONGEST)
     elif isinstance(data, float) and not math.isfinite(data):
         raise VpbenchError(f"{where}: a number is not finite.")
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vpbench.citation import MONTHS, BibtexEntry, parse_entry
-from vpbench.escape import latex
+from vpbench.escape import bibtex_comment, bibtex_value
 from vpbench.results.published_tables import read_published
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def entries(board: Leaderboard) -> str:
     comments: list[str] = []
     for label, method, citation in board.measured[["label", "method", "citation"]].itertuples(index=False):
         if not isinstance(citation, str):
-            comments.append(f"% {label}: no citation is known")
+            comments.append(bibtex_comment(f"{label}: no citation is known"))
             continue
         entry = _safe_entry(citation) or _note(str(method), citation)
         if entry not in known:
@@ -63,7 +63,7 @@ def _safe_entry(citation: str) -> BibtexEntry | None:
 def _note(method: str, citation: str) -> BibtexEntry:
     """An entry whose note is the citation, escaped."""
     key = re.sub(r"[^a-z0-9]+", "-", method.lower()).strip("-") or "method"
-    return BibtexEntry("misc", key, {"title": latex(method), "note": latex(citation)})
+    return BibtexEntry("misc", key, {"title": bibtex_value(method), "note": bibtex_value(citation)})
 
 
 def _free_key(key: str, taken: dict[str, str]) -> str:

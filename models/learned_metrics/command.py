@@ -14,9 +14,9 @@ from vpbench.cli.options import (
     RUN_DATA,
     clip_request,
     data_option,
-    progress_bar,
     run_split_option,
 )
+from vpbench.cli.output import progress_bar, say, warn
 from vpbench.errors import UsageError, VpbenchError
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def fvd(runs: tuple[Path, ...], weights: Path, split: str | None, data: Path | N
         frames = protocol.inputs + protocol.targets
         lines.append((run.label, value, len(opened.clips.contents), frames, features))
     width = max(len(label) for label, *_ in lines)
-    click.echo(f"{'':<{width}}       FVD ↓  clips  frames")
+    say(f"{'':<{width}}       FVD ↓  clips  frames")
     for label, value, count, frames, _ in lines:
-        click.echo(f"{label:<{width}}  {value:>10.5g}  {count:>5}  {frames:>6}")
-    click.echo(f"Network {weights.name}, SHA-256 {digest}.")
+        say(f"{label:<{width}}  {value:>10.5g}  {count:>5}  {frames:>6}")
+    say(f"Network {weights.name}, SHA-256 {digest}.")
     if any(count <= features for *_, count, _, features in lines):
-        click.echo(
-            "Warning: with fewer clips than the network has features, the covariances are not of full rank and the "
-            "distance depends strongly on the number of clips. Compare only values from the same clips.",
-            err=True,
+        warn(
+            "With fewer clips than the network has features, the covariances are not of full rank and the "
+            "distance depends strongly on the number of clips. Compare only values from the same clips."
         )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from vpbench.cli.output import say
+
 
 @click.command()
 @click.option(
@@ -117,9 +119,9 @@ def train(
         validate_every=validate_every,
         validation_clips=validation_clips,
         save_every=save_every,
-        report=click.echo,
+        report=say,
     )
     if cache is not None:
         settings = dataclasses.replace(settings, cache=cache)
     weights = train_recipe(recipe, settings)
-    click.echo(f"Trained. Weights: {weights}. Try: vpbench run --model {recipe.name},weights={weights}")
+    say(f"Trained. Weights: {weights}. Try: vpbench run --model {recipe.name},weights={weights}")

@@ -164,6 +164,7 @@ def test_a_definition_is_the_whole_of_a_protocol(protocol: Protocol) -> None:
         ("predictor.description", {"test_clips_seen": ["no"]}, "must be no, tuned or yes"),
         ("submission.test_clips_seen", "perhaps", "submission: 'test_clips_seen' cannot be 'perhaps'"),
         ("submission.test_clips_seen", 1, "submission: 'test_clips_seen' must be"),
+        ("predictor.description", {"marks": ["m"] * 21}, "predictor: 'marks' are 21; at most 20 may be"),
         ("prepared.clips", {"one": "x"}, "prepared: 'clips' has a key of the wrong form"),
         ("prepared.clips", {"01": "x"}, "prepared: 'clips' has a key of the wrong form"),
         ("prepared.clips", {"1": 7}, "prepared: 'clips' must be a text, not a whole number"),

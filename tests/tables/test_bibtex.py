@@ -119,3 +119,19 @@ def test_published_rows_are_cited(cli, tmp_path: Path) -> None:
     result = cli("leaderboard", folder, "--format", "bibtex", "--out", tmp_path / "x.bib")
     assert result.exit_code == 0
     assert (tmp_path / "x.bib").read_text().count("@inproceedings{mathieu2016,") == 1
+
+
+def test_a_comment_begins_no_entry(tmp_path: Path) -> None:
+    """BibTeX has no ``%`` comment: it reads whatever follows an ``@``."""
+    folder = make_run(tmp_path / "a", label="@misc{x, } @preamble{ \\input{y} }")
+    comment, rest = entries(build_leaderboard([read_run(folder)])).split("\n\n", 1)
+    assert comment == "% miscx,  preamble \\inputy : no citation is known"
+    assert rest.startswith("@inproceedings{mathieu2016,")
+
+
+@pytest.mark.parametrize("braces", ["{", "}", "}{", "{{"])
+def test_braces_in_a_note_are_balanced_for_bibtex(tmp_path: Path, braces: str) -> None:
+    text = cited(tmp_path, f"Our {braces} paper")
+    entry = parse_entry(text[text.index("@misc{") :])
+    assert entry is not None
+    assert entry.fields["note"].startswith(r"Our \textbrace")

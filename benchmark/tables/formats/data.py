@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 def csv(rows: pd.DataFrame) -> str:
     """The rows as CSV in which no spreadsheet finds formulas."""
     safe = rows.map(lambda value: escape.csv(value) if isinstance(value, str) else value)
-    return str(safe.rename(columns=escape.csv).to_csv(index=False, lineterminator="\n"))
+    table = safe.rename(columns=escape.csv).to_csv(index=False, lineterminator="\n")
+    return escape.visible(str(table))
 
 
 def as_json(data: Any) -> str:
-    """JSON that is safe inside an HTML script element too, since names are not trusted."""
+    """JSON that is safe on a terminal and inside an HTML script element too, since names are not trusted."""
     text = json.dumps(_without_nan(data), indent=1, ensure_ascii=False, allow_nan=False)
-    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
+    return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", escape.visible(text))
 
 
 def _without_nan(data: Any) -> Any:
