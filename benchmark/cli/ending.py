@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 import click
-from click.exceptions import Exit
+from click.exceptions import Exit, NoArgsIsHelpError
 
 from vpbench.cli.output import say
 from vpbench.errors import VpbenchError
@@ -28,7 +28,7 @@ def ending(debug: bool) -> Iterator[None]:
 
     Raises:
         Exit: the command failed (1), was interrupted (1) or is wrong (2).
-        click.ClickException: the command is wrong; click prints it.
+        click.UsageError: the command is wrong; click prints it, with a hint at the command's help.
         BrokenPipeError: nobody reads the output any more; click ends with 1.
     """
     try:
@@ -38,9 +38,10 @@ def ending(debug: bool) -> Iterator[None]:
     except VpbenchError as error:
         say(f"Error: {error}", err=True)
         raise Exit(error.exit_code) from None
-    except click.ClickException as error:
-        error.message = visible(error.message)
+    except NoArgsIsHelpError:
         raise
+    except click.UsageError as error:
+        raise click.UsageError(visible(error.format_message()), error.ctx) from None
     except KeyboardInterrupt as error:
         kept = str(error) or "What was finished is kept: run the same command to resume."
         say(f"\nInterrupted. {kept}", err=True)
@@ -51,7 +52,7 @@ def ending(debug: bool) -> Iterator[None]:
             err=True,
         )
         raise Exit(1) from None
-    except (Exit, click.Abort, BrokenPipeError):
+    except (Exit, click.Abort, click.ClickException, BrokenPipeError):
         raise
     except Exception as error:
         say(_bug(error), err=True)
