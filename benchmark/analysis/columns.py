@@ -45,13 +45,32 @@ class ClipScores:
 
     Attributes:
         clips: int64 ``(clips,)``, ascending.
-        counted: bool ``(clips, frames)``.
+        counted: bool ``(clips, frames)``; what the protocol's means are over. Under a rule of exclusion it depends on
+            the predictor.
         scores: metric column to float64 ``(clips, frames)``, NaN where undefined.
+        compared: bool ``(clips, frames)``; what rows are compared on, whoever predicts: all frames, or under a
+            protocol's rule of exclusion those that it does not exclude for a copy of the last input frame; without
+            frames that have an undefined score or, where the protocol skips those, an empty moving area. ``None`` if
+            the run is of schema 1, which does not say.
+        clusters: int64 ``(clips,)``; clips of one cluster, which do not vary independently, have the same number. Runs
+            of the same clips have the same numbers. ``None`` as above.
+        cap: column of the protocol's rule of exclusion, and its threshold; ``None`` without such a rule.
     """
 
     clips: NDArray[np.int64]
     counted: NDArray[np.bool_]
     scores: dict[str, NDArray[np.float64]]
+    compared: NDArray[np.bool_] | None = None
+    clusters: NDArray[np.int64] | None = None
+    cap: tuple[str, float] | None = None
+
+    def capped(self, key: str) -> NDArray[np.float64]:
+        """A column's scores for comparisons: in the rule's column none is above its threshold.
+
+        A frame that is nearly perfect then counts as just that, instead of not at all.
+        """
+        scores = self.scores[key]
+        return np.minimum(scores, self.cap[1]) if self.cap is not None and self.cap[0] == key else scores
 
     def at(self, frame: Frame) -> slice:
         """Which columns of the arrays belong to ``frame``."""
@@ -63,11 +82,31 @@ def clip_scores(run: Run) -> ClipScores:
     scores = run.scores
     order = np.lexsort((scores["frame"], scores["clip"]))
     shaped = {key: values[order].reshape(-1, run.targets) for key, values in scores.items()}
+    rule = run.manifest.protocol.definition.exclude
+    clips, clusters = shaped["clip"][:, 0], run.clusters
+    numbers = None
+    if clusters is not None:
+        numbers = np.unique([clusters[clip] for clip in clips.tolist()], return_inverse=True)[1].astype(
+            np.int64
+        )
     return ClipScores(
-        clips=shaped["clip"][:, 0],
+        clips=clips,
         counted=shaped["counted"],
         scores={key: shaped[key] for key in run.metrics},
+        compared=_compared(run, shaped) if run.has_frame_facts else None,
+        clusters=numbers,
+        cap=None if rule is None else (rule.column, float(rule.at_least)),
     )
+
+
+def _compared(run: Run, shaped: dict[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+    definition = run.manifest.protocol.definition
+    compared = np.all([np.isfinite(shaped[key]) for key in run.metrics], axis=0)
+    if definition.skip_empty:
+        compared &= shaped["moving"] > 0
+    if definition.exclude is not None:
+        compared &= shaped["copy"] < definition.exclude.at_least
+    return np.asarray(compared)
 
 
 def score_column(key: str, metric_name: str) -> Column:

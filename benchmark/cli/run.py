@@ -90,6 +90,7 @@ def run(
                     execution,
                     save_predictions=save_predictions,
                     force=force,
+                    same_clips=runs[0] if runs else None,
                 )
     say(render(build_leaderboard(runs), "text"))
     for one in runs:

@@ -45,12 +45,15 @@ class PreparedSplit(Struct, frozen=True, kw_only=True):
         hash: the split's.
         total: number of clips in the split.
         missing: names of the sources that were not found.
+        clusters: the clusters of the split's clips (:attr:`vpbench.splits.SplitClip.cluster`); none if an older
+            vpbench prepared them.
     """
 
     name: str
     hash: str
     total: int
     missing: tuple[str, ...] = ()
+    clusters: dict[int, str] = {}
 
     def __post_init__(self) -> None:
         if self.name in ("", "..") or Path(self.name).name != self.name:

@@ -164,7 +164,7 @@ def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warnin
     assert folder is not None  # noqa: S101 -- the kind of the request says so
     if request.kind == "archive":
         split = request.find_split()
-        clips = open_archive(folder, split.name, split.hash, (clip.index for clip in split.clips))
+        clips = open_archive(folder, split)
     else:
         clips = open_prepared(folder)
         if request.split is not None and (split := request.find_split()).hash != clips.split.hash:

@@ -66,7 +66,11 @@ def prepare(
     method = PreparedManifest(
         status="running",
         split=PreparedSplit(
-            name=split.name, hash=split.hash, total=len(split.clips), missing=tuple(sources.missing)
+            name=split.name,
+            hash=split.hash,
+            total=len(split.clips),
+            missing=tuple(sources.missing),
+            clusters=split.clusters,
         ),
         geometry=Geometry.of(protocol),
         flow=flow.describe() if flow else EXACT_FLOW,

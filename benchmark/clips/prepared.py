@@ -22,6 +22,8 @@ from vpbench.clips.manifest import Geometry, PreparedSplit, read_clip_record, re
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
+from vpbench.splits import BUILT_IN as SPLITS
+from vpbench.splits import Split, SplitClip, get_split
 from vpbench.video import flow_files
 from vpbench.video.decoding import decode_picture
 
@@ -178,6 +180,23 @@ class PreparedClips:
         return StoredClip(self.folder, index, None if self.is_archive else self.contents[index])
 
     @property
+    def clusters(self) -> dict[int, str]:
+        """The clusters of the clips by index (:attr:`vpbench.splits.SplitClip.cluster`).
+
+        Raises:
+            VpbenchError: the folder does not say, and a clip's record is damaged; names the file.
+        """
+        known = self.split.clusters
+        if not known and self.split.name in SPLITS and get_split(self.split.name).hash == self.split.hash:
+            known = get_split(self.split.name).clusters
+        return {index: known.get(index) or self._source(index).cluster for index in self.contents}
+
+    def _source(self, index: int) -> SplitClip:
+        """The clip as its record names it."""
+        record = read_clip_record(self.folder / str(index))
+        return SplitClip(index, str(record.source.get("source")))
+
+    @property
     def hash(self) -> str:
         """Identity of the clips' pixels and flow: 16 hex digits."""
         text = "".join(f"{index}:{content}\n" for index, content in sorted(self.contents.items()))
@@ -206,26 +225,23 @@ def is_archive(folder: Path) -> bool:
     return not is_prepared(folder) and next(folder.glob("[0-9]*/pred_1.png"), None) is not None
 
 
-def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int]) -> PreparedClips:
+def open_archive(folder: Path, split: Split) -> PreparedClips:
     """Open a copy of the authors' ``UCF101frm10p`` as it is.
 
     Args:
         folder: the archive.
-        name: name of the split that it holds.
-        split_hash: that split's hash.
-        indices: that split's clip indices.
+        split: the split that it holds.
 
     Raises:
         UsageError: a folder's number is not an index of the split.
         VpbenchError: a clip lacks files, or cannot be read.
     """
-    known = set(indices)
-    total = len(known)
+    known = {clip.index for clip in split.clips}
     found = sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
     strange = [index for index in found if index not in known]
     if strange:
         raise UsageError(
-            f"The archive {folder} has a clip {strange[0]}, which split '{name}' does not have. "
+            f"The archive {folder} has a clip {strange[0]}, which split '{split.name}' does not have. "
             "Name the split that it holds with --split."
         )
     targets = 2 if (folder / str(found[0]) / "target_2.png").is_file() else 1
@@ -239,7 +255,11 @@ def open_archive(folder: Path, name: str, split_hash: str, indices: Iterable[int
     return PreparedClips(
         folder=folder,
         split=PreparedSplit(
-            name=name, hash=split_hash, total=total, missing=tuple(map(str, sorted(known - set(found))))
+            name=split.name,
+            hash=split.hash,
+            total=len(known),
+            missing=tuple(map(str, sorted(known - set(found)))),
+            clusters=split.clusters,
         ),
         geometry=Geometry(inputs=4, targets=targets, first_frame=0, size=None),
         flow=ARCHIVE_FLOW,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import statistics
+from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from vpbench.parallel.execution import Execution
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import Tally
 from vpbench.runs.manifest import LABEL, Cost, Manifest
-from vpbench.runs.run import Run, read_run
+from vpbench.runs.run import Run, frame_facts_of, read_run
 from vpbench.runs.writer import RunWriter
 from vpbench.scoring.clip import Clip
+from vpbench.scoring.frame_facts import frame_facts
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import Scores, check_metrics, is_counted, score_clip
+
+_Facts = dict[str, float | None]
 
 
 def evaluate_clips(
@@ -37,6 +41,7 @@ def evaluate_clips(
     *,
     save_predictions: bool = False,
     force: bool = False,
+    same_clips: Run | None = None,
 ) -> tuple[Run, ...]:
     """Score a predictor on prepared clips, and keep the run on disk.
 
@@ -52,6 +57,8 @@ def evaluate_clips(
         execution: how the work is executed.
         save_predictions: keep the predictions as float32 arrays; of several samples, the best ones.
         force: discard a run in the folder that does not match, rather than refuse.
+        same_clips: a run that was made on these clips under this protocol just now: what it says about the frames,
+            whoever predicts them, is not computed again.
 
     Returns:
         The run; for several samples, the runs of their best and of their mean scores.
@@ -83,10 +90,10 @@ def evaluate_clips(
         ]
         if not all(writer.complete for writer in writers):
             saved = (first / "predictions").absolute() if save_predictions else None
-            job = _Job(
-                protocol, PredictionRequest(entrant.spec.name, protocol.targets, entrant.samples), saved
-            )
-            cost = _score_missing(job, entrant, clips, writers, execution)
+            known = {} if same_clips is None else _frame_facts(same_clips)
+            request = PredictionRequest(entrant.spec.name, protocol.targets, entrant.samples)
+            job = _Job(protocol, request, saved, not known.keys() >= clips.contents.keys())
+            cost = _score_missing(job, entrant, clips, writers, execution, known)
             for writer in writers:
                 if not writer.complete:
                     writer.finish(now(), cost)
@@ -102,8 +109,22 @@ def _run_folder(out: Path, manifest: Manifest) -> Path:
     return out / manifest.split.name / manifest.protocol.name / manifest.label
 
 
+def _frame_facts(run: Run) -> dict[int, list[_Facts]]:
+    """What a run says about the frames of each clip."""
+    facts: dict[int, list[_Facts]] = defaultdict(list)
+    columns = {key: values.tolist() for key, values in run.scores.items()}
+    for row, clip in enumerate(columns["clip"]):
+        facts[clip].append(frame_facts_of(columns, row))
+    return facts
+
+
 def _score_missing(
-    job: _Job, entrant: Entrant, clips: PreparedClips, writers: list[RunWriter], execution: Execution
+    job: _Job,
+    entrant: Entrant,
+    clips: PreparedClips,
+    writers: list[RunWriter],
+    execution: Execution,
+    known: dict[int, list[_Facts]],
 ) -> Cost:
     """Score the clips that a writer has not yet; returns what it cost."""
     missing = [index for index in clips.contents if any(index not in writer.done for writer in writers)]
@@ -111,8 +132,9 @@ def _score_missing(
     seconds, peak = [], _peak_mib() if in_parent else 0.0
     for outcome in outcomes(job, entrant, clips.only(missing), execution):
         for writer, scores in zip(writers, outcome.scores, strict=True):
-            if scores[0]["clip"] not in writer.done:
-                writer.append(scores)
+            if (clip := scores[0]["clip"]) not in writer.done:
+                facts = [{}] * len(scores) if job.describes else known[clip]
+                writer.append([line | of_frame for line, of_frame in zip(scores, facts, strict=True)])
         seconds.append(outcome.seconds)
         peak = max(peak, _peak_mib() if in_parent else outcome.peak_mib)
         execution.progress()
@@ -136,12 +158,22 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Job(Job[Scores, _Outcome]):
-    """Scores under one protocol; ``predictions`` is the folder to keep frames in, if they are kept."""
+    """Scores under one protocol.
+
+    Attributes:
+        predictions: the folder to keep frames in, if they are kept.
+        describes: whether score lines also say what holds of the frame whoever predicts it.
+    """
 
     predictions: Path | None
+    describes: bool
 
     def score(self, clip: Clip, predictions: NDArray[np.float32]) -> Scores:
-        return score_clip(clip, predictions, self.reading)
+        lines = score_clip(clip, predictions, self.reading)
+        if not self.describes:
+            return lines
+        facts = frame_facts(clip, self.reading, (predictions, lines))
+        return [line | of_frame for line, of_frame in zip(lines, facts, strict=True)]
 
     def tally(self, index: int) -> _ClipTally:
         return _ClipTally(self, index)

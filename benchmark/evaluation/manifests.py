@@ -83,6 +83,7 @@ def _manifest(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> Man
             total=split.total,
             found=split.total - len(split.missing),
             scored=len(clips.contents),
+            clusters=clips.clusters,
         ),
         prepared=PreparedRecord(
             hash=clips.hash, flow=clips.flow, decoder=clips.decoder, clips=clips.contents

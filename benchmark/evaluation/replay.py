@@ -23,6 +23,7 @@ from vpbench.parallel.execution import Workers
 from vpbench.predictors.frames_folder import FramesFolder
 from vpbench.predictors.predictor import check_fits
 from vpbench.predictors.spec import PredictorSpec, predictor_names
+from vpbench.scoring.built_in import find_built_in, get_protocol
 from vpbench.scoring.score import score_clip
 from vpbench.splits import Split
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from vpbench.predictors.predictor import Predictor
     from vpbench.runs.run import Run
     from vpbench.scoring.clip import Clip
+    from vpbench.scoring.protocol import Protocol
 
 
 _AGREES = 0.01  # how far a score may be from the recorded one: above rounding, below what a reader would see
@@ -106,6 +108,29 @@ def clips_of_run(run: Run, request: ClipRequest, indices: Iterable[int]) -> Clip
             f"{folder} holds clips of split '{held.title}'; the run scored '{run.manifest.split.name}'."
         )
     return found
+
+
+def protocol_of_run(run: Run, name: str | None) -> Protocol:
+    """The run's protocol, one of vpbench's or named by the user: an untrusted one could name files as parameters.
+
+    Args:
+        run: the run.
+        name: what the user names, for one that is not vpbench's.
+
+    Raises:
+        UsageError: it is not vpbench's and not named, or what is there under its name is another.
+    """
+    recorded, shown = run.recorded.protocol, run.manifest.protocol
+    if name is None and find_built_in(recorded.name) is None:
+        raise UsageError(
+            f"The run's protocol '{shown.name}' is not one of vpbench's; give it as --protocol FILE.toml."
+        )
+    known = get_protocol(name or recorded.name)
+    if known.hash != recorded.hash:
+        raise UsageError(
+            f"The run's protocol '{shown.name}' (hash {shown.hash}) is not '{known.name}' ({known.hash})."
+        )
+    return known
 
 
 def saved_predictions(run: Run) -> Path | None:

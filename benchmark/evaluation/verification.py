@@ -15,7 +15,14 @@ from vpbench.clips.opening import Warn, no_warning, open_clips
 from vpbench.errors import UsageError
 from vpbench.escape import plain
 from vpbench.evaluation.engine import evaluate_clips
-from vpbench.evaluation.replay import Replay, ReplayError, clips_of_run, predictor_again, saved_predictions
+from vpbench.evaluation.replay import (
+    Replay,
+    ReplayError,
+    clips_of_run,
+    predictor_again,
+    protocol_of_run,
+    saved_predictions,
+)
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import SCORED, Samples
@@ -24,8 +31,7 @@ from vpbench.runs.environment import LAST_BITS, OF_PREDICTIONS
 from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.untrusted import check_run
-from vpbench.scoring.built_in import find_built_in, get_protocol
-from vpbench.scoring.protocol import Protocol
+from vpbench.scoring.protocol import FRAME_FACTS
 
 TOLERANCE = 1e-9
 
@@ -79,7 +85,8 @@ def verify(
         UsageError: the predictor, split, protocol or clips of the run are not available.
         VpbenchError: the run is damaged, or evaluating fails.
     """
-    rules = _protocol(check_run(run, partial=True, complete=False), protocol)
+    check_run(run, partial=True, complete=False)
+    rules = protocol_of_run(run, protocol)
     entrant, source = _entrant(run, replay)
     scored = _scored_clips(run, warn)
     request = clips_of_run(run, replay.clips, scored)
@@ -94,20 +101,6 @@ def verify(
     drawn = run.manifest.samples
     again = made[SCORED.index(drawn.scored)] if drawn and len(made) > 1 else made[0]
     return _compare(run, again, source, tolerance)
-
-
-def _protocol(recorded: Protocol, name: str | None) -> Protocol:
-    """The run's protocol, one of vpbench's or named by the user: an untrusted one could name files as parameters."""
-    if name is None and find_built_in(recorded.name) is None:
-        raise UsageError(
-            f"The run's protocol '{recorded.name}' is not one of vpbench's; give it as --protocol FILE.toml."
-        )
-    known = get_protocol(name or recorded.name)
-    if known.hash != recorded.hash:
-        raise UsageError(
-            f"The run's protocol '{recorded.name}' (hash {recorded.hash}) is not '{known.name}' ({known.hash})."
-        )
-    return known
 
 
 def _entrant(run: Run, replay: Replay) -> tuple[Entrant, str]:
@@ -145,7 +138,7 @@ def _compare(run: Run, again: Run, source: str, tolerance: float) -> Verificatio
     for line in score_lines(run):
         frames += 1
         other = new[line["clip"], line["frame"]]
-        for column in (*run.metrics, "moving", "counted"):
+        for column in (*run.metrics, "moving", "counted", *(FRAME_FACTS if run.has_frame_facts else ())):
             if line[column] == other[column]:
                 continue
             place = f"clip {line['clip']}, frame {line['frame']}, {column}"

@@ -19,16 +19,15 @@ from vpbench.escape import plain
 from vpbench.predictors.samples import SCORED, Scored
 from vpbench.predictors.seen import Seen, seen_by
 from vpbench.records import in_words, to_record
-from vpbench.scoring.protocol import Protocol
+from vpbench.scoring.protocol import FIXED_COLUMNS, FRAME_FACTS, Protocol
 from vpbench.video import flow_files
 
 KIND = "vpbench-run"
-SCHEMA = 1
+# Since schema 2, score lines say what holds of a frame whoever predicts it, and manifests what clips are independent.
+SCHEMA = 2
+OLDEST_SCHEMA = 1
 # What may be a label, which names a folder.
 LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
-
-# The columns of a score file that are not those of metrics.
-FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
 
 LONGEST_CITATION = 20_000  # characters
 
@@ -147,6 +146,8 @@ class SplitRecord(Struct, frozen=True, kw_only=True):
         total: number of its clips.
         found: number of its clips whose sources were there.
         scored: number of clips that the run scores.
+        clusters: clip index → name of its cluster (:attr:`vpbench.splits.SplitClip.cluster`); ``None`` in runs of
+            schema 1.
     """
 
     name: str
@@ -154,6 +155,7 @@ class SplitRecord(Struct, frozen=True, kw_only=True):
     total: Count
     found: Count
     scored: Count
+    clusters: dict[int, str] | None = None
 
 
 class PreparedRecord(Struct, frozen=True, kw_only=True):
@@ -273,6 +275,16 @@ class Manifest(Struct, frozen=True, kw_only=True):
     status: Literal["running", "complete"]
     submission: Submission | None = None
 
+    def __post_init__(self) -> None:
+        if self.schema == OLDEST_SCHEMA:
+            return
+        if self.split.clusters is None or self.split.clusters.keys() != self.prepared.clips.keys():
+            raise ValueError("'split' must have the clusters of the prepared clips")
+        if taken := self.protocol.definition.metrics.keys() & set(FRAME_FACTS):
+            raise ValueError(
+                f"'protocol' has a metric in the column '{min(taken)}', which says what a frame is like"
+            )
+
     @property
     def complete(self) -> bool:
         """Whether the run has finished."""
@@ -291,9 +303,9 @@ def check_manifest(data: dict[str, Any], where: str) -> Manifest:
     Raises:
         VpbenchError: a field is missing or of the wrong type; names ``where`` and the field.
     """
-    if data.get("schema") != SCHEMA:
+    if data.get("schema") not in (OLDEST_SCHEMA, SCHEMA):
         raise VpbenchError(
-            f"{where} has schema {data.get('schema')}; this vpbench reads {SCHEMA}. "
+            f"{where} has schema {data.get('schema')}; this vpbench reads {OLDEST_SCHEMA} and {SCHEMA}. "
             "Install the vpbench that wrote it, or run again."
         )
     samples = f"'samples' must have count, seed and scored ({' or '.join(SCORED)})"
@@ -317,6 +329,7 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(manifest, str_keys=True)
     for table, keys in (
         (data, ("samples", "submission")),
+        (data["split"], ("clusters",)),
         (data["predictor"], ("sha256", "class", "distribution")),
         (data["environment"], ("torch",)),
     ):
@@ -333,15 +346,24 @@ def harmless(manifest: Manifest) -> Manifest:
         RecursionError: it is nested too deeply.
     """
     data = msgspec.to_builtins(manifest)
-    clips = data["prepared"].pop("clips")
-    if not "".join(clips.values()).isalnum():
-        clips = _harmless(clips)
+    clips, clusters = data["prepared"].pop("clips"), data["split"].pop("clusters")
     shown: dict[str, Any] = _harmless(data)
     shown["label"] = plain(manifest.label)
     if manifest.submission is not None:
         shown["submission"]["citation"] = plain(manifest.submission.citation, LONGEST_CITATION)
-    shown["prepared"]["clips"] = clips
+    shown["prepared"]["clips"] = _harmless_names(clips)
+    shown["split"]["clusters"] = clusters and _harmless_names(clusters)
     return msgspec.convert(shown, Manifest)
+
+
+def _harmless_names(names: dict[int, str]) -> dict[int, str]:
+    """The names of clips, many of which are equal, or all are of one form."""
+    joined = "".join(names.values())
+    return (
+        names
+        if joined.isascii() and joined.isprintable()
+        else {key: plain(name) for key, name in names.items()}
+    )
 
 
 def _harmless(value: Any, depth: int = 0) -> Any:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.files import read_json
 from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
-from vpbench.runs.manifest import KIND, Manifest, check_manifest, harmless
+from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, Manifest, check_manifest, harmless
 from vpbench.runs.scores import read_scores
 from vpbench.scoring.built_in import find_built_in, from_definition
-from vpbench.scoring.protocol import Protocol
+from vpbench.scoring.protocol import FRAME_FACTS, Protocol
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import Split, get_split
 
@@ -31,7 +32,9 @@ class Run:
         folder: where it is.
         manifest: what it is of; each text is harmless wherever it is shown.
         scores: columns of equal length: ``clip`` and ``frame`` (int64, frame 1-based), one float64 column for
-            each metric (NaN where undefined), ``moving`` (float64, fraction) and ``counted`` (bool).
+            each metric (NaN where undefined), ``moving`` (float64, fraction), ``counted`` (bool), and, unless the run
+            is of schema 1, ``copy``, ``copy_ssim`` and ``motion``, float64, NaN for none
+            (:mod:`vpbench.scoring.frame_facts`).
         recorded: the manifest with its texts as the file has them: to be compared, and never to be shown.
         data: the JSON data of the file.
     """
@@ -61,6 +64,16 @@ class Run:
     def clips(self) -> dict[int, str]:
         """The prepared clips that it scores, each with the hash of its pixels and flow."""
         return self.manifest.prepared.clips
+
+    @property
+    def clusters(self) -> dict[int, str] | None:
+        """The clusters of these clips (:attr:`vpbench.splits.SplitClip.cluster`); ``None`` for a run of schema 1."""
+        return self.recorded.split.clusters
+
+    @property
+    def has_frame_facts(self) -> bool:
+        """Whether it says what holds of clips and frames whoever predicts them; a run of schema 1 does not."""
+        return self.recorded.schema > OLDEST_SCHEMA
 
     @property
     def method(self) -> str:
@@ -162,11 +175,9 @@ class Run:
         kept = np.isin(self.scores["clip"], list(clips))
         if kept.all():
             return self
-        contents = {index: content for index, content in self.clips.items() if index in clips}
-        prepared = msgspec.structs.replace(self.manifest.prepared, clips=contents)
         return replace(
             self,
-            manifest=msgspec.structs.replace(self.manifest, prepared=prepared),
+            manifest=_of_clips(self.manifest, clips),
             scores={key: values[kept] for key, values in self.scores.items()},
         )
 
@@ -195,7 +206,29 @@ def read_run(folder: Path) -> Run:
                 f"{folder / 'scores.jsonl'}, line {len(scores.lines) + 1}: the file is cut off."
             )
         _check_complete(recorded, set(scores.columns["clip"].tolist()), folder)
-    return Run(folder, shown, scores.columns, recorded, data)
+    return Run(folder, shown, _of_schema(recorded.schema, scores.columns, folder), recorded, data)
+
+
+def _of_schema(schema: int, columns: dict[str, NDArray[Any]], folder: Path) -> dict[str, NDArray[Any]]:
+    """The columns that a run of the schema has; one whose migration was cut off may already have the others too."""
+    if schema == OLDEST_SCHEMA:
+        return {key: values for key, values in columns.items() if key not in FRAME_FACTS}
+    if len(columns["clip"]) and not columns.keys() >= set(FRAME_FACTS):
+        raise VpbenchError(
+            f"{folder / 'scores.jsonl'}, line 1: '{FRAME_FACTS[0]}' and others that describe the frame are missing."
+        )
+    return columns | {fact: columns.get(fact, np.empty(0)) for fact in FRAME_FACTS}
+
+
+def _of_clips(manifest: Manifest, clips: Collection[int]) -> Manifest:
+    contents = {index: content for index, content in manifest.prepared.clips.items() if index in clips}
+    clusters = manifest.split.clusters
+    kept = None if clusters is None else {index: clusters[index] for index in contents}
+    return msgspec.structs.replace(
+        manifest,
+        prepared=msgspec.structs.replace(manifest.prepared, clips=contents),
+        split=msgspec.structs.replace(manifest.split, clusters=kept),
+    )
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -231,4 +264,12 @@ def score_lines(run: Run) -> Iterator[dict[str, Any]]:
         for metric in run.metrics:
             score = columns[metric][row]
             line[metric] = None if math.isnan(score) else score
-        yield {**line, "moving": columns["moving"][row], "counted": columns["counted"][row]}
+        line |= {"moving": columns["moving"][row], "counted": columns["counted"][row]}
+        if run.has_frame_facts:
+            line |= frame_facts_of(columns, row)
+        yield line
+
+
+def frame_facts_of(columns: Mapping[str, Sequence[Any]], row: int) -> dict[str, float | None]:
+    """What one line says about its frame, whoever predicts it (:mod:`vpbench.scoring.frame_facts`)."""
+    return {fact: None if math.isnan(columns[fact][row]) else columns[fact][row] for fact in FRAME_FACTS}

@@ -16,7 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from vpbench.errors import VpbenchError
-from vpbench.runs.manifest import FIXED_COLUMNS
+from vpbench.scoring.protocol import FIXED_COLUMNS, FRAME_FACTS
 
 _Clip = Annotated[int, Meta(ge=0, lt=2**31)]
 _Score = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | float | None
@@ -29,7 +29,9 @@ class ScoreFile:
 
     Attributes:
         columns: of equal length: ``clip`` and ``frame`` (int64, frame 1-based), one float64 column for each
-            metric (NaN where undefined), ``moving`` (float64, fraction) and ``counted`` (bool).
+            metric (NaN where undefined), ``moving`` (float64, fraction), ``counted`` (bool), and, unless the file is
+            of schema 1, ``copy``, ``copy_ssim`` and ``motion`` (:mod:`vpbench.scoring.frame_facts`; float64, NaN for
+            none).
         lines: the lines that these were read from, without their newlines.
         torn: whether a part of a clip follows.
     """
@@ -60,7 +62,8 @@ def read_scores(path: Path, metrics: Sequence[str], targets: int) -> ScoreFile:
     except OSError as error:
         raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
     *whole, tail = data.split(b"\n")
-    columns = _columns(_decode(path, whole, metrics), metrics)
+    facts = FRAME_FACTS if whole and b'"copy_ssim"' in whole[0] else ()
+    columns = _columns(_decode(path, whole, metrics, facts), metrics, facts)
     if (undefined := _counted_undefined(columns, metrics)).any():
         raise _no_score_line(path, int(undefined.argmax()), whole)
     _check_order(path, columns, targets)
@@ -78,21 +81,25 @@ def score_line(line: dict[str, Any]) -> bytes:
 
 
 @lru_cache(32)
-def _decoder(metrics: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
-    """Decodes a line into an object with the fields ``clip``, ``frame``, ``m0``, ``m1``, …, ``moving``, ``counted``."""
+def _decoder(metrics: tuple[str, ...], facts: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Decodes a line into an object with the fields ``clip``, ``frame``, ``m0``, ``m1``, …, ``moving``, ``counted``.
+
+    And those of ``facts``.
+    """
     names = {f"m{n}": metric for n, metric in enumerate(metrics)}
     scores = [(field, _Score) for field in names]
     fields = [("clip", _Clip), ("frame", int), *scores, ("moving", _Fraction), ("counted", bool)]
+    fields += [(fact, _Score) for fact in facts]
     return msgspec.json.Decoder(
         msgspec.defstruct("Line", fields, rename=names, forbid_unknown_fields=True, gc=False)
     )
 
 
-def _decode(path: Path, whole: Sequence[bytes], metrics: Sequence[str]) -> list[Any]:
+def _decode(path: Path, whole: Sequence[bytes], metrics: Sequence[str], facts: tuple[str, ...]) -> list[Any]:
     """The lines, each as :func:`_decoder` has it."""
-    decoder = _decoder(tuple(metrics))
+    decoder = _decoder(tuple(metrics), facts)
     # If a key appears twice, msgspec takes the last. There are as many colons as keys: no value contains one.
-    colons = sum(json.dumps(key).count(":") + 1 for key in (*FIXED_COLUMNS, *metrics))
+    colons = sum(json.dumps(key).count(":") + 1 for key in (*FIXED_COLUMNS, *metrics, *facts))
     text = b"\n".join(whole)
     try:
         lines: list[Any] = decoder.decode_lines(text)
@@ -122,7 +129,7 @@ def _no_score_line(path: Path, number: int, whole: Sequence[bytes]) -> VpbenchEr
     return VpbenchError(f"{path}, line {number + 1}: not a score line: {whole[number][:80]!r}.")
 
 
-def _columns(lines: Sequence[Any], metrics: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _columns(lines: Sequence[Any], metrics: Sequence[str], facts: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     def column(field: str, dtype: type) -> NDArray[Any]:
         return np.array([*map(attrgetter(field), lines)], dtype)  # None becomes NaN
 
@@ -132,6 +139,7 @@ def _columns(lines: Sequence[Any], metrics: Sequence[str]) -> dict[str, NDArray[
         **{metric: column(f"m{n}", np.float64) for n, metric in enumerate(metrics)},
         "moving": column("moving", np.float64),
         "counted": column("counted", np.bool_),
+        **{fact: column(fact, np.float64) for fact in facts},
     }
 
 

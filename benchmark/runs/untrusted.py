@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -185,10 +184,10 @@ def _require(
 
 def _check_split(run: Run, path: Path) -> None:
     split, clips = run.recorded.split, run.recorded.prepared.clips
-    known: Collection[int] | None = None
+    known: dict[int, str] | None = None
     if split.name in SPLITS:
         built_in = get_split(split.name)
-        known = {clip.index for clip in built_in.clips}
+        known = built_in.clusters
         if (split.hash, split.total) != (built_in.hash, len(built_in.clips)):
             raise VpbenchError(f"{path}, split: it is not the split '{split.name}' of this vpbench.")
     if not split.scored == len(clips) <= split.found <= split.total:
@@ -198,6 +197,11 @@ def _check_split(run: Run, path: Path) -> None:
     strange = sorted(clip for clip in clips if known is not None and clip not in known)
     if strange:
         raise VpbenchError(f"{path}, prepared: split '{split.name}' has no clip {strange[0]}.")
+    for clip, cluster in (split.clusters or {}).items():
+        if known is not None and cluster != known[clip]:
+            raise VpbenchError(
+                f"{path}, split, clusters: clip {clip} is of '{known[clip]}', not '{plain(cluster)[:100]}'."
+            )
 
 
 def _check_scores(run: Run, protocol: Protocol) -> None:
@@ -213,7 +217,23 @@ def _check_scores(run: Run, protocol: Protocol) -> None:
                 raise VpbenchError(
                     f"{path}, line {number}: {column} is {score}; it lies in {metric.low:g} … {metric.high:g}."
                 )
+        if run.has_frame_facts:
+            _check_frame_facts(line, protocol, f"{path}, line {number}")
         if line["counted"] != is_counted(line, protocol):
             raise VpbenchError(
                 f"{path}, line {number}: 'counted' does not follow protocol '{protocol.name}'."
             )
+
+
+def _check_frame_facts(line: dict[str, Any], protocol: Protocol, where: str) -> None:
+    """Check what a line says about its frame, whoever predicts it."""
+    copy, rule = line["copy"], protocol.exclude
+    metric = None if rule is None else get_metric(protocol.metrics[rule.column].metric)
+    low, high = (math.inf, -math.inf) if metric is None else (metric.low, metric.high)
+    for key, value, least, most in (
+        ("copy", copy, low, high),
+        ("copy_ssim", line["copy_ssim"], -1, 1),
+        ("motion", line["motion"], 0, math.inf if line["moving"] else -math.inf),
+    ):
+        if value is not None and not least - 1e-9 <= value <= most + 1e-9:
+            raise VpbenchError(f"{where}: {key} cannot be {value} here.")

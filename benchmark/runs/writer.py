@@ -13,7 +13,7 @@ import msgspec
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import os_error, read_json, write_atomic, write_json
 from vpbench.runs.environment import RESUMED_WITH
-from vpbench.runs.manifest import KIND, Cost, Manifest, manifest_data
+from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, SCHEMA, Cost, Manifest, manifest_data
 from vpbench.runs.scores import read_scores, score_line
 
 
@@ -121,9 +121,11 @@ class RunWriter:
                 differences.append(f"the prepared clip {index} is another")
                 break
         if differences:
+            older = differences == [f"schema was {OLDEST_SCHEMA}, now {SCHEMA}"]
+            remedy = "Bring it up to date with `vpbench migrate`" if older else "Choose another --out or --as"
             raise UsageError(
-                f"{self.folder} holds another run: {'; '.join(differences[:4])}. Choose another --out or --as, or "
-                "discard the old run with --force."
+                f"{self.folder} holds another run: {'; '.join(differences[:4])}. {remedy}, or discard the old run with "
+                "--force."
             )
 
     def _kept(self, clip: int, predictions: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ class Clip:
     targets: NDArray[np.uint8]
     flows: tuple[NDArray[np.float32], ...] | None = None
     flow_images: tuple[NDArray[np.uint8], ...] | None = None
+    _areas: dict[tuple[int, MaskRule], NDArray[np.bool_] | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def moving_area(self, target: int, rule: MaskRule) -> NDArray[np.bool_] | None:
         """Where a target frame moves, bool ``(H, W)``; ``None`` where the rule has no moving area.
@@ -40,8 +43,10 @@ class Clip:
         Raises:
             UsageError: the flow or the flow image that the rule needs was not read.
         """
-        return moving_area(
-            rule,
-            None if self.flows is None else self.flows[target],
-            None if self.flow_images is None else self.flow_images[target],
-        )
+        if (target, rule) not in self._areas:
+            self._areas[target, rule] = moving_area(
+                rule,
+                None if self.flows is None else self.flows[target],
+                None if self.flow_images is None else self.flow_images[target],
+            )
+        return self._areas[target, rule]

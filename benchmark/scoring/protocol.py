@@ -18,6 +18,11 @@ from vpbench.errors import UsageError, unknown_name
 Masking = Literal["black", "inside", "none"]
 MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
 
+# The columns of a score file that are not those of metrics: of every run, and what a line says of its frame whoever
+# predicts it (:mod:`vpbench.scoring.frame_facts`).
+FIXED_COLUMNS = ("clip", "frame", "moving", "counted")
+FRAME_FACTS = ("copy", "copy_ssim", "motion")
+
 # Colour-coded flow images in prepared clips are normalised by this motion (pixels), whatever the protocol,
 # so that the images alone, with "any channel < 0.2", give the mask of `mathieu2016` to everybody's scripts.
 FLOW_IMAGE_MAX_MOTION = 1.0
@@ -156,7 +161,7 @@ class Protocol:
             raise UsageError(f"Protocol '{self.name}': skip_empty must be true or false.")
         if not self.metrics:
             raise UsageError(f"Protocol '{self.name}' has no metrics.")
-        taken = {"clip", "frame", "moving", "counted"} & set(self.metrics)
+        taken = {*FIXED_COLUMNS, *FRAME_FACTS} & set(self.metrics)
         if taken:
             raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
         if self.exclude and self.exclude.column not in self.metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from vpbench.errors import UsageError
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.metrics import get_metric
-from vpbench.scoring.protocol import Masking, Protocol
+from vpbench.scoring.protocol import Masking, MetricUse, Protocol
 
 Scores = list[dict[str, Any]]
 
@@ -33,7 +34,7 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
     for k in range(protocol.targets):
         mask = clip.moving_area(k, protocol.mask)
         line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
-        line.update(_score_frame(clip.targets[k], predictions[k], mask, protocol))
+        line.update(score_frame(clip.targets[k], predictions[k], mask, protocol.metrics))
         moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
         line["moving"] = moving
         line["counted"] = is_counted(line, protocol)
@@ -41,15 +42,26 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
     return lines
 
 
-def _score_frame(
+def score_frame(
     target: NDArray[np.uint8],
     prediction: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
-    protocol: Protocol,
+    metrics: Mapping[str, MetricUse],
 ) -> dict[str, float | None]:
+    """Score one frame.
+
+    Args:
+        target: the true frame, ``(H, W, 3)``, RGB.
+        prediction: ``(H, W, 3)`` in [0, 1], RGB.
+        mask: its moving area, bool ``(H, W)``; ``None`` for the whole frame.
+        metrics: the columns.
+
+    Returns:
+        Column to score; ``None`` where it is not a finite number.
+    """
     images: dict[Masking, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     scores: dict[str, float | None] = {}
-    for column, use in protocol.metrics.items():
+    for column, use in metrics.items():
         if use.masking not in images:
             true, predicted = target, prediction
             if use.masking == "black" and mask is not None:

@@ -260,7 +260,7 @@ def test_an_archive_with_one_target_serves_one(tmp_path: Path):
     for name in ("target_2.png", "target_1_flow.png"):
         (archive / "1" / name).unlink()
     split = get_split("ucf101-every10th")
-    clips = open_archive(archive, split.name, split.hash, [c.index for c in split.clips])
+    clips = open_archive(archive, split)
     with pytest.raises(UsageError, match="targets is 1, not 2"):
         clips.check_serves(get_protocol("mathieu2016-archive"))
     one = Protocol("one", 1, "", {"psnr": MetricUse("psnr")}, targets=1, mask=MaskRule("archive"))
@@ -272,7 +272,7 @@ def test_other_pixels_are_another_hash(tmp_path: Path):
     split = get_split("ucf101-every10th")
 
     def opened() -> str:
-        return open_archive(tmp_path / "a", split.name, split.hash, [c.index for c in split.clips]).hash
+        return open_archive(tmp_path / "a", split).hash
 
     write_archive(tmp_path / "a")
     first = opened()

@@ -24,12 +24,16 @@ def make_run(
     description: Mapping[str, Any] | None = None,
     prepared: Mapping[str, Any] | None = None,
     vpbench: str = "0.1.0",
+    schema: int = 2,
 ) -> Path:
     """Write ``folder`` as a run and return it.
 
     Args:
         scores: clip to one mapping a frame of column to value; ``counted`` defaults to whether all are defined,
-            ``moving`` to 0.25. By default clips 1, 11 and 21 with made-up scores.
+            ``moving`` to 0.25, ``copy`` (under a rule of exclusion), ``copy_ssim`` and ``motion`` to what
+            no rule leaves out. By default clips 1, 11 and 21 with made-up scores.
+        split: fields of the manifest's table; by default each clip is a cluster.
+        schema: 1 leaves out what runs of schema 1 do not say.
     """
     rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
     if scores is None:
@@ -44,10 +48,14 @@ def make_run(
     for clip, by_frame in scores.items():
         for number, given in enumerate(by_frame, start=1):
             counted = all(given[key] is not None for key in rules.metrics)
-            lines.append({"clip": clip, "frame": number, "moving": 0.25, "counted": counted, **given})
+            facts = {"copy": 28.0 if rules.exclude else None, "copy_ssim": 0.8, "motion": 2.0}
+            described = {"moving": 0.25, "counted": counted, **({} if schema == 1 else facts)}
+            lines.append({"clip": clip, "frame": number, **described, **given})
+    clips = {"clips": {str(clip): f"{clip:016x}" for clip in scores}, **(prepared or {})}["clips"]
+    clusters = {} if schema == 1 else {"clusters": {clip: f"{clip}.avi" for clip in clips}}
     manifest = {
         "kind": "vpbench-run",
-        "schema": 1,
+        "schema": schema,
         "label": label,
         "status": status,
         "predictor": {
@@ -69,14 +77,15 @@ def make_run(
             "total": len(scores),
             "found": len(scores),
             "scored": len(scores),
+            **clusters,
             **(split or {}),
         },
         "prepared": {
             "hash": "p" * 16,
             "flow": {"name": "dis", "opencv": "4.12.0"},
             "decoder": {"name": "opencv", "version": "4.12.0"},
-            "clips": {str(clip): f"{clip:016x}" for clip in scores},
             **(prepared or {}),
+            "clips": clips,
         },
         "environment": {
             "vpbench": vpbench,

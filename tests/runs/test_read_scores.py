@@ -93,9 +93,39 @@ def test_every_number_is_read_to_its_last_bit(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, line: int, lines: list[bytes]) -> None:
-    folder = make_run(tmp_path / "a")
+    folder = make_run(tmp_path / "a", schema=1)
     written(folder, lines)
     with pytest.raises(VpbenchError, match=rf"scores\.jsonl, line {line}: "):
+        read_run(folder)
+
+
+FACTS = b', "copy": 31.5, "copy_ssim": 0.5, "motion": null}'
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new"),
+    [
+        (2, FACTS, b"}"),
+        (2, b"31.5", b'"31"'),
+        (2, b'"motion": null', b'"motion": NaN'),
+        (3, b', "motion": null', b""),
+        (4, b"motion", b"emotion"),
+    ],
+)
+def test_what_is_said_of_frames_is_checked_line_by_line(
+    tmp_path: Path, line: int, old: bytes, new: bytes
+) -> None:
+    lines = [one[:-1] + FACTS for one in GOOD]
+    columns = read_scores(written(tmp_path, lines), METRICS, 2).columns
+    assert rows(columns) == [json.loads(one) for one in lines]
+    scores = by_column(psnr=[1, 2], ssim=[1, 1], sharpness=[1, 1])
+    folder = make_run(tmp_path / "a", scores={1: scores, 11: scores})
+    assert old in lines[line - 1]
+    written(folder, [*lines[: line - 1], lines[line - 1].replace(old, new), *lines[line:]])
+    with pytest.raises(VpbenchError, match=rf"scores\.jsonl, line {line}: "):
+        read_run(folder)
+    written(folder, GOOD)
+    with pytest.raises(VpbenchError, match=r"line 1: 'copy' and others that describe the frame are missing"):
         read_run(folder)
 
 
@@ -123,4 +153,7 @@ def test_columns_have_their_types(tmp_path: Path) -> None:
         "sharpness": "float64",
         "moving": "float64",
         "counted": "bool",
+        "copy": "float64",
+        "copy_ssim": "float64",
+        "motion": "float64",
     }

@@ -18,6 +18,7 @@ from vpbench.clips.prepared import open_prepared
 from vpbench.errors import VpbenchError
 from vpbench.runs.run import find_runs, read_run
 from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.frame_facts import frame_facts
 from vpbench.scoring.score import score_clip
 
 NAME = Path("videos") / "mathieu2016" / "last_frame"
@@ -63,7 +64,7 @@ def test_the_manifest_says_what_was_run_and_on_what(finished: Path, clips: Path)
     manifest = manifest_of(finished)
     protocol = get_protocol("mathieu2016")
     assert manifest["kind"] == "vpbench-run"
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == 2
     assert manifest["label"] == "last_frame"
     assert manifest["status"] == "complete"
     assert manifest["predictor"]["name"] == "last_frame"
@@ -98,7 +99,9 @@ def test_reading_a_run(finished: Path):
     run = read_run(finished)
     lines = score_lines(finished)
     assert run.metrics == ["psnr", "ssim", "sharpness"]
-    assert list(run.scores) == ["clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted"]
+    assert list(run.scores) == [
+        *("clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted", "copy", "copy_ssim", "motion")
+    ]
     for key, column in run.scores.items():
         assert column.tolist() == [line[key] for line in lines]
     assert run.scores["clip"].dtype == np.int64
@@ -213,7 +216,7 @@ def test_fewer_clips_than_are_there_are_refused(score, finished: Path):
         ({"environment": {"device": "cuda"}}, "environment.device was cuda, now cpu"),
         ({"prepared": {"decoder": {"opencv": "1"}}}, "prepared.decoder.opencv was 1"),
         ({"prepared": {"clips": {"2": "another"}}}, "the prepared clip 2 is another"),
-        ({"schema": 0}, "schema was 0, now 1"),
+        ({"schema": 0}, "schema was 0, now 2"),
     ],
 )
 def test_another_run_is_refused_and_left_as_it_is(score, finished: Path, change: dict[str, Any], told: str):
@@ -325,7 +328,9 @@ def test_saved_predictions_are_what_was_scored(score, clips: Path, tmp_path: Pat
         predictions = load_predictions(folder, stored.index)
         assert predictions.dtype == np.float32
         assert predictions.shape == (2, 32, 40, 3)
-        again += score_clip(stored.load(protocol), predictions, protocol)
+        clip = stored.load(protocol)
+        scores, facts = score_clip(clip, predictions, protocol), frame_facts(clip, protocol)
+        again += [line | of_frame for line, of_frame in zip(scores, facts, strict=True)]
     assert again == score_lines(folder)  # bit for bit
 
 
@@ -429,7 +434,7 @@ def test_a_running_run_can_be_read(finished: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "has schema 2; this vpbench reads 1"),
+        ({"schema": 3}, "has schema 3; this vpbench reads 1 and 2"),
         ({"kind": "vpbench-prepared"}, "is not a vpbench-run manifest"),
         ({"label": None}, "is damaged"),
         ({"status": "done"}, "is damaged"),

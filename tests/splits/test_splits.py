@@ -308,3 +308,55 @@ def test_the_variable_does_not_hide_another_splits_place(
     result = cli("run", "--model", "last_frame")
     assert result.exit_code == 2
     assert "None of the 379 sources of split 'ucf101-every10th'" in result.stderr
+
+
+# What is independent of what -------------------------------------------------------------------------
+
+
+def ucf101_group(source: str) -> str:
+    """Class and group in a file name of UCF101, character by character."""
+    name = source.split("/")[-1]
+    assert name[:2] == "v_"
+    return name[2 : name.index("_c", 2)]
+
+
+def test_all_clips_of_a_group_of_ucf101_are_one_cluster():
+    split = get_split(UCF)
+    assert split.clusters == {clip.index: ucf101_group(clip.source) for clip in split.clips}
+    assert split.clusters[1] == "ApplyEyeMakeup_g01"
+
+
+def test_the_demo_has_two_clusters_and_synthetic_one_for_each_background():
+    for name in ("demo", "demo-16"):
+        assert set(get_split(name).clusters.values()) == {"bikes.mp4", "carphone_pristine.mp4"}
+    split = get_split("synthetic")
+    by_name = {clip.source: clip.cluster for clip in split.clips}
+    assert by_name["coffee-pan"] == by_name["cat-over-coffee"] == "coffee.png"
+    assert by_name["saucer-flies"] == by_name["rocket-tilt"] == "rocket.jpg"
+    assert len(set(by_name.values())) == 5
+
+
+def test_a_list_may_name_clusters(tmp_path: Path):
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "video,cluster\na.avi,kitchen\nb.avi,kitchen\nc.avi,\nd/v_Drift_g08_c01.avi,\nv_Drift_g08_c02.avi,\nc.avi,\n"
+    )
+    split = get_split(str(path))
+    assert [*split.clusters.values()] == ["kitchen", "kitchen", "c.avi", "Drift_g08", "Drift_g08", "c.avi"]
+    bare = tmp_path / "bare.csv"
+    bare.write_text("video\na.avi\nb.avi\nc.avi\nd/v_Drift_g08_c01.avi\nv_Drift_g08_c02.avi\nc.avi\n")
+    assert get_split(str(bare)).hash == split.hash  # scores do not depend on it
+
+
+def test_each_video_of_a_folder_is_a_cluster(tmp_path: Path):
+    for name in ("a/x.avi", "b/x.avi", "v_Swing_g02_c01.avi", "v_Swing_g02_c03.avi"):
+        write_video(tmp_path / name, moving_frames(2))
+    assert [*get_split(str(tmp_path)).clusters.values()] == ["a/x.avi", "b/x.avi", "Swing_g02", "Swing_g02"]
+
+
+@pytest.mark.parametrize("cluster", ["a\x1b[31m", "x" * 201, "\u202eabc"])
+def test_a_cluster_that_could_not_be_shown_is_refused(tmp_path: Path, cluster: str):
+    path = tmp_path / "own.csv"
+    path.write_text(f"video,cluster\na.avi,{cluster}\n")
+    with pytest.raises(UsageError, match=r"own\.csv, line 2: a cluster is named by visible characters"):
+        get_split(str(path))

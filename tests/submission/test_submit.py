@@ -324,8 +324,8 @@ def test_endless_files_are_not_read(run: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("schema", 2, "schema 2"),
-        ("schema", 99, "schema 99; this vpbench reads 1"),
+        ("schema", 3, "schema 3"),
+        ("schema", 99, "schema 99; this vpbench reads 1 and 2"),
         ("kind", "other", "not a vpbench-run"),
         ("extra", 1, "no field 'extra'"),
         ("label", "a\x1b]0;title\x07", r"U\+001B"),
