@@ -2,7 +2,8 @@
 
 It is read and checked here, once, into frozen objects. Of each manifest there are two: one as the file has it, for
 what must compare equal (:attr:`vpbench.runs.run.Run.recorded`), and one whose texts are harmless wherever they are
-shown (:attr:`vpbench.runs.run.Run.manifest`), from :func:`harmless`.
+shown (:attr:`vpbench.runs.run.Run.manifest`), from
+:func:`vpbench.runs.harmless.harmless`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
 
 LONGEST_CITATION = 20_000  # characters
 
-_DEEPEST = 64
 _MOST_MARKS = 20
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -337,42 +337,3 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
             if table[key] is None:
                 del table[key]
     return data
-
-
-def harmless(manifest: Manifest) -> Manifest:
-    """The manifest with each text fit to be shown: on one line, visible, and cut (:func:`vpbench.escape.plain`).
-
-    Raises:
-        RecursionError: it is nested too deeply.
-    """
-    data = msgspec.to_builtins(manifest)
-    clips, clusters = data["prepared"].pop("clips"), data["split"].pop("clusters")
-    shown: dict[str, Any] = _harmless(data)
-    shown["label"] = plain(manifest.label)
-    if manifest.submission is not None:
-        shown["submission"]["citation"] = plain(manifest.submission.citation, LONGEST_CITATION)
-    shown["prepared"]["clips"] = _harmless_names(clips)
-    shown["split"]["clusters"] = clusters and _harmless_names(clusters)
-    return msgspec.convert(shown, Manifest)
-
-
-def _harmless_names(names: dict[int, str]) -> dict[int, str]:
-    """The names of clips, many of which are equal, or all are of one form."""
-    joined = "".join(names.values())
-    return (
-        names
-        if joined.isascii() and joined.isprintable()
-        else {key: plain(name) for key, name in names.items()}
-    )
-
-
-def _harmless(value: Any, depth: int = 0) -> Any:
-    if depth > _DEEPEST:
-        raise RecursionError
-    if isinstance(value, str):
-        return plain(value) if value else value
-    if isinstance(value, dict):
-        return {_harmless(key): _harmless(inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_harmless(inner, depth + 1) for inner in value]
-    return value

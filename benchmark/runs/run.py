@@ -16,7 +16,8 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.files import read_json
 from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
-from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, Manifest, check_manifest, harmless
+from vpbench.runs.harmless import harmless
+from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, Manifest, check_manifest
 from vpbench.runs.scores import read_scores
 from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.protocol import FRAME_FACTS, Protocol

@@ -82,7 +82,9 @@ def _metrics(protocol: Protocol) -> tuple[str, dict[str, MetricUse]]:
 def _median_motion(clip: Clip, target: int, mask: NDArray[np.bool_] | None) -> float | None:
     if mask is None or clip.flows is None:
         return None
-    vectors = np.ascontiguousarray(clip.flows[target]).view(np.complex64)[..., 0]  # numpy selects these faster
+    vectors = np.ascontiguousarray(clip.flows[target]).view(np.complex64)[
+        ..., 0
+    ]  # numpy selects these faster
     moving = vectors[mask].view(np.float32).reshape(-1, 2)
     squares = squared_motion(moving)
     if not squares.max(initial=0.0) <= UNKNOWN_ABOVE:  # cheap test: some flow may be unknown

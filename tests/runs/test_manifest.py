@@ -14,7 +14,8 @@ from runs import make_run
 from vpbench.errors import VpbenchError
 from vpbench.escape import plain
 from vpbench.runs.environment import LAST_BITS, OF_PREDICTIONS, RESUMED_WITH
-from vpbench.runs.manifest import Environment, check_manifest, definition_of, harmless, manifest_data
+from vpbench.runs.harmless import harmless
+from vpbench.runs.manifest import Environment, check_manifest, definition_of, manifest_data
 from vpbench.runs.run import read_run
 from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.protocol import Protocol
