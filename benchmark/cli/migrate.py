@@ -10,13 +10,12 @@ from vpbench.cli.options import (
     RUN_DATA,
     clip_request,
     data_option,
-    progress_bar,
     read_runs,
     run_split_option,
     runs_argument,
-    warn,
     workers_option,
 )
+from vpbench.cli.output import progress_bar, say, warn
 
 
 @click.command()
@@ -46,7 +45,7 @@ def migrate(
         warn=warn,
         progress=progress_bar,
     ):
-        click.echo(f"Migrated {run.folder}.")
+        say(f"Migrated {run.folder}.")
         changed += 1
     if changed < len(found):
-        click.echo(f"{len(found) - changed} of {len(found)} runs needed nothing.")
+        say(f"{len(found) - changed} of {len(found)} runs needed nothing.")
