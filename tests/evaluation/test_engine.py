@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def slow_scores(folder: Path, index: int, protocol: Protocol) -> list[dict[str, 
         target = picture(f"target_{k}.png")
         height, width = target.shape[:2]
         flow = np.load(folder / str(index) / f"flow_{k}.npy").astype(np.float64)
-        mask = np.ones((height, width), bool)
+        mask, lengths = np.ones((height, width), bool), []
         if protocol.mask.kind == "colour":
             lengths = [[math.hypot(*flow[y, x]) for x in range(width)] for y in range(height)]
             most = max(map(max, lengths)) if protocol.mask.max_motion == "frame" else protocol.mask.max_motion
@@ -71,6 +72,10 @@ def slow_scores(folder: Path, index: int, protocol: Protocol) -> list[dict[str, 
             and not (protocol.skip_empty and not mask.any())
             and not (protocol.exclude is not None and line["psnr"] >= 50)
         )
+        line["copy"] = line["psnr"] if protocol.exclude is not None else None  # as `last_frame` copies
+        line["copy_ssim"] = line["ssim"]
+        moves = [lengths[y][x] for y, x in zip(*np.nonzero(mask), strict=True)] if lengths else []
+        line["motion"] = statistics.median(moves) if moves else None
         lines.append(line)
     return lines
 
@@ -118,6 +123,8 @@ def test_scores_of_real_clips_equal_those_of_a_slow_path(cli, tmp_path: Path, uc
         for key in protocol.metrics:
             assert line[key] == pytest.approx(expected[key], abs=1e-9, rel=0)
         assert line["moving"] == expected["moving"]
+        for key in ("copy", "copy_ssim", "motion"):
+            assert line[key] == pytest.approx(expected[key], abs=1e-9, rel=0)
         assert line["counted"] == expected["counted"]
 
 
@@ -128,7 +135,20 @@ def test_the_order_of_metrics_is_the_protocols_and_lines_have_these_keys(cli, tm
     assert result.exit_code == 0, result.stderr
     lines = score_lines(tmp_path / "runs" / "videos" / "mathieu2016" / "last_frame")
     for line in lines:
-        assert list(line) == ["clip", "frame", "psnr", "ssim", "sharpness", "moving", "counted"]
+        assert list(line) == [
+            *(
+                "clip",
+                "frame",
+                "psnr",
+                "ssim",
+                "sharpness",
+                "moving",
+                "counted",
+                "copy",
+                "copy_ssim",
+                "motion",
+            )
+        ]
         assert isinstance(line["counted"], bool)
         assert 0 <= line["moving"] <= 1
     assert [(line["clip"], line["frame"]) for line in lines] == [(1, 1), (1, 2), (2, 1), (2, 2)]
