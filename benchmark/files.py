@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import visible
-
-_LARGEST_JSON = 64 * 2**20  # bytes; a manifest of 100,000 clips has 5 MiB
 
 
 def os_error(error: OSError, doing: str) -> VpbenchError:
@@ -56,27 +56,52 @@ def write_json(path: Path, data: Any) -> None:
     write_atomic(path, (json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path, kind: str | None = None) -> dict[str, Any]:
-    """Read a JSON object, which must have ``"kind": kind`` if a kind is given.
+def open_file(path: Path, *, links: bool = True) -> BufferedReader:
+    """Open a file for reading if it is an ordinary one, not a folder, a pipe or a device, at which reading may not end.
+
+    Args:
+        path: the file.
+        links: follow a symbolic link.
 
     Raises:
-        VpbenchError: the file is missing, is no JSON object, or is of another kind; names the path.
+        VpbenchError: it is missing, is none, or cannot be opened; names it.
     """
+    kept = 0 if links else getattr(os, "O_NOFOLLOW", 0)
+    flags = os.O_RDONLY | kept | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        if path.stat().st_size > _LARGEST_JSON:
-            raise VpbenchError(f"{path} is larger than {_LARGEST_JSON >> 20} MiB; vpbench did not write it.")
-        data = json.loads(path.read_bytes())
+        descriptor = os.open(path, flags)
     except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
-    except ValueError as error:
-        raise VpbenchError(f"{path} is damaged: {error}.") from None
-    except RecursionError:
-        raise VpbenchError(f"{path} is damaged: it is nested too deeply.") from None
-    if not isinstance(data, dict):
-        raise VpbenchError(f"{path} is damaged: it holds no JSON object.")
-    if kind is not None and data.get("kind") != kind:
-        raise VpbenchError(f"{path} is not a {kind} manifest (its kind is {data.get('kind')!r}).")
-    return data
+        what = "it is a symbolic link" if not links and path.is_symlink() else error.strerror
+        raise VpbenchError(f"Cannot read {path}: {what}.") from error
+    except ValueError:  # NUL, or a lone surrogate where file names have none
+        raise VpbenchError(f"Cannot read {path}: no file has such a name.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise VpbenchError(f"Cannot read {path}: it is not an ordinary file.")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """The bytes of an ordinary file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        VpbenchError: it is missing, not an ordinary file, larger, or cannot be read; names it.
+    """
+    with open_file(path) as stream:
+        try:
+            if most is not None and os.fstat(stream.fileno()).st_size > most:
+                raise VpbenchError(f"{path} is larger than {_size(most)}; no file of its kind is.")
+            return stream.read()
+        except OSError as error:
+            raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _size(size: int) -> str:
+    return f"{size >> 20} MiB" if size >= 2**20 else f"{size >> 10} KiB"
 
 
 def make_folder(path: Path) -> None:

@@ -9,7 +9,8 @@ from msgspec import Struct, to_builtins
 
 from vpbench.errors import VpbenchError
 from vpbench.escape import plain
-from vpbench.files import read_json, write_json
+from vpbench.files import write_json
+from vpbench.reading import read_json
 from vpbench.records import to_record
 from vpbench.scoring.protocol import Protocol
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.files import read_json
 from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
+from vpbench.reading import read_json
 from vpbench.runs.harmless import harmless
 from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, Manifest, check_manifest
 from vpbench.runs.scores import read_scores

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import os_error, read_json, write_atomic, write_json
+from vpbench.files import os_error, write_atomic, write_json
+from vpbench.reading import read_json
 from vpbench.runs.environment import RESUMED_WITH
 from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, SCHEMA, Cost, Manifest, manifest_data
 from vpbench.runs.scores import read_scores, score_line

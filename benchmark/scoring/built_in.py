@@ -7,75 +7,58 @@ from pathlib import Path
 from typing import Any
 
 from vpbench.errors import UsageError, unknown_name
+from vpbench.reading import read_toml
+from vpbench.records import to_record
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
 from vpbench.video.flow_source import FLOW_NAMES
-
-
-def _from_table(table: dict[str, Any], where: str) -> Protocol:
-    """Build a protocol from a parsed TOML table; ``where`` names the file in errors."""
-    table = dict(table)
-    if "extends" in table:
-        extended = str(table.pop("extends"))
-        if extended not in BUILT_IN:
-            error = unknown_name("built-in protocol", extended, list(BUILT_IN))
-            raise UsageError(f"{where}, extends: {error}")
-        base = BUILT_IN[extended]
-        table = {**base.definition(), "summary": base.summary, "version": 1, **table}
-        if "name" not in table or table["name"] == base.name:
-            raise UsageError(f"{where}: a protocol that extends another needs a name of its own.")
-    try:
-        table["metrics"] = {column: MetricUse(**use) for column, use in dict(table["metrics"]).items()}
-        if table.get("mask") is not None:
-            table["mask"] = MaskRule(**table["mask"])
-        if table.get("exclude") is not None:
-            table["exclude"] = Exclusion(**table["exclude"]) if table["exclude"] else None
-        if table.get("size") is not None:
-            table["size"] = tuple(int(side) for side in table["size"])
-        table.setdefault("summary", "")
-        table.setdefault("version", 1)
-        protocol = Protocol(**table)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"{where}: not a protocol: {error}. `vpbench list protocols` prints the built-in ones in this form."
-        ) from None
-    return protocol
 
 
 def from_definition(definition: dict[str, Any], where: str) -> Protocol:
     """The protocol of a definition (:meth:`Protocol.definition`), as a run's manifest has it.
 
     Raises:
-        UsageError: it is not the definition of a protocol; the message begins with ``where``.
+        UsageError: it is not the definition of a protocol; the message begins with ``where``, and names the field.
     """
-    if not isinstance(definition, dict) or "extends" in definition:
-        raise UsageError(f"{where}: not the definition of a protocol.")
-    return _from_table(definition, where)
+    return to_record({"summary": "", **definition}, Protocol, where, error=UsageError)
 
 
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol from a TOML file.
 
     Raises:
-        UsageError: the file is missing, is not TOML, or a field is missing, unknown or out of range; or its
-            name is that of a built-in protocol.
+        UsageError: the file is missing, is not TOML, or a field is missing, unknown or out of range; its metrics are
+            not installed or do not take their parameters; or its name is that of a built-in protocol.
     """
-    import tomllib
+    from vpbench.scoring.score import check_metrics
 
-    try:
-        with path.open("rb") as stream:
-            table = tomllib.load(stream)
-    except OSError as error:
-        raise UsageError(f"Protocol file {path}: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"Protocol file {path} is not TOML: {error}.") from None
-    protocol = _from_table(table, f"Protocol file {path}")
+    where = f"Protocol file {path}"
+    table = read_toml(path, where)
+    if "extends" in table:
+        table = _extended(table, where)
+    if table.get("exclude") == {}:
+        table["exclude"] = None
+    protocol = to_record(
+        {"summary": "", "version": 1, **table}, Protocol, where, error=UsageError, remedy=_REMEDY
+    )
     if find_built_in(protocol.name) is not None:
-        raise UsageError(
-            f"Protocol file {path}: '{protocol.name}' is the name of a built-in protocol; choose another."
-        )
+        raise UsageError(f"{where}: '{protocol.name}' is the name of a built-in protocol; choose another.")
+    try:
+        check_metrics(protocol)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
     return protocol
+
+
+def _extended(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """The definition of the built-in protocol that a table extends, changed as the table says."""
+    name = str(table["extends"])
+    if name not in BUILT_IN:
+        raise UsageError(f"{where}, extends: {unknown_name('built-in protocol', name, list(BUILT_IN))}")
+    base = BUILT_IN[name]
+    if table.get("name", base.name) == base.name:
+        raise UsageError(f"{where}: a protocol that extends another needs a name of its own.")
+    changes = {key: value for key, value in table.items() if key != "extends"}
+    return {**base.definition(), "summary": base.summary, "version": 1, **changes}
 
 
 def get_protocol(name: str) -> Protocol:
@@ -118,6 +101,7 @@ def with_flow(protocol: Protocol, flow: str) -> Protocol:
     return replace(protocol, name=name, flow=flow, summary=f"{protocol.name}, but: flow '{flow}'")
 
 
+_REMEDY = "`vpbench list protocols` prints the built-in ones in this form."
 _WITH_FLOW = "+flow-"
 _RELEASED_SCRIPT = {
     "psnr": MetricUse("psnr-mathieu2016", "black"),

@@ -11,9 +11,12 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta
 
 from vpbench.errors import UsageError, unknown_name
+from vpbench.records import check_fields
 
 Masking = Literal["black", "inside", "none"]
 MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
@@ -28,6 +31,18 @@ FRAME_FACTS = ("copy", "copy_ssim", "motion")
 FLOW_IMAGE_MAX_MOTION = 1.0
 # "lower than 0.2 (image color range between 0 and 1)", paper, footnote 2: bytes below 0.2 · 255 = 51.
 COLOUR_THRESHOLD = 51
+
+
+# Far above what anybody predicts; they bound the memory that a protocol of a stranger's can ask for.
+MOST_FRAMES = 1_000
+MOST_SKIPPED = 1_000_000
+MOST_METRICS = 50
+LONGEST_SIDE = 8_192  # pixels
+
+Frames = Annotated[int, Meta(ge=1, le=MOST_FRAMES)]
+_Side = Annotated[int, Meta(ge=16, le=LONGEST_SIDE)]
+_Length = Annotated[float, Meta(ge=0, le=1e6)]  # pixels
+_Text = Annotated[str, Meta(max_length=200)]
 
 
 def _set_number(owner: object, key: str) -> None:
@@ -59,8 +74,8 @@ class MaskRule:
     """
 
     kind: MaskKind = "none"
-    max_motion: float | Literal["frame"] | None = None
-    tau: float | None = None
+    max_motion: _Length | Literal["frame"] | None = None
+    tau: _Length | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(MaskKind):
@@ -95,7 +110,7 @@ class MetricUse:
         parameters: further keyword arguments of the metric's function.
     """
 
-    metric: str
+    metric: _Text
     masking: Masking = "none"
     parameters: dict[str, Any] = field(default_factory=dict)
 
@@ -110,7 +125,7 @@ class MetricUse:
 class Exclusion:
     """A frame whose score in ``column`` is ``at_least`` this or more is not counted in any column's mean."""
 
-    column: str
+    column: _Text
     at_least: float
 
     def __post_init__(self) -> None:
@@ -136,31 +151,25 @@ class Protocol:
         skip_empty: do not count frames whose moving area is empty, even where the scores are defined.
     """
 
-    name: str
-    version: int
-    summary: str
-    metrics: dict[str, MetricUse]
-    inputs: int = 4
-    targets: int = 2
-    first_frame: int = 0
-    size: tuple[int, int] | None = None
-    flow: str = "dis"
+    name: _Text
+    version: Annotated[int, Meta(ge=1, lt=2**31)]
+    summary: Annotated[str, Meta(max_length=1_000)]
+    metrics: Annotated[dict[_Text, MetricUse], Meta(min_length=1, max_length=MOST_METRICS)]
+    inputs: Frames = 4
+    targets: Frames = 2
+    first_frame: Annotated[int, Meta(ge=0, le=MOST_SKIPPED)] = 0
+    size: tuple[_Side, _Side] | None = None
+    flow: _Text = "dis"
     mask: MaskRule = MaskRule()
     exclude: Exclusion | None = None
     skip_empty: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", self.name)):
+        check_fields(self, f"Protocol '{self.name}'")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", self.name):
             raise UsageError(
                 f"Protocol {self.name!r}: the name becomes a folder's; letters, digits and _ . + - only."
             )
-        for key, least in (("inputs", 1), ("targets", 1), ("first_frame", 0), ("version", 1)):
-            if type(getattr(self, key)) is not int or getattr(self, key) < least:
-                raise UsageError(f"Protocol '{self.name}': {key} must be a whole number of at least {least}.")
-        if type(self.skip_empty) is not bool:
-            raise UsageError(f"Protocol '{self.name}': skip_empty must be true or false.")
-        if not self.metrics:
-            raise UsageError(f"Protocol '{self.name}' has no metrics.")
         taken = {*FIXED_COLUMNS, *FRAME_FACTS} & set(self.metrics)
         if taken:
             raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
@@ -168,8 +177,6 @@ class Protocol:
             raise UsageError(
                 f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric."
             )
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 16):
-            raise UsageError(f"Protocol '{self.name}': size must be [height, width], each at least 16.")
 
     @property
     def frames(self) -> int:

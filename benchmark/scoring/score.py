@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -12,11 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError
+from vpbench.records import check_values
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Masking, MetricUse, Protocol
 
 Scores = list[dict[str, Any]]
+
+_OF_FRAMES = frozenset(
+    {"target", "prediction", "data_range", "mask"}
+)  # a metric's other parameters are the protocol's
 
 
 def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol) -> Scores:
@@ -90,16 +95,35 @@ def _scaled(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def check_metrics(protocol: Protocol) -> None:
-    """Refuse, before anything is written, metrics that are not installed or do not take their parameters."""
+    """Refuse, before anything is written, metrics that are not installed or do not take their parameters.
+
+    Raises:
+        UsageError: names the column and the parameter.
+    """
     for column, use in protocol.metrics.items():
-        taken = inspect.signature(get_metric(use.metric).function).parameters
-        given = set(use.parameters) - {"target", "prediction", "data_range", "mask"}
-        open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
-        wrong = sorted(set(use.parameters) - (given if open_ended else given & set(taken)))
-        if wrong:
-            raise UsageError(
-                f"Protocol '{protocol.name}', column '{column}': metric '{use.metric}' has no parameter '{wrong[0]}'."
-            )
+        where = f"Protocol '{protocol.name}', column '{column}': metric '{use.metric}'"
+        check_parameters(get_metric(use.metric).function, use.parameters, where)
+
+
+def check_parameters(function: Callable[..., float], given: Mapping[str, Any], where: str) -> None:
+    """Check the parameters of a metric's function against its signature.
+
+    Raises:
+        UsageError: one is unknown, missing, or not of the type that the function declares; names ``where`` and it.
+    """
+    taken = {name: p for name, p in inspect.signature(function).parameters.items() if name not in _OF_FRAMES}
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+    for name in sorted(given):
+        if name in _OF_FRAMES or (name not in taken and not open_ended):
+            raise UsageError(f"{where} has no parameter '{name}'.")
+    for name, parameter in taken.items():
+        if (
+            parameter.default is parameter.empty
+            and parameter.kind is parameter.KEYWORD_ONLY
+            and name not in given
+        ):
+            raise UsageError(f"{where} needs the parameter '{name}'.")
+    check_values(given, function, where)
 
 
 def is_counted(line: dict[str, Any], protocol: Protocol) -> bool:

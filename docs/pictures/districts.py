@@ -14,6 +14,7 @@ ROWS = (
         ("files", "all or nothing"),
         ("citation", "BibTeX"),
         ("records", "typed data"),
+        ("reading", "JSON, TOML"),
     ),
     (("video", "frames and motion out of files"),),
     (

@@ -35,7 +35,7 @@ class Selection:
         movement: least movement, by the rule of :func:`movement` (paper, section 3: "quantified by the ℓ2
             difference between the frames").
         still: share of patches that are taken whether they move or not.
-        moves: the rule, one of :data:`vpbench.models.recipes.recipe.MOVES`.
+        moves: the rule, one of :data:`vpbench.models.recipes.recipe.Moves`.
         margin: pixels around the patch that are handed over with it, for sampling along the flow.
         mirror: half of the patches are flipped left to right.
         upside_down: half of the patches are flipped top to bottom.
@@ -223,7 +223,7 @@ def movement(frames: NDArray[np.uint8], moves: str = "mean", targets: int = 1) -
 
     Args:
         frames: uint8.
-        moves: one of :data:`vpbench.models.recipes.recipe.MOVES`: over which pairs of consecutive frames.
+        moves: one of :data:`vpbench.models.recipes.recipe.Moves`: over which pairs of consecutive frames.
         targets: how many of the frames are targets.
     """
     if moves == "last_pair":

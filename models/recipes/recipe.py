@@ -5,21 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
-LOSSES = ("l1", "l2", "gdl_l1", "gdl_l2", "adv")
-INITS = ("default", "he", "differences")
-NETWORKS = ("multi_scale", "single_scale", "flow_guided", "motion")
-SCHEDULES = ("geometric", "cosine")
-WEIGHINGS = ("", "patch", "frame", "refined")
+from msgspec import Meta
+
+from vpbench.records import Name
+
+Loss = Literal["l1", "l2", "gdl_l1", "gdl_l2", "adv"]
+Init = Literal["default", "he", "differences"]
+NetworkType = Literal["multi_scale", "single_scale", "flow_guided", "motion"]
+Schedule = Literal["geometric", "cosine"]
+Weighing = Literal["", "patch", "frame", "refined"]
 # Which pairs of consecutive frames must move so much: all on average, every one, or the last input and the first
 # target (released script). `every_pair` keeps inputs that repeat a frame out of training, of which UCF101 has many.
-MOVES = ("mean", "every_pair", "last_pair")
+Moves = Literal["mean", "every_pair", "last_pair"]
+
+# Ranges: they bound the memory and the time that a recipe of a stranger's can ask for.
+_Width = Annotated[float, Meta(gt=0, le=4)]
+_Frames = Annotated[int, Meta(ge=1, le=100)]
+_Rate = Annotated[float, Meta(gt=0, le=1_000)]
+_Weight = Annotated[float, Meta(ge=0, le=1e9)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Steps = Annotated[int, Meta(ge=0, le=10**9)]
+_Seed = Annotated[int, Meta(ge=0, lt=2**63 - 1)]  # D's is one more
+_Text = Annotated[str, Meta(max_length=5_000)]
 
 
 @dataclass(frozen=True)
 class Network:
-    """Which network. ``type`` is one of :data:`NETWORKS`.
+    """Which network. ``type`` is a :data:`NetworkType`.
 
     The rest is as in :class:`vpbench.models.networks.generator.Generator`.
 
@@ -35,15 +49,15 @@ class Network:
         leak: slope of the ReLUs below zero.
     """
 
-    type: str
-    width: float = 1.0
-    widths: tuple[float, ...] = ()
-    width_d: float = 0.0
-    inputs: int = 4
-    targets: int = 1
+    type: NetworkType
+    width: _Width = 1.0
+    widths: tuple[_Width, ...] = ()
+    width_d: Annotated[float, Meta(ge=0, le=4)] = 0.0
+    inputs: _Frames = 4
+    targets: _Frames = 1
     starts_as_copy: bool = False
-    init: str = "default"
-    leak: float = 0.0
+    init: Init = "default"
+    leak: Annotated[float, Meta(ge=0, lt=1)] = 0.0
 
     @property
     def scales(self) -> int:
@@ -75,8 +89,8 @@ class Data:
         reverse: half of the sequences run backwards in time.
     """
 
-    segments: int = 8
-    length: int = 6
+    segments: Annotated[int, Meta(ge=1, le=10_000)] = 8
+    length: Annotated[int, Meta(ge=2, le=10_000)] = 6
     mirror: bool = False
     upside_down: bool = False
     reverse: bool = False
@@ -88,12 +102,12 @@ class Phase:
 
     Attributes:
         steps: optimiser steps of G (and of D, where it takes part).
-        loss: weight of each of :data:`LOSSES`; ``adv`` brings D in.
+        loss: weight of each :data:`Loss`; ``adv`` brings D in.
         patch: side of the patches, pixels.
         batch: samples of a global batch.
         movement: least movement of a patch (see :class:`vpbench.models.footage.patches.Selection`).
         still: share of patches that need not move.
-        moves: over which pairs of frames, one of :data:`MOVES`.
+        moves: over which pairs of frames.
         optimiser: ``sgd`` or ``adam``.
         rate: G's learning rate at the phase's start and end.
         rate_d: D's.
@@ -112,24 +126,24 @@ class Phase:
         name: for the log.
     """
 
-    steps: int
-    loss: dict[str, float]
-    patch: int = 32
-    batch: int = 8
-    movement: float = 0.001
-    still: float = 0.0
-    moves: str = "mean"
-    optimiser: str = "sgd"
-    rate: tuple[float, float] = (0.04, 0.005)
-    rate_d: tuple[float, float] = (0.02, 0.02)
-    schedule: str = "geometric"
-    warmup: int = 0
-    clip: float = 0.0
-    weigh: str = ""
-    further: float = 0.0
+    steps: Annotated[int, Meta(ge=1, le=10**9)]
+    loss: Annotated[dict[Loss, _Weight], Meta(min_length=1)]
+    patch: Annotated[int, Meta(ge=32, le=2_048, multiple_of=8)] = 32
+    batch: Annotated[int, Meta(ge=1, le=100_000)] = 8
+    movement: _Share = 0.001
+    still: _Share = 0.0
+    moves: Moves = "mean"
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    rate: tuple[_Rate, _Rate] = (0.04, 0.005)
+    rate_d: tuple[_Rate, _Rate] = (0.02, 0.02)
+    schedule: Schedule = "geometric"
+    warmup: _Steps = 0
+    clip: _Weight = 0.0
+    weigh: Weighing = ""
+    further: _Share = 0.0
     frozen_g: bool = False
-    seed: int = 0
-    name: str = ""
+    seed: _Seed = 0
+    name: _Text = ""
 
     @property
     def adversarial(self) -> bool:
@@ -179,17 +193,17 @@ class Recipe:
         expect: the result to expect.
     """
 
-    name: str
-    kind: str
-    summary: str
+    name: Name
+    kind: Literal["paper", "compact", "own"]
+    summary: _Text
     network: Network
     phases: tuple[Phase, ...]
     data: Data = Data()
-    seed: int = 1
-    average: float = 0.0
-    deviations: tuple[str, ...] = field(default=())
-    tuned_on_test_clips: str = ""
-    expect: str = ""
+    seed: _Seed = 1
+    average: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    deviations: tuple[_Text, ...] = field(default=())
+    tuned_on_test_clips: _Text = ""
+    expect: _Text = ""
 
     @property
     def steps(self) -> int:

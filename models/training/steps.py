@@ -13,7 +13,7 @@ from vpbench.models.footage.patches import Batch
 from vpbench.models.networks.build import margin_of, outputs_of
 from vpbench.models.networks.discriminator import Discriminator
 from vpbench.models.networks.generator import active_share, pyramid, watch
-from vpbench.models.recipes.recipe import Network, Phase
+from vpbench.models.recipes.recipe import Loss, Network, Phase
 from vpbench.models.training.losses import gdl, judged, lp, over_scales
 from vpbench.models.training.state import State
 
@@ -71,7 +71,7 @@ def task_of(
 
 
 def generator_loss(
-    weights: Mapping[str, float],
+    weights: Mapping[Loss, float],
     outputs: list[Tensor],
     task: Task,
     discriminator: Discriminator | None,
@@ -80,7 +80,7 @@ def generator_loss(
     """The combined loss of G (section 2.4): a weighted sum, each term summed over the scales.
 
     Args:
-        weights: weight of each of :data:`vpbench.models.recipes.recipe.LOSSES`.
+        weights: weight of each :data:`vpbench.models.recipes.recipe.Loss`.
         outputs: G's predictions per scale.
         task: what they should be.
         discriminator: D, for the adversarial term; its weights get no gradients here.

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vpbench.files import make_folder, read_json, write_atomic, write_json
+from vpbench.files import make_folder, write_atomic, write_json
 from vpbench.models.footage.videos import cache_segments, windows_of
 from vpbench.models.networks.build import AnyGenerator
 from vpbench.models.networks.forecast import forecast
 from vpbench.models.recipes.recipe import Network
 from vpbench.predictors.spec import PredictorSpec, predictor_names
+from vpbench.reading import read_json
 from vpbench.scoring.built_in import MATHIEU2016, get_protocol
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol

@@ -168,7 +168,7 @@ def test_shipping_and_a_wrong_hash(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("adv = 3", "'adv', is damaged: must be a table, not a whole number"),
+        ("adv = 3", "'adv', is damaged: it must be a table, not a whole number"),
         ('[adv]\nname = "adv"', "'adv', is damaged: 'seed' is missing"),
         (
             '[adv]\nname = "adv"\nseed = 1\nfile = 3',
