@@ -12,10 +12,14 @@ import numpy as np
 
 from vpbench.errors import UsageError
 from vpbench.escape import plain
+from vpbench.scoring.protocol import FRAME_FACTS
 
 if TYPE_CHECKING:
     from vpbench.runs.manifest import Definition, ProtocolRecord, SplitRecord
     from vpbench.runs.run import Run
+
+# How far apart what two runs say about the same frame may be: beyond rounding on another machine.
+_AGREES = 1e-6
 
 
 def clips_scored(run: Run) -> int:
@@ -112,6 +116,48 @@ def _refuse_mixed(runs: Sequence[Run], labels: Sequence[str]) -> None:
                 f"{_only(clips - base_clips, label)}Run both on the same clips (the same --data and --limit), or take "
                 "the clips that all of them have, with --common (in Python: common=True)."
             )
+    known = [one for one in zip(runs, labels, strict=True) if one[0].has_frame_facts]
+    for run, label in known[1:]:
+        if difference := _other_clusters(known[0][0], run) or _other_facts(known[0][0], run):
+            raise UsageError(
+                f"Runs {_name(*known[0])} and {_name(run, label)} cannot stand in one table: {difference}"
+            )
+
+
+def _other_clusters(first: Run, second: Run) -> str:
+    """Where two runs of the same clips do not agree on what is independent; nothing if they do."""
+    ours, theirs = first.manifest.split.clusters or {}, second.manifest.split.clusters or {}
+    for clip in ours.keys() & theirs.keys():
+        if ours[clip] != theirs[clip]:
+            return (
+                f"clip {clip} is of cluster '{ours[clip]}' in one and of '{theirs[clip]}' in the other. Give both the "
+                "clusters of one list: `vpbench migrate RUN --split FILE.csv`."
+            )
+    return ""
+
+
+def _other_facts(first: Run, second: Run) -> str:
+    """Where two runs say different things about a frame that was the same for both; nothing if they do not."""
+    keys = ("clip", "frame", *FRAME_FACTS)
+    if all(np.array_equal(first.scores[key], second.scores[key], equal_nan=True) for key in keys):
+        return ""
+    one, other = (
+        {key: run.scores[key][order] for key in keys}
+        for run in (first, second)
+        for order in [np.lexsort((run.scores["frame"], run.scores["clip"]))]
+    )
+    same = [clip for clip, content in first.clips.items() if second.clips.get(clip) == content]
+    shared = np.isin(one["clip"], same)
+    for fact in FRAME_FACTS:
+        agree = np.isclose(one[fact], other[fact], rtol=_AGREES, atol=_AGREES, equal_nan=True)
+        if (wrong := shared & ~agree).any():
+            row = int(wrong.argmax())
+            return (
+                f"of clip {one['clip'][row]}, frame {one['frame'][row]}, which was the same for both, one says that "
+                f"'{fact}' is {one[fact][row]:.6g}, the other {other[fact][row]:.6g}. `vpbench verify` says which was "
+                "changed."
+            )
+    return ""
 
 
 def _protocol(protocol: ProtocolRecord) -> str:

@@ -31,6 +31,8 @@ def migrate(
 
     Runs of schema 1 do not say on which frames rows are to be compared, nor which clips are independent. It is computed
     from their clips, which must be at hand and be those that were scored. No score changes.
+
+    Runs of the present schema get the clusters of the list that --split names, where it now has others.
     """
     from vpbench.evaluation.migration import migrate as migrate_runs
     from vpbench.parallel.execution import Workers

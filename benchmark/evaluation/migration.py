@@ -43,8 +43,11 @@ def migrate(
 ) -> Iterator[Run]:
     """Bring runs of schema 1 to the present schema, in their folders.
 
+    Runs of the present schema get the clusters of the split that the request names, if it names one; else they are
+    left as they are.
+
     Args:
-        runs: the runs; those of the present schema are left as they are.
+        runs: the runs.
         request: where their clips are; a built-in split need not be named.
         workers: who does the work.
         protocol: TOML file, if the runs' protocol is not one of vpbench's.
@@ -62,6 +65,8 @@ def migrate(
     for run in runs:
         if not run.has_frame_facts:
             by_clips[run.recorded.protocol.hash, run.recorded.split.name, run.recorded.split.hash].append(run)
+        elif isinstance(request.split, str) and _set_clusters(run, run.split(request.split).clusters):
+            yield read_run(run.folder)
     for members in by_clips.values():
         rules = protocol_of_run(members[0], protocol)
         wanted = {clip for run in members for clip in run.clips}
@@ -111,7 +116,19 @@ def _rewrite(old: Run, described: _Described) -> Run:
             return run
         lines = (line | described.facts[line["clip"]][line["frame"] - 1] for line in score_lines(run))
         write_atomic(run.folder / "scores.jsonl", b"".join(map(score_line, lines)))
-        clusters = {str(index): described.clusters[index] for index in run.clips}
-        split = {**run.data["split"], "clusters": clusters}
-        write_json(run.folder / "manifest.json", {**run.data, "schema": SCHEMA, "split": split})
+        _write_clusters(run, described.clusters)
         return read_run(run.folder)
+
+
+def _set_clusters(run: Run, clusters: dict[int, str]) -> bool:
+    """Give a run other clusters, if they are others."""
+    if run.clusters == {index: clusters[index] for index in run.clips}:
+        return False
+    with lock_folder(run.folder, wait=False):
+        _write_clusters(read_run(run.folder), clusters)
+    return True
+
+
+def _write_clusters(run: Run, clusters: dict[int, str]) -> None:
+    split = {**run.data["split"], "clusters": {str(index): clusters[index] for index in run.clips}}
+    write_json(run.folder / "manifest.json", {**run.data, "schema": SCHEMA, "split": split})

@@ -113,3 +113,41 @@ def test_common_clips_make_runs_comparable(tmp_path: Path) -> None:
     three = make_run(tmp_path / "c", label="three", scores=scores(7), split={"total": 9})
     with pytest.raises(UsageError, match=r"'three'.*have no clip in common"):
         board_of(one, two, three, common=True)
+
+
+def test_runs_that_know_other_clusters_are_refused(tmp_path: Path) -> None:
+    clusters = {"1": "park", "11": "park", "21": "street"}
+    one = make_run(tmp_path / "a", label="a", split={"clusters": clusters})
+    other = make_run(tmp_path / "b", label="b", split={"clusters": {**clusters, "21": "park"}})
+    with pytest.raises(
+        UsageError, match=r"clip 21 is of cluster 'street' in one and of 'park'.*migrate RUN --split"
+    ):
+        board_of(one, other)
+
+
+@pytest.mark.parametrize(("fact", "value"), [("copy", 61.0), ("copy_ssim", 0.81), ("motion", None)])
+def test_runs_that_say_other_things_about_the_same_frame_are_refused(
+    tmp_path: Path, fact: str, value: float | None
+) -> None:
+    """A stranger's run cannot choose the frames on which everybody is compared."""
+    scores = {clip: by_column(psnr=[31.0, 30.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for clip in (1, 2)}
+    one = make_run(tmp_path / "a", label="a", scores=dict(reversed(scores.items())))
+    changed = {**scores, 2: [scores[2][0], {**scores[2][1], fact: value}]}
+    other = make_run(tmp_path / "b", label="b", scores=changed)
+    with pytest.raises(
+        UsageError, match=rf"of clip 2, frame 2, which was the same for both, one says that '{fact}'"
+    ):
+        board_of(one, other)
+    contents = {
+        "1": f"{1:016x}",
+        "2": "0" * 16,
+    }  # prepared otherwise: they may differ, and a footnote says so
+    elsewhere = make_run(
+        tmp_path / "c", label="c", scores=changed, prepared={"clips": contents, "hash": "q" * 16}
+    )
+    assert len(board_of(one, elsewhere).rows) == 2
+
+
+def test_a_run_of_schema_1_stays_readable_beside_others(tmp_path: Path) -> None:
+    made = board_of(make_run(tmp_path / "a", label="a", schema=1), make_run(tmp_path / "b", label="b"))
+    assert made.rows["psnr_1"].tolist() == [made.rows["psnr_1"][0]] * 2

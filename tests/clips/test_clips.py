@@ -190,6 +190,10 @@ def test_an_archive_serves_the_rule_archive(cli, tmp_path: Path):
     archive = write_archive(tmp_path / "UCF101frm10p")
     before = tree(archive)
     assert is_archive(archive)
+    assert open_archive(archive, get_split("ucf101-every10th")).clusters == {
+        1: "ApplyEyeMakeup_g01",
+        11: "ApplyEyeMakeup_g03",
+    }
     result = run(cli, archive, tmp_path / "runs", "--protocol", "mathieu2016-archive")
     assert result.exit_code == 0, result.stderr
     assert "found 2 of the 379 clips" in result.stderr

@@ -173,3 +173,33 @@ def test_a_second_predictor_does_not_describe_the_clips_again(
         [b[fact] for fact in FRAME_FACTS] for b in second
     ]
     assert [line["copy"] for line in second] == [line["psnr"] for line in second]
+
+
+def test_a_list_may_name_clusters_after_the_scoring(
+    cli: Callable[..., Result], clips: SmallClips, tmp_path: Path
+) -> None:
+    listed = clips.videos.parent / "listed.csv"
+    listed.write_text("video\n" + "".join(f"small/clip_{n}.avi\n" for n in range(3)))
+    done = cli("run", "--model", "last_frame", "--split", listed, "--out", tmp_path, "--workers", "1")
+    assert done.exit_code == 0, done.stderr
+    run = tmp_path / "listed" / "mathieu2016" / "last_frame"
+    scores = (run / "scores.jsonl").read_bytes()
+    assert [*json_of(run)["split"]["clusters"].values()] == [f"small/clip_{n}.avi" for n in range(3)]
+    listed.write_text("video,cluster\n" + "".join(f"small/clip_{n}.avi,{'aab'[n]}\n" for n in range(3)))
+    assert cli("migrate", run, "--split", listed).output == f"Migrated {run}.\n"
+    assert [*json_of(run)["split"]["clusters"].values()] == ["a", "a", "b"]
+    assert cli("migrate", run, "--split", listed).output == "1 of 1 runs needed nothing.\n"
+    assert (run / "scores.jsonl").read_bytes() == scores
+    (listed.parent / "other.csv").write_text("video\nsmall/clip_1.avi\n")
+    refused = cli("migrate", run, "--split", listed.parent / "other.csv")
+    assert refused.exit_code == 2
+    assert "give the list that was scored as --split" in refused.stderr
+
+
+def test_prepared_clips_that_do_not_name_clusters_are_of_their_sources(
+    clips: SmallClips, tmp_path: Path
+) -> None:
+    shutil.copytree(clips.prepared, tmp_path / "prepared")
+    edit_manifest(tmp_path / "prepared", split={"clusters": {}})
+    run = vpbench.evaluate("last_frame", data=tmp_path / "prepared", out=tmp_path)
+    assert run.clusters == {n: f"clip_{n - 1}.avi" for n in (1, 2, 3)}

@@ -89,11 +89,11 @@ def test_the_first_difference_is_named(run: Path, verify: Callable[..., Result],
     assert "Largest difference: " in done.output
 
 
-@pytest.mark.parametrize("column", ["moving", "counted", "null"])
+@pytest.mark.parametrize("column", ["copy", "copy_ssim", "motion", "moving", "counted", "null"])
 def test_every_column_is_compared(run: Path, verify: Callable[..., Result], column: str) -> None:
     lines = score_lines(run)
-    if column == "moving":
-        lines[0]["moving"] /= 2
+    if column in ("copy", "copy_ssim", "motion", "moving"):
+        lines[0][column] /= 2
     else:
         lines[0]["counted"] = False
         if column == "null":

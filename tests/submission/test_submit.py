@@ -343,6 +343,11 @@ def test_endless_files_are_not_read(run: Path, name: str) -> None:
         ("split.total", "3", "'total'"),
         ("split.hash", "zz", "'hash' cannot be"),
         ("split.name", "demo", "not the split 'demo'"),
+        ("split.clusters", None, "'split' must have the clusters"),
+        ("split.clusters", {"1": "a", "11": "b"}, "'split' must have the clusters"),
+        ("split.clusters", {"1": "a", "11": "b", "x": "c"}, "damaged"),
+        ("split.clusters", {"1": "a", "11": 2, "21": "c"}, "damaged"),
+        ("split.clusters", {"1": "a", "11": "b\x1b[2J", "21": "c"}, r"U\+001B"),
         ("prepared.clips", {"1": "<script>", "11": "a" * 16, "21": "a" * 16}, "no clip with its hash"),
         ("cost.ms_per_frame", -1, "ms_per_frame"),
         ("cost.parameters", "many", "parameters"),
@@ -424,6 +429,10 @@ def test_a_cut_file_is_named(run: Path) -> None:
         ({"ssim": 1.5}, "ssim is 1.5"),
         ({"psnr": 60.0}, "'counted' does not follow protocol 'mathieu2016'"),
         ({"counted": False}, "'counted' does not follow"),
+        ({"copy": 500.0}, "copy cannot be 500"),
+        ({"copy_ssim": 1.5}, "copy_ssim cannot be 1.5"),
+        ({"motion": -0.1}, "motion cannot be -0.1"),
+        ({"moving": 0, "motion": 0.9}, "motion cannot be 0.9"),
     ],
 )
 def test_scores_that_cannot_be_are_refused(run: Path, changes: dict[str, Any], said: str) -> None:
