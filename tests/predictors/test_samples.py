@@ -22,6 +22,7 @@ from vpbench.report.table import page_table
 from vpbench.runs.manifest import SamplesRecord
 from vpbench.runs.run import find_runs
 from vpbench.scoring.built_in import get_protocol
+from vpbench.scoring.frame_facts import frame_facts
 from vpbench.scoring.score import score_clip
 from vpbench.tables.render import render
 
@@ -86,7 +87,8 @@ def by_hand(clips: SmallClips, clip: int) -> list[list[dict]]:
             inputs[-1] + np.random.default_rng(seed).normal(0, 0.05, (2, *inputs.shape[1:])), 0, 1
         )
         loaded = vpbench.open_prepared(clips.prepared).load(clip, protocol)
-        samples.append(score_clip(loaded, drawn.astype(np.float32), protocol))
+        scores = score_clip(loaded, drawn.astype(np.float32), protocol)
+        samples.append([a | b for a, b in zip(scores, frame_facts(loaded, protocol), strict=True)])
     return samples
 
 
