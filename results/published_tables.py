@@ -16,11 +16,10 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 
-# Marks with a meaning of their own: not verified, tuned on test clips, and in text the best and the second of a column.
+# Marks with a meaning of their own: not verified, tuned on test clips, and in text bold.
 UNVERIFIED_MARK = "†"
 TUNED_MARK = "‡"
 BEST_MARK = "•"
-SECOND_MARK = "◦"
 UNVERIFIED = "published numbers transcribed without the PDF at hand; not verified"
 
 Frame = int | str
@@ -46,6 +45,7 @@ class PublishedRow:
         label: the method, as printed.
         scores: metric column to frame to value (NaN where the paper gives none).
         marks: keys of the table's ``marks``.
+        predictor: name of vpbench's predictor of the method; empty for none.
         group: heading under which the row stands; empty for none.
         verified: whether it was compared with the source.
     """
@@ -55,6 +55,7 @@ class PublishedRow:
     marks: tuple[str, ...] = ()
     group: str = ""
     verified: bool = False
+    predictor: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,8 @@ def _table(source: Source, data: dict[str, Any]) -> PublishedTable:
     frames = tuple(data.pop("frames"))
     marks = data.pop("marks", {})
     for mark in marks:
-        if mark.isalnum() or mark in (UNVERIFIED_MARK, TUNED_MARK, BEST_MARK, SECOND_MARK):
-            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, ‡, • and ◦ are taken")
+        if mark.isalnum() or mark in (UNVERIFIED_MARK, TUNED_MARK, BEST_MARK):
+            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, ‡ and • are taken")
     if ("protocol" in data) != ("split" in data):
         raise UsageError(f"{where}: give both protocol and split, or neither")
     if set(data["labels"]) != set(data["decimals"]):
@@ -171,6 +172,7 @@ def _table(source: Source, data: dict[str, Any]) -> PublishedTable:
 
 def _row(table: PublishedTable, data: dict[str, Any], verified: bool, where: str) -> PublishedRow:
     label, group = data.pop("label", None), data.pop("group", "")
+    predictor = str(data.pop("predictor", ""))
     marks, verified = tuple(data.pop("marks", ())), bool(data.pop("verified", verified))
     if not isinstance(label, str) or not label:
         raise UsageError(f"{where}: it has no label")
@@ -185,4 +187,4 @@ def _row(table: PublishedTable, data: dict[str, Any], verified: bool, where: str
         scores[column] = dict(zip(table.frames, map(float, values), strict=True))
         if any(math.isinf(value) for value in scores[column].values()):
             raise UsageError(f"{where} ('{label}'): {column} is infinite; write nan for a value not given")
-    return PublishedRow(label, scores, marks, group, verified)
+    return PublishedRow(label, scores, marks, group, verified, predictor)

@@ -1,18 +1,25 @@
-"""How certain a mean is, and which of two runs is better: the percentile bootstrap over clips.
+"""How certain a mean is: the studentised bootstrap over clusters of clips.
 
-Clips are resampled: a resample draws as many clips as there are, with replacement, and all frames of a clip go
-together. One set of resamples, from a fixed seed, serves every row, so that rows differ by their scores
-and not by chance. Source: B. Efron, R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 13 and 16.
+Clips of one source are alike, so what is drawn are clusters, all clips of one source together: a resample has as many
+clusters as there are, drawn with replacement, with all frames of all their clips. One set of resamples, from a fixed
+seed, serves every row.
 
-An interval runs from the (k + 1)-th smallest to the (k + 1)-th largest of the resampled means, k being the share
-(1 − level) / 2 of them. With few clips it is narrower than its level says: 12 clips of normally distributed scores
-give a coverage of about 90 % instead of 95 %. With fewer than :data:`LEAST_CLIPS` clips there is none.
+A mean is a ratio: the sum of the counted scores over their number. Its standard error is that of the ratio's linear
+form, √(Σ e²) over the number of scores, where e is the *residual* of a cluster: the sum of its scores − the mean × the
+number of its scores. Each resample has a mean and a standard error of its own, and so a statistic of its own, t = (its
+mean − the mean) / its standard error. The interval is mean ± c × standard error, where c leaves a share 1 − level of
+the resamples' |t| outside. With fewer than :data:`LEAST_CLUSTERS` clusters there is none.
+
+Sources: B. Efron, R. Tibshirani, *An Introduction to the Bootstrap*, 1993, section 12.5; A. Cameron, J. Gelbach, D.
+Miller, *Bootstrap-based improvements for inference with clustered errors*, 2008. ``docs/statistics.md`` has coverages.
+
+Scores and residuals are rounded to whole numbers, so finely that it does not matter, and so that all sums of them are
+exact: the results are the same, bit for bit, on every machine.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,134 +31,117 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 SEED = 0
 LEVEL = 0.95
-# With fewer than 6 clips no two-sided rank test reaches 5 % (2 · 0.5⁵ = 6 %), yet the bootstrap would call any
+# With fewer than 6 clusters no two-sided rank test reaches 5 % (2 · 0.5⁵ = 6 %), yet a bootstrap would call any
 # difference of one sign significant.
-LEAST_CLIPS = 6
-# With fewer paired clips than these, a resample may hold none of them: (1 − 60/n)ⁿ < 1e-26.
-_SURELY_DRAWN = 60
+LEAST_CLUSTERS = 6
+# A resample's standard error counts as at least this share of the sample's own. Where a few clusters make a whole
+# difference, resamples without them have next to none, and their t would be without bound.
+LEAST_ERROR = 0.25
+EXACT = 2.0**53  # whole numbers up to here are exact in float64
+_BITS = 30  # of a score
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Every row compared with every other.
-
-    Attributes:
-        better: bool ``(R, R)``; ``better[i, j]``: row i is significantly better than row j.
-        clips: int64 ``(R, R)``; the number of clips that are counted in both rows.
-    """
-
-    better: NDArray[np.bool_]
-    clips: NDArray[np.int64]
+def draw_resamples(clusters: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float64]:
+    """How often each cluster is in each resample: float64 ``(resamples, clusters)`` of whole numbers."""
+    drawn = np.random.default_rng(seed).integers(clusters, size=(resamples, clusters))
+    drawn += clusters * np.arange(resamples)[:, np.newaxis]
+    times = np.bincount(drawn.ravel(), minlength=resamples * clusters)
+    return times.reshape(resamples, clusters).astype(np.float64)
 
 
-def draw_resamples(clips: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float64]:
-    """How often each of ``clips`` clips is in each resample: float64 ``(resamples, clips)`` of whole numbers."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(clips, np.full(clips, 1 / clips), size=resamples).astype(np.float64)
-
-
-def enough_clips(counted: NDArray[np.bool_]) -> bool:
-    """Whether enough clips have a counted frame for an interval.
+def cluster_sums(values: NDArray[np.float64], clusters: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums over the frames of all clips of a cluster, exact for whole numbers.
 
     Args:
-        counted: bool ``(clips, frames)``.
-    """
-    return int(counted.any(axis=1).sum()) >= LEAST_CLIPS
-
-
-def resampled_means(
-    values: NDArray[np.float64], counted: NDArray[np.bool_], resamples: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The mean over the counted frames in each resample.
-
-    Args:
-        values: ``(clips, frames)``; what is not counted may be NaN.
-        counted: bool of the same shape.
-        resamples: of :func:`draw_resamples`, ``(resamples, clips)``.
+        values: ``(…, clips, frames)``.
+        clusters: the cluster of each clip, ``(clips,)``: 0, 1, … without a gap.
 
     Returns:
-        float64 ``(resamples,)``; NaN where a resample has no counted frame.
+        ``(…, clusters)``.
     """
-    return ratios(np.where(counted, values, 0.0).sum(axis=1), counted.sum(axis=1), resamples)
+    order = np.argsort(clusters, kind="stable")
+    starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
+    sums: NDArray[np.float64] = np.add.reduceat(values.sum(axis=-1)[..., order], starts, axis=-1)
+    return sums
 
 
-def ratios(
-    sums: NDArray[np.float64], counts: NDArray[np.int64], resamples: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The means in each resample, from the sum and the number of the counted scores of each clip, ``(clips, …)``."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means: NDArray[np.float64] = (resamples @ sums) / (resamples @ counts.astype(np.float64))
-    return means
-
-
-def percentile_interval(means: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
-    """The percentile interval of resampled means ``(resamples,)``; those without a mean (NaN) are left out."""
-    ordered = np.sort(means[np.isfinite(means)])
-    if not ordered.size:
-        return math.nan, math.nan
-    tail = int(_tail(np.array(ordered.size), level))
-    return float(ordered[tail]), float(ordered[-1 - tail])
-
-
-def compare_rows(
-    values: NDArray[np.float64],
-    counted: NDArray[np.bool_],
-    resamples: NDArray[np.float64],
-    level: float = LEVEL,
-    higher_is_better: bool = True,
-) -> Pairs:
-    """Find which rows are significantly better than which.
-
-    Row i is better than row j if the percentile interval of their mean difference, over the frames that are
-    counted in both, lies wholly on i's side of 0. To know that, it is enough to count the resamples in which the
-    sum of differences is not on that side. There is no correction for the number of pairs.
-
-    Scores are rounded to 30 bits of the largest, so that all sums are whole numbers below 2⁵³: exact, the same on
-    every machine, and 0 for equal runs.
+def whole_scores(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Scores as whole numbers of 30 bits, and what one of them is worth.
 
     Args:
-        values: ``(rows, clips, frames)``; what is not counted may be NaN.
-        counted: bool of the same shape.
-        resamples: of :func:`draw_resamples`, ``(resamples, clips)``.
-        level: of the interval.
-        higher_is_better: direction of the scores.
+        values: any shape, finite.
     """
-    rows, clips = len(values), values.shape[1]
-    whole = _whole_numbers(np.where(counted, values, 0.0)) * (1 if higher_is_better else -1)
-    paired = np.array([(counted[i] & counted).any(axis=2).sum(axis=1) for i in range(rows)], np.int64)
-    better = np.zeros((rows, rows), np.bool_)
-    # Clips that every row counts need one sum per row; only the others must be treated pair by pair.
-    shared = counted.all(axis=(0, 2))
-    sums = whole[:, shared].sum(axis=2) @ resamples[:, shared].T
-    mixed = np.ascontiguousarray(resamples[:, ~shared].T)
-    rest, rest_counted = whole[:, ~shared], counted[:, ~shared]
-    for i in range(rows - 1):
-        others = slice(i + 1, rows)
-        difference = sums[i] - sums[others]
-        if mixed.size:
-            both = rest_counted[i] & rest_counted[others]
-            difference += np.where(both, rest[i] - rest[others], 0.0).sum(axis=2) @ mixed
-        missing = np.zeros(rows - i - 1, np.int64)  # resamples without a pair: their sum 0 is on neither side
-        for n in np.flatnonzero(paired[i, others] < min(_SURELY_DRAWN, clips)):
-            pair = (counted[i] & counted[i + 1 + n]).any(axis=1)
-            missing[n] = (resamples[:, pair].sum(axis=1) == 0).sum()
-        tails = _tail(len(resamples) - missing, level)
-        valid = paired[i, others] >= LEAST_CLIPS
-        not_above = np.count_nonzero(difference <= 0, axis=1) - missing
-        better[i, others] = valid & (not_above <= tails)
-        candidates = valid & (not_above >= len(resamples) - missing - tails)
-        not_below = np.count_nonzero(difference[candidates] >= 0, axis=1) - missing[candidates]
-        better[i + 1 + np.flatnonzero(candidates), i] = not_below <= tails[candidates]
-    return Pairs(better, paired)
-
-
-def _tail(resamples: NDArray[np.int64], level: float) -> NDArray[np.int64]:
-    """How many resamples lie outside the interval at each end."""
-    return np.floor(resamples * (1 - level) / 2 + 1e-9).astype(np.int64)
-
-
-def _whole_numbers(values: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = float(np.abs(values).max(initial=0.0))
     if largest == 0:
-        return values
-    return np.rint(np.ldexp(values, 30 - math.frexp(largest)[1]))
+        return values, 1.0
+    exponent = _BITS - math.frexp(largest)[1]
+    return np.rint(np.ldexp(values, exponent)), math.ldexp(1.0, -exponent)
+
+
+def whole_residuals(
+    residuals: NDArray[np.float64], limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Residuals as whole numbers whose squares sum up to at most ``limit``.
+
+    Args:
+        residuals: ``(series, clusters)``.
+        limit: of each series' sum.
+
+    Returns:
+        The whole numbers, and by what each series was multiplied before it was rounded, ``(series, 1)``.
+    """
+    sizes = np.abs(residuals)
+    largest = sizes.max(axis=1, keepdims=True)
+    largest[largest == 0] = 1.0
+    shares = np.rint(sizes * (2.0**_BITS / largest)).sum(axis=1, keepdims=True) / 2.0**_BITS
+    # The squares sum up to at most largest² × shares. Rounding makes a number at most twice as large.
+    scales = np.sqrt(limit / (4 * np.maximum(shares, 1.0))) / largest
+    return np.rint(residuals * scales), scales
+
+
+def half_widths(
+    residuals: NDArray[np.float64], counts: NDArray[np.float64], resamples: NDArray[np.float64], level: float
+) -> NDArray[np.float64]:
+    """How far the intervals of means reach to either side.
+
+    Args:
+        residuals: the sum of each cluster's scores − mean × number of its scores, ``(series, clusters)``.
+        counts: the number of its scores, of the same shape.
+        resamples: of :func:`draw_resamples`, ``(resamples, clusters)``.
+        level: of the intervals.
+
+    Returns:
+        ``(series,)``; NaN where fewer than :data:`LEAST_CLUSTERS` clusters have scores.
+    """
+    times = np.ascontiguousarray(resamples.T)
+    whole, scales = whole_residuals(residuals, EXACT / resamples.max())
+    squares = whole**2
+    square = squares.sum(axis=1, keepdims=True)
+    shifts, drawn = whole @ times, counts @ times
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = shifts / drawn
+        errors = squares @ times - 2 * means * ((whole * counts) @ times) + means**2 * (counts**2 @ times)
+        t = shifts**2 / np.maximum(errors, LEAST_ERROR**2 * np.maximum(square, 1.0))
+        t[drawn == 0] = np.inf  # a resample without a score has no mean
+        widths = np.sqrt(critical(t, level) * square[:, 0]) / scales[:, 0] / counts.sum(axis=1)
+    few = np.count_nonzero(counts, axis=1) < LEAST_CLUSTERS
+    return np.where(few, np.nan, widths)
+
+
+def critical(statistics: NDArray[np.floating], level: float) -> NDArray[np.float64]:
+    """What a statistic must exceed to be among the share 1 − ``level`` of the largest, itself and the resamples'.
+
+    Args:
+        statistics: of the resamples, ``(…, resamples)``.
+        level: of the test.
+
+    Returns:
+        ``(…,)``; infinite where there are too few resamples for the level.
+    """
+    resamples = statistics.shape[-1]
+    largest = int((resamples + 1) * (1 - level) + 1e-9)
+    if largest == 0:
+        return np.full(statistics.shape[:-1], np.inf)
+    place = resamples - largest
+    value: NDArray[np.float64] = np.partition(statistics, place, axis=-1)[..., place]
+    return value

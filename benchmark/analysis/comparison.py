@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from vpbench.analysis.bootstrap import (
+    LEAST_CLUSTERS,
     LEVEL,
     RESAMPLES,
     SEED,
+    cluster_sums,
     draw_resamples,
-    enough_clips,
-    percentile_interval,
-    resampled_means,
+    half_widths,
 )
 from vpbench.analysis.columns import (
     ClipScores,
@@ -28,7 +28,8 @@ from vpbench.analysis.columns import (
     select_columns,
     split_score_name,
 )
-from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
+from vpbench.analysis.comparable import of_common_clips, require_comparable, row_labels
+from vpbench.analysis.intervals import ratio_means
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame
 
@@ -43,18 +44,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric on one frame, A minus B, over the clips that are counted in both.
+    """One metric on one frame, A minus B, over the frames that both are compared on.
 
     Attributes:
         column: the metric.
-        frame: the predicted frame, or ``"all"``: a clip's mean over those of its frames that are counted in both.
-        clips: number of clips that are counted in both.
-        mean_a: A's mean over these (not over all that A counts, as a leaderboard has it).
+        frame: the predicted frame, or ``"all"``: a clip's mean over those of its frames that both are compared on.
+        clips: number of clips that have such frames.
+        clusters: of how many clusters they are; ``None`` if that is not known.
+        mean_a: A's mean over these frames (not over all that A counts, as a leaderboard has it), with scores capped.
         mean_b: B's.
         mean: mean difference, A − B; of ``"all"`` over frames, so that each counts the same.
-        low: lower end of its interval; NaN for too few clips.
+        low: lower end of its interval; NaN for too few clusters.
         high: upper end.
-        p: of the two-sided Wilcoxon signed-rank test on the clips; NaN if there are no pairs, 1 if all are equal.
+        p: of the two-sided Wilcoxon signed-rank test on the clusters' means of the difference, which tests whether
+            these are symmetric about 0. Where they are skewed, it may reject although the mean difference is 0. NaN
+            for too few clusters, 1 if all are equal.
         wins: clips on which A is better.
         losses: clips on which B is better.
         ties: clips on which they are equal.
@@ -63,6 +67,7 @@ class Difference:
     column: Column
     frame: Frame
     clips: int
+    clusters: int | None
     mean_a: float
     mean_b: float
     mean: float
@@ -90,6 +95,7 @@ class Comparison:
         protocol: under which protocol.
         split: on which split.
         clips: number of clips that both scored.
+        clusters: of how many clusters these are; ``None`` if a run does not say, which then has no intervals either.
         level: of the intervals.
         resamples: number of bootstrap resamples.
         seed: where they come from.
@@ -103,6 +109,7 @@ class Comparison:
     protocol: ProtocolRecord
     split: SplitRecord
     clips: int
+    clusters: int | None
     level: float
     resamples: int
     seed: int
@@ -134,7 +141,10 @@ def compare(
     by: str | None = None,
     most: int = 5,
 ) -> Comparison:
-    """Compare two runs on the clips that are counted in both.
+    """Compare two runs on the same frames, which do not depend on what they predicted.
+
+    If one of them is of schema 1, which does not say which these are, it is on the frames that both count, without
+    intervals and tests.
 
     Args:
         run_a: A.
@@ -162,18 +172,19 @@ def compare(
     shown = select_columns(columns, metrics)
     sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)
     a, b = map(clip_scores, runs)
-    resamples = draw_resamples(clips_scored(runs[0]))
+    both = _both(a, b)
     return Comparison(
         labels=(labels[0], labels[1]),
         protocol=manifest.protocol,
         split=manifest.split,
         clips=len(a.clips),
+        clusters=None if both.clusters is None else len(np.unique(both.clusters)),
         level=level,
         resamples=RESAMPLES,
         seed=SEED,
-        differences=tuple(_difference(a, b, c, frame, resamples, level) for c in shown for frame in frames),
+        differences=tuple(_difference(both, c, frame, level) for c in shown for frame in frames),
         by=sorted_by,
-        differing_clips=_differing_clips(a, b, *sorted_by, most, clip_sources(manifest.split)),
+        differing_clips=_differing_clips(both, *sorted_by, most, clip_sources(manifest.split)),
     )
 
 
@@ -190,51 +201,78 @@ def clip_sources(split: SplitRecord) -> dict[int, str]:
     }
 
 
-def _paired(
-    a: ClipScores, b: ClipScores, column: Column, frame: Frame
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Both runs' scores ``(clips, frames)``, 0 where not both count, and a mask of where both do."""
-    where = a.at(frame)
-    both = a.counted[:, where] & b.counted[:, where]
-    first, second = (np.where(both, run.scores[column.key][:, where], 0.0) for run in (a, b))
-    return first, second, both
+@dataclass(frozen=True)
+class _Both:
+    """Two runs, on which frames ``(clips, frames)`` they are compared, and the clusters of their clips, if known."""
+
+    a: ClipScores
+    b: ClipScores
+    frames: NDArray[np.bool_]
+    clusters: NDArray[np.int64] | None
+
+    def scores(
+        self, column: Column, frame: Frame
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Both runs' scores ``(clips, frames)``, 0 where they are not compared, and a mask of where they are."""
+        where = self.a.at(frame)
+        both = self.frames[:, where]
+        first, second = (np.where(both, run.capped(column.key)[:, where], 0.0) for run in (self.a, self.b))
+        return first, second, both
 
 
-def _difference(
-    a: ClipScores, b: ClipScores, column: Column, frame: Frame, resamples: NDArray[np.float64], level: float
-) -> Difference:
-    first, second, both = _paired(a, b, column, frame)
+def _both(a: ClipScores, b: ClipScores) -> _Both:
+    if a.compared is None or b.compared is None:
+        return _Both(a, b, a.counted & b.counted, None)
+    return _Both(a, b, a.compared & b.compared, a.clusters)
+
+
+def _difference(common: _Both, column: Column, frame: Frame, level: float) -> Difference:
+    first, second, both = common.scores(column, frame)
     difference = first - second
     frames = both.sum(axis=1)
-    pairs = frames > 0
-    clips = int(pairs.sum())
-    clip_means = difference.sum(axis=1)[pairs] / frames[pairs]
-    low = high = math.nan
-    if enough_clips(both):
-        low, high = percentile_interval(resampled_means(difference, both, resamples), level)
-    better = clip_means if column.higher_is_better else -clip_means
+    better = difference.sum(axis=1)[frames > 0] * (1 if column.higher_is_better else -1)
+    clips = len(better)
+    mean = float(difference[both].mean()) if clips else math.nan
+    clusters, width, p = _certainty(difference, both, common.clusters, level)
     return Difference(
         column=column,
         frame=frame,
         clips=clips,
+        clusters=clusters,
         mean_a=float(first[both].mean()) if clips else math.nan,
         mean_b=float(second[both].mean()) if clips else math.nan,
-        mean=float(difference[both].mean()) if clips else math.nan,
-        low=low,
-        high=high,
-        p=_wilcoxon(clip_means),
+        mean=mean,
+        low=mean - width,
+        high=mean + width,
+        p=p,
         wins=int((better > 0).sum()),
         losses=int((better < 0).sum()),
         ties=int((better == 0).sum()),
     )
 
 
+def _certainty(
+    difference: NDArray[np.float64],
+    both: NDArray[np.bool_],
+    clusters: NDArray[np.int64] | None,
+    level: float,
+) -> tuple[int | None, float, float]:
+    """The number of clusters that are compared, how far the interval reaches, and the p-value."""
+    if clusters is None:
+        return None, math.nan, math.nan
+    _, residuals, counts = ratio_means(difference[np.newaxis], both[np.newaxis], clusters)
+    kept = counts[0] > 0
+    if kept.sum() < LEAST_CLUSTERS:
+        return int(kept.sum()), math.nan, math.nan
+    resamples = draw_resamples(counts.shape[1])
+    means = cluster_sums(difference, clusters)[kept] / counts[0, kept]
+    return int(kept.sum()), float(half_widths(residuals, counts, resamples, level)[0]), _wilcoxon(means)
+
+
 def _wilcoxon(differences: NDArray[np.float64]) -> float:
     """The p-value of scipy's two-sided Wilcoxon signed-rank test; ties are left out, as Wilcoxon did."""
     from scipy.stats import wilcoxon
 
-    if not differences.size:
-        return math.nan
     if not differences.any():
         return 1.0
     with warnings.catch_warnings():
@@ -243,20 +281,20 @@ def _wilcoxon(differences: NDArray[np.float64]) -> float:
 
 
 def _differing_clips(
-    a: ClipScores, b: ClipScores, column: Column, frame: Frame, most: int, names: dict[int, str]
+    common: _Both, column: Column, frame: Frame, most: int, names: dict[int, str]
 ) -> pd.DataFrame:
-    first, second, both = _paired(a, b, column, frame)
+    first, second, both = common.scores(column, frame)
     frames = np.maximum(both.sum(axis=1), 1)
     mean_a, mean_b = first.sum(axis=1) / frames, second.sum(axis=1) / frames
-    difference = mean_a - mean_b  # 0 where a run does not count the clip
+    difference = mean_a - mean_b  # 0 where the clip is not compared
     better = difference if column.higher_is_better else -difference
     order = np.argsort(-better, kind="stable")
     wins, losses = order[better[order] > 0], order[better[order] < 0]
     kept = [*wins[:most], *losses[max(len(losses) - most, 0) :]]
     return pd.DataFrame(
         {
-            "clip": a.clips[kept],
-            "source": [names.get(int(clip)) for clip in a.clips[kept]],
+            "clip": common.a.clips[kept],
+            "source": [names.get(int(clip)) for clip in common.a.clips[kept]],
             "a": mean_a[kept],
             "b": mean_b[kept],
             "difference": difference[kept],

@@ -11,18 +11,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
-from vpbench.analysis.bootstrap import LEVEL, draw_resamples
+from vpbench.analysis.bootstrap import LEVEL
 from vpbench.analysis.columns import Column, overall, score_columns, select_columns, split_score_name
+from vpbench.analysis.common import common_frames
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
 from vpbench.analysis.footnotes import Footnotes, entry_marks, preparation_differences, published_marks
-from vpbench.analysis.ranking import Statistics, rank
-from vpbench.analysis.rows import Entry, as_frame, intervals, make_entries, measured_row, published_row
-from vpbench.analysis.selection import select_rows, sort_rows
+from vpbench.analysis.intervals import differences, mean_intervals
+from vpbench.analysis.ranking import Ranking, best_rows, rank
+from vpbench.analysis.rows import Entry, as_frame, make_entries, measured_row, published_row
+from vpbench.analysis.selection import find_baseline, select_rows, sort_rows
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable, for_runs, read_published
+from vpbench.scoring.built_in import find_built_in
 from vpbench.scoring.wording import mask_in_words
+from vpbench.splits import BUILT_IN as SPLITS
+from vpbench.splits import get_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +48,8 @@ class LeaderboardOptions:
         group: make one row of the runs of a method that differ in their training seed.
         rank_by: the score by which runs are ranked, as ``<column>_<frame>``; by default the protocol's first
             column on the first frame.
-        level: of the intervals and ranks, between 0 and 1.
+        level: of the intervals and tests, between 0 and 1.
+        against: label of the row that the others are compared with; by default that of `last_frame`, if it is there.
         common: keep only the clips that all runs scored.
         allow_incomplete: take runs that have not finished; each gets a footnote.
     """
@@ -53,6 +60,7 @@ class LeaderboardOptions:
     group: bool = True
     rank_by: str | None = None
     level: float = LEVEL
+    against: str | None = None
     common: bool = False
     allow_incomplete: bool = False
 
@@ -65,16 +73,21 @@ class Leaderboard:
         protocol: under which protocol.
         split: on which split.
         clips: number of clips that every run scored.
+        clusters: of how many clusters they are; ``None`` if no run says.
         flow: name of the flow that the scored clips have.
         versions: the vpbench versions that made the runs.
         columns: the columns of scores.
         frames: what the means run over, in the order of the table: frame numbers (1-based) and ``"all"``.
         rows: one for each run, or for a method of several seeds, then the published ones. Columns: ``rank``, ``label``,
             ``published``, ``verified``, ``source``; ``<column>_<frame>`` the means (NaN if no frame is counted),
-            with ``_low`` and ``_high`` their interval and ``_sd`` their standard deviation over seeds;
+            with ``_low`` and ``_high`` their interval and ``_sd`` their standard deviation over seeds, ``_best``
+            whether it is among the best (:func:`vpbench.analysis.ranking.best_rows`), ``_difference`` and
+            ``_win_rate`` against the baseline (:func:`vpbench.analysis.intervals.differences`), and of published rows
+            ``_minus_published``, the measured mean of the same method − the published one;
             ``frames_counted_<frame>``, ``frames_excluded_<frame>`` (by the protocol's rule),
             ``frames_undefined_<frame>`` (no score); ``moving_fraction``; cost; and where the numbers come from.
-        statistics: how the intervals and ranks were found.
+        ranking: the pairs behind the ranks, in the order of the measured rows, and how they were compared.
+        against: label of the baseline of the differences; ``None`` without one.
         published: the published rows, in the order of ``rows``, with the table that each is from.
         marks: for each row of ``rows``, its footnote marks.
         footnotes: mark to text.
@@ -84,12 +97,14 @@ class Leaderboard:
     protocol: ProtocolRecord
     split: SplitRecord
     clips: int
+    clusters: int | None
     flow: str
     versions: tuple[str, ...]
     columns: tuple[Column, ...]
     frames: tuple[Frame, ...]
     rows: pd.DataFrame
-    statistics: Statistics
+    ranking: Ranking
+    against: str | None
     published: tuple[tuple[PublishedTable, PublishedRow], ...]
     marks: tuple[tuple[str, ...], ...]
     footnotes: dict[str, str]
@@ -123,8 +138,9 @@ class Leaderboard:
     def caption(self) -> str:
         """What was scored, on what, and how, in a sentence or two."""
         protocol, definition = self.protocol, self.protocol.definition
+        clusters = "" if self.clusters is None else f" (clusters: {self.clusters})"
         return (
-            f"Split {self.split.name}, {self.clips} of {self.split.total} clips; "
+            f"Split {self.split.name}, {self.clips} of {self.split.total} clips{clusters}; "
             f"protocol {protocol.name}, version {protocol.version} "
             f"({protocol.hash}): {definition.inputs} frames in, {self.steps} out; "
             f"{mask_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
@@ -167,12 +183,14 @@ def build_leaderboard(
 
     footnotes = Footnotes()
     entries = make_entries(runs, labels, options.group)
-    rows, statistics = _measured_rows(entries, columns, frames, ranked_by, options.level)
-    differences = preparation_differences(runs)
-    marks = [entry_marks(entry.runs, differences, footnotes) for entry in entries]
+    baseline = find_baseline(entries, options.against)
+    rows, ranking = _measured_rows(entries, columns, frames, ranked_by, options.level, baseline)
+    prepared = preparation_differences(runs)
+    marks = [entry_marks(entry.runs, prepared, footnotes) for entry in entries]
     order = sort_rows(rows, options.sort, columns, f"{ranked_by[0].key}_{ranked_by[1]}")
     rows, marks = [rows[n] for n in order], [marks[n] for n in order]
-    rows += [published_row(table, row, [column.key for column in columns]) for table, row in printed]
+    same = rows if _as_published(runs[0], clips) else []
+    rows += [published_row(table, row, [column.key for column in columns], same) for table, row in printed]
     marks += [published_marks(table, row, footnotes) for table, row in printed]
     for row, own in zip(rows, marks, strict=True):
         row["footnotes"] = "; ".join(footnotes.texts[mark] for mark in own)
@@ -180,17 +198,20 @@ def build_leaderboard(
         protocol=manifest.protocol,
         split=manifest.split,
         clips=clips,
+        clusters=_clusters(entries),
         flow=" or ".join(sorted({_flow(run) for run in runs})),
         versions=tuple(sorted({run.manifest.environment.vpbench for run in runs})),
         columns=columns,
         frames=(*overall(steps), *sorted({1, steps})),
         rows=as_frame(rows),
-        statistics=statistics,
+        ranking=ranking.ordered(order),
+        against=None if baseline is None else entries[baseline].label,
         published=tuple(printed),
         marks=tuple(map(tuple, marks)),
         footnotes=footnotes.texts,
         notes=(
             *_common_clips_note(clips, most_clips),
+            *_old_runs_note(entries),
             *_published_notes([table for table, _ in printed], clips, manifest.split.total),
         ),
     )
@@ -205,25 +226,50 @@ def _published_rows(
     return [(table, row) for table in for_runs(protocol, split, tables) for row in table.rows]
 
 
+def _as_published(run: Run, clips: int) -> bool:
+    """Whether runs are of a whole split of vpbench's under a protocol of vpbench's, which published rows name."""
+    protocol, split = run.manifest.protocol, run.manifest.split
+    known = find_built_in(protocol.name)
+    return (
+        clips == split.total
+        and known is not None
+        and known.hash == protocol.hash
+        and split.name in SPLITS
+        and get_split(split.name).hash == split.hash
+    )
+
+
 def _measured_rows(
     entries: Sequence[Entry],
     columns: Sequence[Column],
     frames: Sequence[Frame],
     ranked_by: tuple[Column, Frame],
     level: float,
-) -> tuple[list[dict[str, Any]], Statistics]:
-    """The rows of runs: rank, label, means, facts and intervals."""
-    resamples = draw_resamples(len(entries[0].scores[0].clips))
+    baseline: int | None,
+) -> tuple[list[dict[str, Any]], Ranking]:
+    """The rows of runs: rank, label, means, facts, intervals, which are best, and differences to the baseline."""
+    common = common_frames(entries)
     with threadpool_limits(1, user_api="blas"):  # the products are small: threads cost more than they give
-        ranges = [intervals(entry, columns, frames, resamples, level) for entry in entries]
-        ranks, statistics = rank(entries, ranked_by, resamples, level)
+        ranking = rank(common, len(entries), ranked_by, level)
+        found: dict[str, Any] = {
+            **mean_intervals(common, len(entries), columns, frames, level),
+            **best_rows(common, columns, frames, ranking),
+            **({} if baseline is None else differences(common, baseline, columns, frames, level)),
+        }
     rows = [
         {"rank": place, "label": entry.label, "published": False, "verified": None, "source": ""}
         | measured_row(entry, columns, frames)
-        | ends
-        for entry, place, ends in zip(entries, ranks, ranges, strict=True)
+        | {key: values[n] for key, values in found.items()}
+        for n, (entry, place) in enumerate(zip(entries, ranking.ranks, strict=True))
     ]
-    return rows, statistics
+    return rows, ranking
+
+
+def _clusters(entries: Sequence[Entry]) -> int | None:
+    """Of how many clusters the clips are, as the first run that says it."""
+    known = (scores.clusters for entry in entries for scores in entry.scores if scores.clusters is not None)
+    clusters = next(known, None)
+    return None if clusters is None else len(np.unique(clusters))
 
 
 def _flow(run: Run) -> str:
@@ -233,6 +279,15 @@ def _flow(run: Run) -> str:
 def _common_clips_note(clips: int, most: int) -> Iterator[str]:
     if clips < most:
         yield f"Only the {clips} clips that all runs scored are counted; the runs have up to {most}."
+
+
+def _old_runs_note(entries: Sequence[Entry]) -> Iterator[str]:
+    old = [entry.label for entry in entries if not entry.comparable]
+    if old:
+        yield (
+            f"{', '.join(old)}: made by an earlier vpbench, so that it is not known on which frames to compare: no "
+            "interval, no rank, not best. `vpbench migrate RUN` mends that where the clips are at hand."
+        )
 
 
 def _published_notes(tables: Sequence[PublishedTable], clips: int, total: int) -> Iterator[str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vpbench.analysis.bootstrap import enough_clips, percentile_interval, ratios
 from vpbench.analysis.columns import clip_scores
 from vpbench.analysis.comparable import clips_scored
 from vpbench.predictors.seen import most_seen
@@ -47,6 +46,11 @@ class Entry:
         Neither in training, nor in a choice, nor to choose among samples.
         """
         return all(run.test_clips_seen == "no" and not run.best_of_samples for run in self.runs)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether all its runs say on which frames they are to be compared; those of schema 1 do not."""
+        return all(scores.compared is not None for scores in self.scores)
 
 
 def make_entries(runs: Sequence[Run], labels: Sequence[str], group: bool) -> list[Entry]:
@@ -125,46 +129,22 @@ def measured_row(entry: Entry, columns: Sequence[Column], frames: Sequence[Frame
     return row
 
 
-def intervals(
-    entry: Entry,
-    columns: Sequence[Column],
-    frames: Sequence[Frame],
-    resamples: NDArray[np.float64],
-    level: float,
-) -> dict[str, float]:
-    """``<column>_<frame>_low`` and ``_high`` of a row; none for too few clips (:mod:`vpbench.analysis.bootstrap`).
+def published_row(
+    table: PublishedTable, row: PublishedRow, keys: Sequence[str], measured: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """A published row in the columns of the measured ones.
 
     Args:
-        entry: the row's runs; of several, each resample has the mean of their means.
-        columns: the columns.
-        frames: the frames.
-        resamples: of :func:`vpbench.analysis.bootstrap.draw_resamples`.
-        level: of the intervals.
+        table: its table.
+        row: the row.
+        keys: of the columns of scores.
+        measured: the measured rows of the same split and protocol: where one of them, and no other, is of the same
+            method, its means − the published ones go with the row.
     """
-    keys = [(column.key, frame) for frame in frames for column in columns]
-    means = np.mean([_resampled(scores, keys, resamples) for scores in entry.scores], axis=0)
-    ends: dict[str, float] = {}
-    for (column, frame), sample in zip(keys, means.T, strict=True):
-        low = high = float("nan")
-        if all(enough_clips(scores.counted[:, scores.at(frame)]) for scores in entry.scores):
-            low, high = percentile_interval(sample, level)
-        ends |= {f"{column}_{frame}_low": low, f"{column}_{frame}_high": high}
-    return ends
-
-
-def _resampled(
-    scores: ClipScores, keys: Sequence[tuple[str, Frame]], resamples: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """A run's means in each resample, ``(resamples, keys)``."""
-    counted = [scores.counted[:, scores.at(frame)] for _, frame in keys]
-    values = [scores.scores[column][:, scores.at(frame)] for column, frame in keys]
-    sums = [np.where(c, v, 0.0).sum(axis=1) for c, v in zip(counted, values, strict=True)]
-    return ratios(np.stack(sums, axis=1), np.stack([c.sum(axis=1) for c in counted], axis=1), resamples)
-
-
-def published_row(table: PublishedTable, row: PublishedRow, keys: Sequence[str]) -> dict[str, Any]:
-    """A published row in the columns of the measured ones."""
     scores = {f"{key}_{frame}": value for key in keys for frame, value in row.scores.get(key, {}).items()}
+    same = [own for own in measured if row.predictor and own["predictor"] == row.predictor]
+    if len(same) == 1:
+        scores |= {f"{key}_minus_published": same[0][key] - value for key, value in scores.items()}
     return {
         "label": row.label,
         "published": True,

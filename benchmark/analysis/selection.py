@@ -12,6 +12,7 @@ from vpbench.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     from vpbench.analysis.columns import Column
+    from vpbench.analysis.rows import Entry
     from vpbench.results.published_tables import PublishedRow, PublishedTable
     from vpbench.runs.run import Run
 
@@ -49,6 +50,24 @@ def _matches(label: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(label.lower(), pattern.lower().replace("[", "[[]")) for pattern in patterns)
 
 
+def find_baseline(entries: Sequence[Entry], label: str | None) -> int | None:
+    """The number of the row that the others are compared with: of this label, or by default that of `last_frame`.
+
+    ``None`` if there is no `last_frame`, or no other row.
+
+    Raises:
+        UsageError: no row has the label.
+    """
+    labels = [entry.label for entry in entries]
+    if label is not None:
+        found = [n for n, known in enumerate(labels) if known.lower() == label.lower()]
+        if not found:
+            raise unknown_name("row", label, labels)
+        return found[0]
+    named = [n for n, entry in enumerate(entries) if entry.runs[0].manifest.predictor.name == "last_frame"]
+    return named[0] if named and len(entries) > 1 else None
+
+
 def sort_rows(
     rows: Sequence[dict[str, Any]], sort: str | None, columns: Sequence[Column], score: str
 ) -> list[int]:
@@ -70,7 +89,8 @@ def sort_rows(
         return order
     if sort not in rows[0]:
         raise unknown_name("column to sort by", sort, list(rows[0]))
-    descending = {
+    descending = {key for key in rows[0] if key.endswith("_win_rate")}
+    descending |= {
         key for column in columns if column.higher_is_better for key in rows[0] if _is_score(key, column.key)
     }
 
@@ -86,5 +106,5 @@ def sort_rows(
 
 
 def _is_score(key: str, column: str) -> bool:
-    """Whether ``key`` is a mean of the column or an end of its interval, not a spread."""
-    return re.fullmatch(rf"{re.escape(column)}_(all|\d+)(_low|_high)?", key) is not None
+    """Whether ``key`` is a mean of the column, a difference or an end of an interval, where its direction holds."""
+    return re.fullmatch(rf"{re.escape(column)}_(all|\d+)(_difference)?(_low|_high)?", key) is not None

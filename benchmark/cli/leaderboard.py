@@ -41,7 +41,8 @@ from vpbench.tables.formats.export import FORMATS
 @click.option(
     "--rank", "rank_by", metavar="KEY", help="What ranks go by.  [the first metric, 1st frame: psnr_1]"
 )
-@level_option("Level of the intervals and of the ranks.")
+@click.option("--against", metavar="ROW", help="Give each row's difference to this one.  [last_frame]")
+@level_option("Level of the intervals, and of the ranks.")
 @click.option("--ci/--no-ci", "intervals", default=None, help="Intervals beneath the means.  [in HTML]")
 @click.option("--facts/--no-facts", default=None, help="Cost, moving area, training data.  [in HTML]")
 @precision_option
@@ -55,6 +56,7 @@ def leaderboard(
     metrics: tuple[str, ...],
     sort: str | None,
     rank_by: str | None,
+    against: str | None,
     level: float,
     intervals: bool | None,
     facts: bool | None,
@@ -77,6 +79,7 @@ def leaderboard(
         group=group,
         rank_by=rank_by,
         level=level,
+        against=against,
         common=common,
     )
     board = build_leaderboard(read_runs(runs), options)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vpbench.tables import notes
 from vpbench.tables.cells import integer, number, unit, values_of
-from vpbench.tables.formats.sheet import BEST, MISSING, SECOND, explain
-from vpbench.tables.scores import score_cells
+from vpbench.tables.formats.sheet import MISSING
+from vpbench.tables.scores import difference_cells, score_cells
 
 if TYPE_CHECKING:
     from vpbench.analysis.columns import Column
@@ -26,14 +27,14 @@ class Cell:
     Attributes:
         text: what is printed.
         value: what it sorts by; ``None``: last.
-        interval: printed small below.
-        place: of a score, as in the printed tables (:func:`vpbench.tables.scores.places`).
+        beneath: printed small below.
+        bold: of a score, as in the printed tables.
     """
 
     text: str
     value: float | None = None
-    interval: str = ""
-    place: int = 0
+    beneath: str = ""
+    bold: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class PageTable:
     Attributes:
         groups: heading, empty for none, and the columns below it.
         rows: the measured rows first, each with its cells in the order of the columns.
-        notes: what the marks of the best and the second mean, if there are any.
+        notes: what bold means, if any cell is.
     """
 
     groups: list[tuple[str, list[PageColumn]]]
@@ -75,11 +76,12 @@ def page_table(board: Leaderboard) -> PageTable:
     """Lay out a leaderboard for a page: its ranks, its scores frame by frame, moving area and cost."""
     groups = [("", [_column(board, "rank", "rank", integer)])] if board.ranked else []
     groups += [(_heading(frame, board.steps), _frame_columns(board, frame)) for frame in board.frames]
+    if differences := _difference_columns(board):
+        groups.append(("difference", differences))
     groups.append(("", _fact_columns(board)))
     columns = [column for _, members in groups for column in members]
-    places = {cell.place for column in columns for cell in column.cells}
-    signs = {BEST: "Bold", SECOND: "underlined"}
-    return PageTable(groups, _rows(board, columns), explain(filter(places.__contains__, signs), signs))
+    bold = any(cell.bold for column in columns for cell in column.cells)
+    return PageTable(groups, _rows(board, columns), [f"Bold: {notes.bold(board)}."] if bold else [])
 
 
 def _frame_columns(board: Leaderboard, frame: Frame) -> list[PageColumn]:
@@ -89,8 +91,23 @@ def _frame_columns(board: Leaderboard, frame: Frame) -> list[PageColumn]:
 
 def _score_column(board: Leaderboard, column: Column, frame: Frame) -> PageColumn:
     scores = score_cells(board, column, frame)
-    parts = zip(scores.means, map(_known, scores.values), scores.intervals, scores.places, strict=True)
+    beneath = map(" ".join, zip(scores.beneath, scores.intervals, strict=True))
+    parts = zip(scores.means, map(_known, scores.values), map(str.strip, beneath), scores.bold, strict=True)
     return PageColumn(column.label, unit(column), [Cell(*part) for part in parts])
+
+
+def _difference_columns(board: Leaderboard) -> list[PageColumn]:
+    """The differences to the baseline, as the printed table has them."""
+    found = difference_cells(board)
+    if found is None:
+        return []
+    column = board.ranking.statistics.column
+    means = zip(found.means, map(_known, found.values), found.intervals, strict=True)
+    wins = zip(found.wins, map(_known, found.rates), strict=True)
+    return [
+        PageColumn(column.label, unit(column), [Cell(*part) for part in means]),
+        PageColumn("wins", "%", [Cell(*part) for part in wins]),
+    ]
 
 
 def _fact_columns(board: Leaderboard) -> list[PageColumn]:

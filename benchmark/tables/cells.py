@@ -47,6 +47,14 @@ def number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else MISSING
 
 
+def signed(value: float, decimals: int) -> str:
+    """A difference with its sign, none for what is printed as 0; or a dash."""
+    if not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
 def integer(value: float) -> str:
     """A whole number, or a dash."""
     return str(int(value)) if math.isfinite(value) else MISSING

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 
-from vpbench.analysis.bootstrap import LEAST_CLIPS
-from vpbench.tables.cells import arrow, decimals, frame_in_words, number, slug
+from vpbench.analysis.bootstrap import LEAST_CLUSTERS
+from vpbench.tables.cells import arrow, decimals, frame_in_words, number, signed, slug
+from vpbench.tables.excluded import compared_frames
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
-from vpbench.tables.formats.sheet import BEST, MISSING, Sheet, SheetColumn
-from vpbench.tables.notes import FEW_CLIPS
+from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,11 +50,12 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         "protocol": to_builtins(comparison.protocol),
         "split": to_builtins(comparison.split),
         "clips": comparison.clips,
+        "clusters": comparison.clusters,
         "level": comparison.level,
         "resamples": comparison.resamples,
         "seed": comparison.seed,
-        "interval": "percentile bootstrap over clips",
-        "test": "Wilcoxon signed-rank, two-sided, on clips",
+        "interval": "studentised bootstrap over clusters",
+        "test": "Wilcoxon signed-rank, two-sided, of symmetry about 0 of the clusters' means of the difference",
         "columns": [asdict(c) for c in dict.fromkeys(d.column for d in comparison.differences)],
         "differences": records(comparison.frame),
         "sorted_by": f"{column.key}_{frame}",
@@ -74,20 +75,30 @@ def _differences_sheet(comparison: Comparison, precision: int | None) -> Sheet:
         labels=[f"{d.column.label} {arrow(d.column)}" for d in shown],
         headings={n * per_frame: frame_in_words(frame, steps) for n, frame in enumerate(frames)},
         notes=list(_notes(comparison)),
-        meaning={BEST: "better"},
-        among="by the interval, which leaves out 0",
+        bold_means="better by the interval, which leaves out 0",
         short_headings=False,
     )
 
 
 def _caption(comparison: Comparison) -> str:
+    known = comparison.clusters is not None
     return (
-        f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, "
-        f"{comparison.clips} clips; protocol {comparison.protocol.name} "
-        f"({comparison.protocol.hash}). Means over the n clips that both runs count, so not those of a "
-        f"leaderboard. Interval of the mean difference: percentile bootstrap over clips, "
-        f"{comparison.level * 100:g} %, {comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon "
-        "signed-rank test on the clips, two-sided. w/l/t: clips on which A wins, loses, ties."
+        f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, {comparison.clips} "
+        f"clips{f' (clusters: {comparison.clusters})' if known else ''}; protocol {comparison.protocol.name} "
+        f"({comparison.protocol.hash}). Means over the n clips "
+        f"{'on which rows are compared' if known else 'that both runs count'}, so not those of a leaderboard. "
+        f"{_tests(comparison)}w/l/t: clips on which A wins, loses, ties."
+    )
+
+
+def _tests(comparison: Comparison) -> str:
+    """What the intervals and p-values are, if there are any."""
+    if not any(math.isfinite(d.low) for d in comparison.differences):
+        return ""
+    return (
+        f"Interval of the mean difference: studentised bootstrap over clusters, {comparison.level * 100:g} %, "
+        f"{comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon signed-rank test, two-sided; it "
+        "tests whether the clusters' differences are symmetric about 0, not their mean. "
     )
 
 
@@ -96,15 +107,15 @@ def _difference_columns(
 ) -> list[SheetColumn]:
     digits = [decimals(d.column, precision) for d in shown]
     pairs = list(zip(shown, digits, strict=True))
-    better = {name: [BEST if d.better == name else 0 for d in shown] for name in "AB"}
+    better = {name: [d.better == name for d in shown] for name in "AB"}
     intervals = [
-        f"[{_signed(d.low, n)}, {_signed(d.high, n)}]" if math.isfinite(d.low) else MISSING for d, n in pairs
+        f"[{signed(d.low, n)}, {signed(d.high, n)}]" if math.isfinite(d.low) else MISSING for d, n in pairs
     ]
     return [
         SheetColumn("n", [str(d.clips) for d in shown]),
-        SheetColumn("A", [number(d.mean_a, n) for d, n in pairs], places=better["A"]),
-        SheetColumn("B", [number(d.mean_b, n) for d, n in pairs], places=better["B"]),
-        SheetColumn("A − B", [_signed(d.mean, n) for d, n in pairs]),
+        SheetColumn("A", [number(d.mean_a, n) for d, n in pairs], bold=better["A"]),
+        SheetColumn("B", [number(d.mean_b, n) for d, n in pairs], bold=better["B"]),
+        SheetColumn("A − B", [signed(d.mean, n) for d, n in pairs]),
         SheetColumn(f"{level * 100:g} % interval", intervals),
         SheetColumn("p", [_p(d.p) for d in shown]),
         SheetColumn("w/l/t", [f"{d.wins}/{d.losses}/{d.ties}" for d in shown]),
@@ -127,7 +138,7 @@ def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
             SheetColumn("clip", [str(clip) for clip in table["clip"]]),
             SheetColumn("A", [number(value, digits) for value in table["a"]]),
             SheetColumn("B", [number(value, digits) for value in table["b"]]),
-            SheetColumn("A − B", [_signed(value, digits) for value in table["difference"]]),
+            SheetColumn("A − B", [signed(value, digits) for value in table["difference"]]),
         ],
         labels=[source or "" for source in table["source"]],
         headings=headings,
@@ -137,20 +148,18 @@ def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
-    least = min(d.clips for d in comparison.differences)
-    if least < LEAST_CLIPS:
-        yield f"No intervals where fewer than {LEAST_CLIPS} clips are paired."
-    elif least < FEW_CLIPS:
-        yield f"With fewer than {FEW_CLIPS} clips the intervals are too narrow; trust p."
+    if comparison.clusters is None:
+        yield (
+            "No intervals and no p: a run was made by an earlier vpbench, so that it is not known on which frames to "
+            "compare. `vpbench migrate RUN` mends that where the clips are at hand."
+        )
+        return
+    if where := compared_frames(comparison.protocol.definition, [d.column for d in comparison.differences]):
+        yield f"Compared are the frames {where}."
+    if min(d.clusters or 0 for d in comparison.differences) < LEAST_CLUSTERS:
+        yield f"No intervals and no p where there are fewer than {LEAST_CLUSTERS} clusters."
     if len(comparison.differences) > 1:
         yield "Each line is judged by itself: with many lines some differ by chance."
-
-
-def _signed(value: float, digits: int) -> str:
-    if not math.isfinite(value):
-        return MISSING
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def _p(p: float) -> str:

@@ -17,7 +17,7 @@ from vpbench.tables.cells import frame_in_words, integer, number, short, slug, u
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import Sheet, SheetColumn
-from vpbench.tables.scores import score_cells
+from vpbench.tables.scores import difference_cells, score_cells
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def render_leaderboard(
     """Print a leaderboard in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
     CSV and JSON hold every number in full precision, one line or object for each row, published ones flagged. The other
-    formats round, mark the best and the second of the measured scores, and explain themselves in notes; a protocol
-    of more than two frames is followed by one table for each metric, with every frame.
+    formats round, mark what is not significantly worse than the best, and explain themselves in notes; a protocol of
+    more than two frames is followed by one table for each metric, with every frame.
 
     The text has no newline at its end.
 
@@ -84,9 +84,10 @@ def leaderboard_sheets(board: Leaderboard, options: PrintOptions) -> list[Sheet]
 def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
     """A leaderboard as JSON data: every number in full precision, ``None`` where there is none."""
     statistics = {
-        **asdict(board.statistics),
-        "column": board.statistics.column.key,
-        "method": "percentile bootstrap",
+        **asdict(board.ranking.statistics),
+        "column": board.ranking.statistics.column.key,
+        "method": "studentised bootstrap over clusters",
+        "correction": "max-T over all pairs of rows",
     }
     return {
         "kind": "vpbench-leaderboard",
@@ -95,6 +96,8 @@ def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
         "protocol": to_builtins(board.protocol),
         "split": to_builtins(board.split),
         "clips": board.clips,
+        "clusters": board.clusters,
+        "against": board.against,
         "flow": board.flow,
         "columns": [asdict(column) for column in board.columns],
         "frames": list(board.frames),
@@ -113,12 +116,17 @@ def _summary_sheet(board: Leaderboard, options: PrintOptions) -> Sheet:
     return Sheet(
         name=slug(board.protocol.name, board.split.name),
         caption=" ".join([board.caption, *notes.statistics(board, options.intervals)]),
-        columns=[*_score_columns(board, options), *_fact_columns(board, options, moving)],
+        columns=[
+            *_score_columns(board, options),
+            *_difference_columns(board, options),
+            *_fact_columns(board, options, moving),
+        ],
         labels=list(board.rows["label"]),
         marks=marks,
         headings={len(board.measured): "published"} if board.published else {},
         footnotes=footnotes,
         notes=_notes(board, options, moving),
+        bold_means=notes.bold(board),
     )
 
 
@@ -138,9 +146,19 @@ def _score_column(
 ) -> SheetColumn:
     scores = score_cells(board, column, frame, options.precision)
     intervals = scores.intervals if options.intervals else [""] * len(scores.means)
-    parts = zip(scores.means, scores.spreads, intervals, strict=True)
+    parts = zip(scores.means, scores.beneath, intervals, strict=True)
     cells = ["\n".join(filter(None, lines)) for lines in parts]
-    return SheetColumn(column.label, cells, unit(column), group, scores.places)
+    return SheetColumn(column.label, cells, unit(column), group, scores.bold)
+
+
+def _difference_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetColumn]:
+    """The difference to the baseline in the score that ranks, and the share of the clips on which a row is better."""
+    if differences := difference_cells(board, options.precision):
+        column, group = board.ranking.statistics.column, "difference"
+        intervals = differences.intervals if options.intervals else [""] * len(differences.means)
+        cells = ["\n".join(filter(None, lines)) for lines in zip(differences.means, intervals, strict=True)]
+        yield SheetColumn(column.label, cells, unit(column), group)
+        yield SheetColumn("wins", differences.wins, "%", group)
 
 
 def _fact_columns(board: Leaderboard, options: PrintOptions, moving: Sequence[str]) -> Iterator[SheetColumn]:
@@ -196,11 +214,12 @@ def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> 
         name=slug(board.protocol.name, board.split.name, column.key),
         caption=f"{column.label}{f' ({in_unit})' if in_unit else ''} of each predicted frame.",
         columns=[
-            SheetColumn(label, [one.cells[n] for one in scores], places=[one.place(n) for one in scores])
+            SheetColumn(label, [one.cells[n] for one in scores], bold=[one.is_bold(n) for one in scores])
             for n, label in enumerate(board.measured["label"])
         ],
         labels=[str(frame) for frame in frames],
         corner="frame",
+        bold_means=notes.bold(board),
         short_headings=False,
     )
 

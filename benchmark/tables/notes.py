@@ -5,34 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vpbench.analysis.bootstrap import LEAST_CLIPS
+from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.results.published_tables import TUNED_MARK, Frame
 from vpbench.tables.cells import frame_in_words, ordinal
+from vpbench.tables.excluded import compared_frames, excluded_frames
+from vpbench.tables.scores import difference_cells
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
 
 
-FEW_CLIPS = 20
-
-
 def statistics(board: Leaderboard, intervals: bool) -> Iterator[str]:
-    """Method and level of the ranks, and of the intervals where they are shown; for the caption."""
-    s = board.statistics
-    method = (
-        f"percentile bootstrap over clips, {s.level * 100:g} %, {s.resamples} resamples from seed {s.seed}, the same "
-        "for all rows"
-    )
+    """How ranks and bold rows were found, and intervals where they are shown; for the caption."""
+    s = board.ranking.statistics
+    method = f"studentised bootstrap over clusters, {s.level * 100:g} %, {s.resamples} resamples from seed {s.seed}"
     if board.ranked:
-        pairs = f"{s.least_pairs}" if s.least_pairs == s.most_pairs else f"{s.least_pairs} to {s.most_pairs}"
         score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
         yield (
             f"Rank: 1 + the number of rows with a significantly {'higher' if s.column.higher_is_better else 'lower'} "
-            f"{score}, in pairs on the {pairs} clips that both count "
-            f"({method}; not corrected for the number of pairs)."
+            f"{score}, on {_compared(board)}: {method}, max-T over all pairs of rows."
         )
     if intervals and has_intervals(board):
-        yield f"In brackets: intervals ({'same method' if board.ranked else method})."
+        yield f"In brackets: intervals, each by itself ({'same bootstrap' if board.ranked else method})."
+
+
+def bold(board: Leaderboard) -> str:
+    """What bold scores are."""
+    level = board.ranking.statistics.level
+    return (
+        "not significantly worse than the best of the rows that may have a rank, on the frames that all are compared "
+        f"on (max-T, {level * 100:g} %)"
+    )
+
+
+def _compared(board: Leaderboard) -> str:
+    """What rows are compared on in the score that ranks."""
+    s = board.ranking.statistics
+    where = compared_frames(board.protocol.definition, board.columns)
+    return f"the {s.clips} clips ({s.clusters} clusters){f' {where}' if where else ''}"
 
 
 def has_intervals(board: Leaderboard) -> bool:
@@ -49,29 +59,46 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     )
     total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
     yield f"Means over the n frames that are counted, of {total}; {arrows}."
-    if rule := board.protocol.definition.exclude:
-        column = next((column for column in board.columns if column.key == rule.column), None)
-        limit = f"{rule.at_least:g}{f' {column.unit}' if column and column.unit else ''}"
-        yield (
-            f"A frame whose {column.label if column else rule.column} is {limit} or more counts in no mean "
-            "(excluded)."
-        )
+    if which := excluded_frames(board.protocol.definition, board.columns):
+        yield f"A frame {which} counts in no mean (excluded)."
     yield from _dropped(board)
+    yield from _differences(board)
     unfair = {
         "that have seen test clips (contaminated)": board.measured["test_clips_seen"].eq("yes").any(),
         f"tuned on test clips ({TUNED_MARK})": board.measured["test_clips_seen"].eq("tuned").any(),
         "of the best of several samples": board.measured["best_of_samples"].any(),
     }
     if len(board.measured) > 1 and any(unfair.values()):
-        which = [why for why, any_row in unfair.items() if any_row]
-        yield f"Rows {', or '.join(which)} have no rank, and are not best."
-    elif len(board.measured) > 1 and not board.ranked:
-        yield f"No ranks: they need {LEAST_CLIPS} clips that are counted."
-    if intervals and not has_intervals(board):
-        yield f"No intervals: they need {LEAST_CLIPS} clips that are counted."
-    elif board.clips < FEW_CLIPS and (board.ranked or intervals):
-        yield f"With fewer than {FEW_CLIPS} clips such intervals are too narrow, and ranks too easily told apart."
+        rows = [why for why, any_row in unfair.items() if any_row]
+        yield f"Rows {', or '.join(rows)} have no rank, and are not best."
+    yield from _too_few_clusters(board, intervals)
     yield from board.notes
+
+
+def _differences(board: Leaderboard) -> Iterator[str]:
+    """What the columns of differences are, and the differences to published scores."""
+    s = board.ranking.statistics
+    if difference_cells(board):
+        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
+        where = "those clips" if board.ranked else _compared(board)
+        yield (
+            f"Difference: {score} − that of {board.against}, on {where}; wins: the share of these on which it is "
+            "better, ties as half."
+        )
+    if any(str(name).endswith("_minus_published") for name in board.rows):
+        yield "Beneath a published score: the measured mean of the same method − the published one."
+
+
+def _too_few_clusters(board: Leaderboard, intervals: bool) -> Iterator[str]:
+    """That there is no rank, no bold row and no interval, and why."""
+    clusters = board.ranking.statistics.clusters
+    if board.clusters is None or clusters >= LEAST_CLUSTERS:
+        return
+    missing = ["No ranks, and none is marked best"] if len(board.measured) > 1 else []
+    missing += ["no intervals"] if intervals and not has_intervals(board) else []
+    if missing:
+        text = "; ".join(missing)
+        yield f"{text[0].upper()}{text[1:]}: they need {LEAST_CLUSTERS} clusters of clips, and here are {clusters}."
 
 
 def _dropped(board: Leaderboard) -> Iterator[str]:

@@ -1,14 +1,13 @@
-"""The printed scores of a leaderboard, and which are best and second: the one rule of all tables and pages."""
+"""The printed scores of a leaderboard, and which are bold: the one rule of all tables and pages."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vpbench.tables.cells import decimals, number, values_of
-from vpbench.tables.formats.sheet import BEST, MISSING, SECOND
+from vpbench.tables.cells import decimals, number, signed, values_of
 
 if TYPE_CHECKING:
     from vpbench.analysis.columns import Column
@@ -23,20 +22,21 @@ class ScoreCells:
     Attributes:
         values: the means, NaN where there is none.
         means: the same as texts.
-        spreads: ``±0.12``, the standard deviation over seeds; empty for a single run.
+        beneath: ``±0.12``, the standard deviation over seeds, or ``+0.8``, by how much the measured mean of a
+            published method is above the published one; mostly empty.
         intervals: ``[30.85, 31.24]``; empty where there is none.
-        places: :data:`BEST`, :data:`SECOND` or 0.
+        bold: whether the row is not significantly worse than the best.
     """
 
     values: list[float]
     means: list[str]
-    spreads: list[str]
+    beneath: list[str]
     intervals: list[str]
-    places: list[int]
+    bold: list[bool]
 
 
 def score_cells(board: Leaderboard, column: Column, frame: Frame, precision: int | None = None) -> ScoreCells:
-    """Print one score of all rows, and find the best and the second.
+    """Print one score of all rows.
 
     Args:
         board: the leaderboard.
@@ -46,8 +46,8 @@ def score_cells(board: Leaderboard, column: Column, frame: Frame, precision: int
             keep the digits that the paper printed.
     """
     key = f"{column.key}_{frame}"
-    values, deviations, lows, highs = (
-        values_of(board.rows, f"{key}{end}") for end in ("", "_sd", "_low", "_high")
+    values, deviations, above, best = (
+        values_of(board.rows, f"{key}{end}") for end in ("", "_sd", "_minus_published", "_best")
     )
     own = decimals(column, precision)
     digits = [own] * len(board.measured)
@@ -56,36 +56,60 @@ def score_cells(board: Leaderboard, column: Column, frame: Frame, precision: int
     return ScoreCells(
         values,
         means,
-        [f"±{number(value, own)}" if math.isfinite(value) else "" for value in deviations],
         [
-            f"[{number(low, own)}, {number(high, own)}]" if math.isfinite(low) else ""
-            for low, high in zip(lows, highs, strict=True)
+            f"±{number(spread, n)}"
+            if math.isfinite(spread)
+            else signed(more, n)
+            if math.isfinite(more)
+            else ""
+            for spread, more, n in zip(deviations, above, digits, strict=True)
         ],
-        places(means, board.eligible, column.higher_is_better),
+        _interval_cells(board, key, own, number),
+        [value == 1 for value in best],
     )
 
 
-def places(printed: Sequence[str], eligible: Sequence[bool], higher_is_better: bool) -> list[int]:
-    """The best and the second of a column: there is no best of one, no second of two, and none after a tied best.
+@dataclass(frozen=True)
+class DifferenceCells:
+    """The differences of all rows to the baseline as they are printed, in the score that ranks.
 
-    Args:
-        printed: the scores as they are printed, since what looks equal is equal; :data:`MISSING` where there is none.
-        eligible: whether a row may take a place.
-        higher_is_better: direction.
-
-    Returns:
-        For each row :data:`BEST`, :data:`SECOND` or 0.
+    Attributes:
+        values: the differences, NaN where there is none.
+        means: the same as texts.
+        intervals: as of :class:`ScoreCells`.
+        rates: the shares of the clips on which a row is better, NaN where there is none.
+        wins: the same as texts, in per cent.
     """
-    scores = [
-        float(text) if may and text != MISSING else None for text, may in zip(printed, eligible, strict=True)
-    ]
-    known = [score for score in scores if score is not None]
-    if len(known) < 2:
-        return [0] * len(scores)
-    best, *others = sorted(set(known), reverse=higher_is_better)
-    has_second = len(known) > 2 and others and known.count(best) == 1
-    second = others[0] if has_second else None
+
+    values: list[float]
+    means: list[str]
+    intervals: list[str]
+    rates: list[float]
+    wins: list[str]
+
+
+def difference_cells(board: Leaderboard, precision: int | None = None) -> DifferenceCells | None:
+    """Print the differences to the baseline; ``None`` if there are none."""
+    column, frame = board.ranking.statistics.column, board.ranking.statistics.frame
+    key, digits = f"{column.key}_{frame}", decimals(column, precision)
+    values, rates = (values_of(board.rows, f"{key}{end}") for end in ("_difference", "_win_rate"))
+    if not any(map(math.isfinite, values)):
+        return None
+    return DifferenceCells(
+        values,
+        [signed(value, digits) for value in values],
+        _interval_cells(board, f"{key}_difference", digits, signed),
+        rates,
+        [number(100 * rate, 0) for rate in rates],
+    )
+
+
+def _interval_cells(
+    board: Leaderboard, key: str, digits: int, form: Callable[[float, int], str]
+) -> list[str]:
+    """The intervals ``<key>_low`` to ``<key>_high`` of all rows, empty where there is none."""
+    ends = (values_of(board.rows, f"{key}{end}") for end in ("_low", "_high"))
     return [
-        0 if score is None else BEST if score == best else SECOND if score == second else 0
-        for score in scores
+        f"[{form(low, digits)}, {form(high, digits)}]" if math.isfinite(low) else ""
+        for low, high in zip(*ends, strict=True)
     ]

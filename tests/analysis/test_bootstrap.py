@@ -1,64 +1,64 @@
-"""The bootstrap, against plain loops, scipy's, hand-computed cases and a simulation."""
+"""The bootstrap over clusters: against plain loops, hand-computed cases, and reorderings that may change no bit."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
 from vpbench.analysis.bootstrap import (
-    LEAST_CLIPS,
+    LEAST_CLUSTERS,
+    LEAST_ERROR,
     RESAMPLES,
     SEED,
-    compare_rows,
+    cluster_sums,
+    critical,
     draw_resamples,
-    percentile_interval,
-    resampled_means,
+    half_widths,
+    whole_residuals,
 )
+from vpbench.analysis.intervals import ratio_means, win_rates
 
 
-def loop_means(values: NDArray, counted: NDArray, times: NDArray) -> list[float]:
-    """Each resample written out as a list of frames, whose mean is taken."""
-    means = []
-    for drawn in times.astype(int):
-        frames = [
-            values[clip, frame]
-            for clip in range(len(values))
-            for _ in range(drawn[clip])
-            for frame in range(values.shape[1])
-            if counted[clip, frame]
-        ]
-        means.append(sum(frames) / len(frames) if frames else float("nan"))
-    return means
+def loop_width(sums: list[float], counts: list[float], times: NDArray, level: float) -> float:
+    """A half-width from resamples that are written out as lists of clusters, each with its own standard error."""
+
+    def mean_and_square(drawn: list[int]) -> tuple[float, float, float]:
+        number = sum(counts[k] for k in drawn)
+        mean = sum(sums[k] for k in drawn) / number
+        return mean, sum((sums[k] - mean * counts[k]) ** 2 for k in drawn), number
+
+    mean, square, number = mean_and_square(list(range(len(sums))))
+    residuals = [s - mean * c for s, c in zip(sums, counts, strict=True)]
+    statistics = []
+    for row in times.astype(int):
+        drawn = [k for k, how_often in enumerate(row) for _ in range(how_often)]
+        if not sum(counts[k] for k in drawn):
+            statistics.append(math.inf)
+            continue
+        own_mean, own_square, own_number = mean_and_square(drawn)
+        error = max(math.sqrt(own_square), LEAST_ERROR * math.sqrt(sum(e * e for e in residuals)))
+        statistics.append(abs(own_mean - mean) * own_number / error)
+    beyond = int((len(statistics) + 1) * (1 - level) + 1e-9)
+    return sorted(statistics, reverse=True)[beyond - 1] * math.sqrt(square) / number
 
 
-def loop_interval(means: list[float], level: float) -> tuple[float, float]:
-    ordered = sorted(mean for mean in means if mean == mean)
-    tail = int(len(ordered) * (1 - level) / 2 + 1e-9)
-    return ordered[tail], ordered[-1 - tail]
-
-
-def loop_better(a, b, counted_a, counted_b, times, level) -> tuple[bool, bool, int]:
-    """Whether a is better than b, b than a, and on how many clips; by the interval of the mean difference."""
-    both = counted_a & counted_b
-    pairs = int(both.any(axis=1).sum())
-    if pairs < LEAST_CLIPS:
-        return False, False, pairs
-    low, high = loop_interval(loop_means(np.where(both, a - b, np.nan), both, times), level)
-    return low > 0, high < 0, pairs
-
-
-def scores(seed: int, rows: int, clips: int, frames: int, dropped: float) -> tuple[NDArray, NDArray]:
-    """Made-up scores of rows that differ little, with NaN where not counted."""
+def made_up(
+    clips: int, frames: int, clusters: int, dropped: float, seed: int = 0
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Scores ``(1, clips, frames)``, what is counted of them, and the cluster of each clip: all are used."""
     rng = np.random.default_rng(seed)
-    values = rng.normal(30, 5, (1, clips, frames)) + rng.normal(0, 1, (rows, clips, frames))
-    values += np.linspace(0, 1.5, rows)[:, None, None]
+    numbers = rng.permutation(
+        np.concatenate([np.arange(clusters), rng.integers(clusters, size=clips - clusters)])
+    )
+    values = rng.normal(30, 5, (1, clips, frames)) + rng.normal(0, 3, clusters)[numbers][:, np.newaxis]
     counted = rng.random(values.shape) >= dropped
-    return np.where(counted, values, np.nan), counted
+    return np.where(counted, values, np.nan), counted, numbers
 
 
-def test_every_resample_has_as_many_clips_as_there_are_and_the_seed_fixes_them() -> None:
+def test_every_resample_has_as_many_clusters_as_there_are_and_the_seed_fixes_them() -> None:
     times = draw_resamples(37)
     assert times.shape == (RESAMPLES, 37)
     assert (times.sum(axis=1) == 37).all()
@@ -68,102 +68,103 @@ def test_every_resample_has_as_many_clips_as_there_are_and_the_seed_fixes_them()
     assert times.var() == pytest.approx(1 - 1 / 37, rel=0.05)
 
 
-@pytest.mark.parametrize("frames", [1, 3])
-def test_resampled_means_are_those_of_a_plain_loop(frames: int) -> None:
-    values, counted = scores(1, 1, 9, frames, 0.3)
-    times = draw_resamples(9, 200)
-    expected = loop_means(values[0], counted[0], times)
-    assert resampled_means(values[0], counted[0], times) == pytest.approx(expected, nan_ok=True)
-    assert percentile_interval(np.array(expected), 0.9) == pytest.approx(loop_interval(expected, 0.9))
+def test_resamples_are_these_on_every_machine() -> None:
+    assert draw_resamples(5, 3).tolist() == [[0, 2, 1, 1, 1], [4, 0, 0, 0, 1], [0, 0, 1, 2, 2]]
 
 
-def test_intervals_agree_with_scipy_on_the_same_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, counted = scores(2, 1, 40, 1, 0.0)
-    times = draw_resamples(40)
-    drawn = np.stack([np.repeat(np.arange(40), row.astype(int)) for row in times])
+def test_sums_of_clusters_are_those_of_a_plain_loop() -> None:
+    values, counted, clusters = made_up(20, 3, 6, 0.3)
+    values = np.where(counted, values, 0.0)
+    expected = np.zeros(6)
+    for clip, cluster in enumerate(clusters):
+        expected[cluster] += values[0, clip].sum()
+    assert cluster_sums(values, clusters)[0] == pytest.approx(expected)
+    assert cluster_sums(np.arange(8.0).reshape(4, 2), np.array([1, 0, 1, 2])).tolist() == [5.0, 10.0, 13.0]
 
-    class Fixed(np.random.Generator):
-        """Gives scipy the resamples that vpbench took."""
 
-        def integers(self, *_: object, **__: object) -> NDArray:
-            return drawn
+@pytest.mark.parametrize(("clips", "clusters"), [(12, 12), (40, 13), (25, 6)])
+@pytest.mark.parametrize("dropped", [0.0, 0.4])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_half_widths_are_those_of_a_plain_loop(
+    clips: int, clusters: int, dropped: float, level: float
+) -> None:
+    values, counted, numbers = made_up(clips, 2, clusters, dropped)
+    counted[0, numbers == 0] = False  # a cluster without a score
+    times = draw_resamples(clusters, 200)
+    means, residuals, counts = ratio_means(values, counted, numbers)
+    sums = cluster_sums(np.where(counted, values, 0.0), numbers)[0]
+    width = half_widths(residuals, counts, times, level)[0]
+    if np.count_nonzero(counts) < LEAST_CLUSTERS:
+        assert math.isnan(width)
+    else:
+        assert means[0] == pytest.approx(np.nanmean(np.where(counted, values, np.nan)))
+        assert width == pytest.approx(loop_width(list(sums), list(counts[0]), times, level), rel=1e-6)
 
-    theirs = stats.bootstrap(
-        (values[0, :, 0],),
-        np.mean,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=Fixed(np.random.PCG64(0)),
+
+def test_all_clips_of_a_cluster_are_drawn_together() -> None:
+    """Clips that are there three times make nothing more certain, unless they are taken for independent ones."""
+    values, counted, clusters = made_up(30, 1, 30, 0.0)
+    times = draw_resamples(30)
+    _, residuals, counts = ratio_means(values, counted, clusters)
+    once = half_widths(residuals, counts, times, 0.95)
+    thrice = np.repeat(values, 3, axis=1), np.repeat(counted, 3, axis=1)
+    _, residuals, counts = ratio_means(*thrice, np.repeat(clusters, 3))
+    assert half_widths(residuals, counts, times, 0.95) == pytest.approx(once)
+    _, residuals, counts = ratio_means(*thrice, np.arange(90))
+    assert half_widths(residuals, counts, draw_resamples(90), 0.95) < 0.65 * once
+
+
+def test_scores_that_do_not_vary_have_intervals_of_no_width_and_few_clusters_none() -> None:
+    clusters = np.arange(LEAST_CLUSTERS)
+    same = np.full((2, LEAST_CLUSTERS, 1), 0.9)
+    counted = np.ones(same.shape, bool)
+    counted[1, 0] = False
+    means, residuals, counts = ratio_means(same, counted, clusters)
+    widths = half_widths(residuals, counts, draw_resamples(LEAST_CLUSTERS), 0.95)
+    assert means == pytest.approx([0.9, 0.9])
+    assert widths[0] == pytest.approx(0, abs=1e-8)
+    assert math.isnan(widths[1])
+    nothing, *_ = ratio_means(same, np.zeros(same.shape, bool), clusters)
+    assert np.isnan(nothing).all()
+
+
+def test_the_order_of_clusters_changes_no_bit() -> None:
+    """Sums are exact, so that it makes no difference in which order a machine adds them up."""
+    values, counted, _ = made_up(100, 2, 100, 0.2)
+    clusters = np.arange(100)
+    times = draw_resamples(100)
+    _, residuals, counts = ratio_means(values, counted, clusters)
+    order = np.random.default_rng(1).permutation(100)
+    _, other, other_counts = ratio_means(values[:, order], counted[:, order], clusters)
+    widths = half_widths(residuals, counts, times, 0.95)
+    assert half_widths(other, other_counts, times[:, order], 0.95).tobytes() == widths.tobytes()
+
+
+@pytest.mark.parametrize("limit", [2.0**24 / 7, 2.0**53 / 7])
+def test_whole_residuals_keep_below_the_limit_and_close_to_what_they_round(limit: float) -> None:
+    rng = np.random.default_rng(2)
+    residuals = np.stack(
+        [rng.normal(0, 1e-4, 400), rng.standard_t(1.5, 400), np.zeros(400), np.eye(1, 400)[0]]
     )
-    ours = resampled_means(values[0], counted[0], times)
-    assert np.sort(ours) == pytest.approx(np.sort(theirs.bootstrap_distribution))
-    low, high = percentile_interval(ours)
-    # scipy interpolates between neighbouring resamples
-    between = np.sort(ours)
-    assert between[24] <= theirs.confidence_interval.low <= low
-    assert high <= theirs.confidence_interval.high <= between[975]
+    whole, scales = whole_residuals(residuals, limit)
+    assert (whole == np.rint(whole)).all()
+    assert ((whole**2).sum(axis=1) <= limit).all()
+    size = np.sqrt((residuals**2).mean(axis=1, keepdims=True))
+    assert (np.abs(whole / scales - residuals) <= size / 20).all()
+    assert (whole[:1] ** 2).sum() > limit / 20  # and not far below it
 
 
-def test_intervals_by_hand() -> None:
-    # 100 means 1 … 100: 90 % leaves out 5 at each end
-    means = np.random.default_rng(0).permutation(np.arange(1.0, 101.0))
-    assert percentile_interval(means, 0.9) == (6.0, 95.0)
-    assert percentile_interval(np.append(means, [np.nan] * 40), 0.9) == (6.0, 95.0)
-    assert np.isnan(percentile_interval(np.array([np.nan]))).all()
+def test_critical_values_by_hand() -> None:
+    # of 99 statistics and the sample's own, five are to be the largest: it has to exceed the fifth of the others
+    statistics = np.random.default_rng(0).permutation(np.arange(1.0, 100.0))
+    assert critical(statistics, 0.95) == 95.0
+    assert critical(statistics, 0.99) == 99.0
+    assert critical(statistics, 0.999) == math.inf
 
 
-@pytest.mark.parametrize("dropped", [0.0, 0.1, 0.5])
-@pytest.mark.parametrize("frames", [1, 2])
-@pytest.mark.parametrize("higher", [True, False])
-def test_rows_are_told_apart_as_by_a_plain_loop(dropped: float, frames: int, higher: bool) -> None:
-    values, counted = scores(3, 5, 24, frames, dropped)
-    times = draw_resamples(24, 200)
-    found = compare_rows(values, counted, times, 0.9, higher)
-    decided = 0
-    for i in range(5):
-        for j in range(5):
-            better, worse, pairs = loop_better(values[i], values[j], counted[i], counted[j], times, 0.9)
-            assert found.clips[i, j] == pairs
-            assert found.better[i, j] == (better if higher else worse), (i, j)
-            decided += better
-    assert decided
-
-
-def test_equal_rows_tie_exactly_and_a_constant_lead_wins() -> None:
-    values, counted = scores(4, 1, 50, 1, 0.2)
-    rows = np.concatenate([values, values, values + 1e-3])
-    found = compare_rows(rows, np.repeat(counted, 3, axis=0), draw_resamples(50))
-    assert found.better.tolist() == [[False] * 3, [False] * 3, [True, True, False]]
-
-
-def test_too_few_pairs_tell_nothing() -> None:
-    values = np.stack([np.full((20, 1), 30.0), np.full((20, 1), 20.0)])
-    counted = np.ones((2, 20, 1), bool)
-    counted[1, LEAST_CLIPS - 1 :] = False
-    found = compare_rows(np.where(counted, values, np.nan), counted, draw_resamples(20))
-    assert not found.better.any()
-    assert found.clips[0, 1] == LEAST_CLIPS - 1
-    counted[1, LEAST_CLIPS - 1] = True
-    values = np.where(counted, values, np.nan)
-    assert compare_rows(values, counted, draw_resamples(20)).better.tolist() == [
-        [False, True],
-        [False, False],
-    ]
-
-
-def test_intervals_cover_the_mean_about_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(5)
-    times, counted = draw_resamples(60), np.ones((60, 1), bool)
-    hits = 0
-    for _ in range(400):
-        low, high = percentile_interval(resampled_means(rng.normal(30, 5, (60, 1)), counted, times))
-        hits += low <= 30 <= high
-    assert 0.91 <= hits / 400 <= 0.97
-
-
-def test_rows_without_a_difference_are_seldom_told_apart() -> None:
-    rng = np.random.default_rng(6)
-    clips = rng.normal(30, 6, (1, 80, 1))
-    rows = clips + rng.normal(0, 1, (40, 80, 1))
-    found = compare_rows(rows, np.ones(rows.shape, bool), draw_resamples(80))
-    assert 0.02 < found.better.sum() / (40 * 39 / 2) < 0.10
+def test_win_rates_count_ties_as_half_and_clips_once() -> None:
+    leads = np.array([[[1.0, 1.0], [-3.0, 1.0], [0.0, 0.0], [2.0, -2.0], [9.0, 9.0]]])
+    counted = np.array([[True, True]] * 4 + [[False, False]])
+    assert win_rates(leads, counted).tolist() == [0.5]
+    assert win_rates(leads, np.ones((5, 2), bool)).tolist() == [0.6]
+    assert np.isnan(win_rates(leads, np.zeros((5, 2), bool))).all()

@@ -15,8 +15,9 @@ from runs import by_column, make_run
 from scipy import stats
 
 from vpbench import escape
-from vpbench.analysis.bootstrap import draw_resamples, percentile_interval
+from vpbench.analysis.bootstrap import draw_resamples, half_widths
 from vpbench.analysis.comparison import Comparison, compare
+from vpbench.analysis.intervals import ratio_means
 from vpbench.errors import UsageError
 from vpbench.runs.run import read_run
 from vpbench.splits import get_split
@@ -31,9 +32,13 @@ def runs(
     psnr_a: list[float | None],
     psnr_b: list[float | None],
     labels: tuple[str, str] = ("one", "two"),
+    copies: list[float] | None = None,
     **options: object,
 ) -> tuple[Path, Path]:
-    """Two runs with one clip a pair of scores: None is undefined, 50 and more is excluded."""
+    """Two runs with one clip a pair of scores: None is undefined, 50 and more is not counted.
+
+    ``copies`` are the scores of a copy of the last frame, below 50 by default.
+    """
     made = []
     for label, psnr in zip(labels, (psnr_a, psnr_b), strict=True):
         scores = {
@@ -42,6 +47,7 @@ def runs(
                 ssim=[0.9, 0.8],
                 sharpness=[25.0, 24.0],
                 counted=[value is not None and bool(value < 50), True],
+                copy=[copies[n] if copies else 20.0, 20.0],
             )
             for n, value in enumerate(psnr)
         }
@@ -54,24 +60,71 @@ def compared(folders: tuple[Path, Path], **options: object) -> Comparison:
 
 
 def test_differences_by_hand(tmp_path: Path) -> None:
-    a = [30.0, 31.0, 32.0, 33.0, 60.0, 29.0, 28.0, 27.0, None]
-    b = [29.0, 29.0, 32.0, 34.0, 20.0, 28.0, 26.0, 26.5, 20.0]
-    made = compared(runs(tmp_path, a, b))
+    a = [30.0, 31.0, 32.0, 33.0, 60.0, 29.0, 28.0, 27.0, None, 60.0]
+    b = [29.0, 29.0, 32.0, 34.0, 20.0, 28.0, 26.0, 26.5, 20.0, 48.0]
+    copies = [20.0, 21.0, 22.0, 23.0, 50.0, 24.0, 25.0, 26.0, 27.0, 49.9]
+    made = compared(runs(tmp_path, a, b, copies=copies))
     first = made.differences[0]
-    # the fifth clip is excluded in A, the last undefined: 7 pairs with 1, 2, 0, -1, 1, 2, 0.5
-    assert (first.column.key, first.frame, first.clips) == ("psnr", 1, 7)
-    assert first.mean == pytest.approx(5.5 / 7)
+    # a copy of the fifth clip is excluded, whoever else predicts it; the ninth is undefined; the tenth is capped at 50
+    differences = np.array([1, 2, 0, -1, 1, 2, 0.5, 2])
+    assert (first.column.key, first.frame, first.clips, first.clusters) == ("psnr", 1, 8, 8)
+    assert first.mean == pytest.approx(differences.mean())
     assert first.mean_a - first.mean_b == pytest.approx(first.mean)
-    assert first.mean_a == pytest.approx(np.mean([30, 31, 32, 33, 29, 28, 27]))
-    assert (first.wins, first.losses, first.ties) == (5, 1, 1)
-    assert first.p == pytest.approx(stats.wilcoxon([1, 2, -1, 1, 2, 0.5], method="approx").pvalue, abs=0.05)
-    times = draw_resamples(9)[:, [0, 1, 2, 3, 5, 6, 7]]
-    sums = times @ np.array([1, 2, 0, -1, 1, 2, 0.5])
-    assert (first.low, first.high) == pytest.approx(percentile_interval(sums / times.sum(axis=1)))
+    assert first.mean_a == pytest.approx(np.mean([30, 31, 32, 33, 29, 28, 27, 50]))
+    assert (first.wins, first.losses, first.ties) == (6, 1, 1)
+    assert first.p == pytest.approx(stats.wilcoxon(differences).pvalue)
+    times = draw_resamples(10)[:, [0, 1, 2, 3, 5, 6, 7, 9]]
+    _, residuals, counts = ratio_means(differences[None, :, None], np.ones((1, 8, 1), bool), np.arange(8))
+    width = half_widths(residuals, counts, times, 0.95)[0]
+    assert (first.low, first.high) == pytest.approx((first.mean - width, first.mean + width), abs=1e-6)
     second = made.differences[1]
-    assert (second.clips, second.mean, second.ties, second.p, second.better) == (9, 0.0, 9, 1.0, "")
-    assert made.differing_clips["clip"].tolist() == [11, 61, 1, 51, 71, 31]
-    assert made.differing_clips["difference"].tolist() == [2.0, 2.0, 1.0, 1.0, 0.5, -1.0]
+    assert (second.clips, second.mean, second.ties, second.p, second.better) == (10, 0.0, 10, 1.0, "")
+    assert made.differing_clips["clip"].tolist() == [11, 61, 91, 1, 51, 31]
+    assert made.differing_clips["difference"].tolist() == [2.0, 2.0, 2.0, 1.0, 1.0, -1.0]
+
+
+def test_what_is_compared_does_not_depend_on_the_predictor(tmp_path: Path) -> None:
+    """A clip on which one run fails, and is counted, and the other does well, and is not, stays in the comparison."""
+    level = [30.0] * 9
+    made = compared(runs(tmp_path, [*level, 61.4], [*level, 44.0], copies=[20.0] * 9 + [49.0]))
+    first = made.differences[0]
+    assert (first.clips, first.wins, first.ties) == (10, 1, 9)
+    assert first.mean == pytest.approx((50 - 44) / 10)
+
+
+def test_clips_of_one_cluster_are_one_unit(tmp_path: Path) -> None:
+    a, b = [30.0, 31.0, 30.0] * 8, [29.0, 30.5, 29.8] * 8
+    clusters = {10 * n + 1: f"{n % 8}.avi" for n in range(24)}
+    made = compared(runs(tmp_path, a, b, split={"clusters": clusters}))
+    assert (made.clusters, made.differences[0].clips, made.differences[0].clusters) == (8, 24, 8)
+    means = np.mean([np.subtract(a, b)[n::8] for n in range(8)], axis=1)
+    assert made.differences[0].p == pytest.approx(stats.wilcoxon(means).pvalue)
+    few = {10 * n + 1: f"{n % 5}.avi" for n in range(24)}
+    made = compared(runs(tmp_path / "few", a, b, split={"clusters": few}))
+    assert math.isnan(made.differences[0].low)
+    assert math.isnan(made.differences[0].p)
+    text = render(made)
+    assert "clusters: 5" in text
+    assert "No intervals and no p where there are fewer than 6 clusters" in text
+
+
+def test_runs_that_do_not_say_what_to_compare_have_no_interval(tmp_path: Path) -> None:
+    one, _ = runs(tmp_path / "new", [30.0, 60.0] * 10, [29.0] * 20)
+    other = make_run(
+        tmp_path / "old",
+        label="old",
+        scores={
+            10 * n + 1: by_column(psnr=[29.0, 20.0], ssim=[0.9, 0.8], sharpness=[25.0, 24.0])
+            for n in range(20)
+        },
+        schema=1,
+    )
+    made = compared((one, other))
+    first = made.differences[0]
+    assert (made.clusters, first.clips, first.clusters, first.mean) == (None, 10, None, 1.0)
+    assert math.isnan(first.low)
+    assert math.isnan(first.p)
+    assert "vpbench migrate RUN" in " ".join(render(made).split())
 
 
 def test_the_p_value_is_scipys(tmp_path: Path) -> None:
@@ -87,7 +140,7 @@ def test_swapping_the_runs_turns_everything_round(tmp_path: Path) -> None:
     one, other = compared(folders), compared(folders[::-1])
     for d, e in zip(one.differences, other.differences, strict=True):
         assert (d.mean, d.p, d.wins, d.losses) == pytest.approx((-e.mean, e.p, e.losses, e.wins))
-        assert (d.low, d.high) == pytest.approx((-e.high, -e.low), abs=0.1)
+        assert (d.low, d.high) == pytest.approx((-e.high, -e.low))
     assert (one.differences[0].better, other.differences[0].better) == ("A", "B")
     assert one.differing_clips["clip"].tolist() == other.differing_clips["clip"].tolist()[::-1]
 
@@ -96,7 +149,7 @@ def test_few_clips_have_no_interval_and_none_no_numbers(tmp_path: Path) -> None:
     few = compared(runs(tmp_path / "few", [30.0] * 5, [29.0] * 5)).differences[0]
     assert math.isnan(few.low)
     assert few.better == ""
-    folders = runs(tmp_path / "none", [60.0, None], [30.0, 30.0])
+    folders = runs(tmp_path / "none", [None, 30.0], [30.0, None])
     none = compared(folders).differences[0]
     assert none.clips == 0
     assert all(math.isnan(value) for value in (none.mean, none.mean_a, none.low, none.p))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,23 +26,84 @@ def test_ranks_and_intervals_follow_the_paired_differences(tmp_path: Path) -> No
     assert made.rows["psnr_1_high"][1] > made.rows["psnr_1_low"][3]
     # scores that do not vary have intervals of no width
     assert made.rows["ssim_1_low"].tolist() == pytest.approx([0.9] * 4)
-    assert (made.statistics.least_pairs, made.statistics.most_pairs) == (30, 30)
+    assert (made.clusters, made.ranking.statistics.clips, made.ranking.statistics.clusters) == (30, 30, 30)
     assert board_of(*graded_runs(tmp_path / "b", {"a": 0, "b": 3}), rank_by="ssim_2").rows[
         "rank"
     ].tolist() == [1, 1]
 
 
-def test_ranks_see_only_the_clips_that_both_count(tmp_path: Path) -> None:
+def edit_scores(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Replace fields of each line of a run's scores."""
+    lines = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    text = "".join(json.dumps({**line, **change(line)}) + "\n" for line in lines)
+    (folder / "scores.jsonl").write_text(text)
+
+
+def test_ranks_do_not_depend_on_what_a_run_counts(tmp_path: Path) -> None:
     one, two = graded_runs(tmp_path, {"one": 0, "two": 0.1}, noise=0.01)
-    lines = [json.loads(line) for line in (one / "scores.jsonl").read_text().splitlines()]
-    for line in lines:
-        if line["psnr"] < 30:  # the hard clips: leaving them out lifts the mean, not the rank
-            line["counted"] = False
-    (one / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    # the hard clips: leaving them out lifts the mean, not the rank
+    edit_scores(one, lambda line: {"counted": line["psnr"] >= 30})
     made = board_of(one, two)
     assert made.rows["psnr_1"][0] > made.rows["psnr_1"][1] + 1
     assert made.rows["rank"].tolist() == [2, 1]
-    assert made.statistics.least_pairs < 30
+    assert made.ranking.statistics.clips == 30
+
+
+def test_ranks_leave_out_the_clips_whose_copy_is_excluded(tmp_path: Path) -> None:
+    """One run fails on still clips, where the other is near perfect: not what the rule of exclusion is to see."""
+    one, two = graded_runs(tmp_path, {"fails": 0.5, "copies": 0}, noise=0.01)
+    still = {"copy": 61.5}
+    edit_scores(one, lambda line: still | {"psnr": 44.0, "counted": True} if line["clip"] < 12 else {})
+    edit_scores(two, lambda line: still | {"psnr": 61.4, "counted": False} if line["clip"] < 12 else {})
+    made = board_of(one, two)
+    assert made.rows["psnr_1"][0] > made.rows["psnr_1"][1] + 3  # its failures raise its mean
+    assert made.rows["rank"].tolist() == [1, 2]
+    assert made.ranking.statistics.clips == 18
+    edit_scores(one, lambda line: {"copy": 30.0})
+    edit_scores(two, lambda line: {"copy": 30.0})
+    assert board_of(one, two).ranking.pairs.differences[0, 1] < 0  # now they count, capped at 50 dB
+
+
+def test_clips_of_one_video_are_one_cluster(tmp_path: Path) -> None:
+    clusters = {n: f"{n % 5}.avi" for n in range(30)}
+    few = board_of(*graded_runs(tmp_path / "few", {"one": 0, "two": 5}, split={"clusters": clusters}))
+    assert few.clusters == 5
+    assert few.rows["rank"].isna().all()
+    assert few.rows["psnr_1_low"].isna().all()
+    assert not few.rows["psnr_1_best"].any()
+    clusters = {n: f"{n % 6}.avi" for n in range(30)}
+    enough = board_of(*graded_runs(tmp_path / "enough", {"one": 0, "two": 5}, split={"clusters": clusters}))
+    assert enough.rows["rank"].tolist() == [2, 1]
+    assert enough.rows["psnr_1_low"].notna().all()
+    assert enough.rows["psnr_1_best"].tolist() == [False, True]
+
+
+def test_the_best_are_those_that_are_not_significantly_worse(tmp_path: Path) -> None:
+    folders = graded_runs(tmp_path, {"low": -3, "best": 0.1, "as_good": 0, "contaminated": 3})
+    with_fields(
+        folders[3],
+        submission={"method": "x", "test_clips_seen": True, "training_data": "UCF101", "citation": "x"},
+    )
+    made = board_of(*folders)
+    for key in ("psnr_1", "psnr_2"):
+        assert made.rows[f"{key}_best"].tolist() == [False, True, True, False]
+    assert made.rows["ssim_1_best"].tolist() == [True, True, True, False]  # all equal
+    assert not board_of(folders[0]).rows["psnr_1_best"].any()  # nothing to be better than
+
+
+def test_runs_of_schema_1_have_means_only(tmp_path: Path) -> None:
+    one, two = graded_runs(tmp_path, {"one": 0, "two": 5})
+    (old,) = graded_runs(tmp_path / "old", {"old": 9}, schema=1)
+    made = board_of(one, two, old)
+    assert made.rows["rank"].tolist()[:2] == [2, 1]
+    assert made.rows["rank"].isna().tolist() == [False, False, True]
+    assert made.rows["psnr_1_low"].isna().tolist() == [False, False, True]
+    assert made.rows["psnr_1"][2] > made.rows["psnr_1"][1]
+    assert made.rows["psnr_1_best"].tolist() == [False, True, False]
+    assert any("old: made by an earlier vpbench" in note and "vpbench migrate" in note for note in made.notes)
+    alone = board_of(old)
+    assert alone.clusters is None
+    assert not alone.ranked
 
 
 def test_equal_runs_share_a_rank_and_few_clips_have_none(tmp_path: Path) -> None:
@@ -56,12 +119,9 @@ def test_equal_runs_share_a_rank_and_few_clips_have_none(tmp_path: Path) -> None
     assert not few.ranked
 
 
-def test_a_run_without_enough_counted_clips_has_no_rank_and_takes_none(tmp_path: Path) -> None:
+def test_a_run_without_a_defined_score_has_no_rank_and_takes_none(tmp_path: Path) -> None:
     one, two = graded_runs(tmp_path, {"one": 0, "two": 5})
-    nothing = {
-        n: by_column(psnr=[60.0, 60.0], ssim=[1.0] * 2, sharpness=[50.0] * 2, counted=[False] * 2)
-        for n in range(30)
-    }
+    nothing = {n: by_column(psnr=[None] * 2, ssim=[1.0] * 2, sharpness=[50.0] * 2) for n in range(30)}
     made = board_of(one, two, make_run(tmp_path / "x", label="x", scores=nothing))
     assert made.rows["rank"].isna().tolist() == [False, False, True]
     assert made.rows["rank"].tolist()[:2] == [2, 1]

@@ -59,7 +59,7 @@ def test_what_differs_in_more_than_the_seed_stays_apart(tmp_path: Path, other: d
 
 
 def test_rows_and_metrics_are_selected_and_sorted(tmp_path: Path) -> None:
-    folders = graded_runs(tmp_path, {"b_one": 0, "a_two": 3, "b_three": 1}, split=SPLIT)
+    folders = graded_runs(tmp_path, {"b_one": 0, "a_two": 4, "b_three": 2}, split=SPLIT)
     made = board_of(*folders, only=["B_*", "last input"], metrics=["ssim", "psnr"], sort="psnr_1")
     assert made.rows["label"].tolist() == ["b_three", "b_one", "Last input"]
     assert [column.key for column in made.columns] == ["ssim", "psnr"]

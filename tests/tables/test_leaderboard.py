@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from boards import SPLIT, line_of, make_board, wide_board
+from boards import SPLIT, board_of, graded_runs, line_of, make_board, wide_board
 from runs import by_column, make_run
 
 from vpbench import escape
@@ -28,21 +28,23 @@ def test_text_is_table_2_in_80_columns(small_board: Leaderboard) -> None:
     assert max(map(escape.width, text.splitlines())) <= 80
     assert re.search(r"1st frame +2nd frame", text)
     assert line_of(text, "last_frame").split()[1:] == [
+        "1",
         "31.70•",
         "0.940•",
         "25.00•",
-        "2",
+        "8",
         "30.70•",
         "0.940•",
         "25.00•",
-        "2",
+        "8",
     ]
-    assert line_of(text, "optical_flow ").split()[1:5] == ["30.70◦", "0.930◦", "25.00•", "2"]
+    assert line_of(text, "optical_flow ").split()[1:6] == ["2", "30.70", "0.930", "25.00•", "8"]
     assert "Moving area: 25.0 %" in text  # no column where all rows have the same
-    assert line_of(text, "optical_flow,estimator=edgeaware ")
+    assert line_of(text, "optical_flow,  ")
     measured, _, published = text.partition("\npublished\n")
     assert "last_frame" in measured
-    assert line_of(published, "Adv+GDL fine-tuned*†").split()[2:] == [
+    assert line_of(published, "Adv+GDL fine-  ").split()[2:] == [
+        "–",
         "32.0",
         "0.92",
         "25.4",
@@ -53,7 +55,7 @@ def test_text_is_table_2_in_80_columns(small_board: Leaderboard) -> None:
         "–",
     ]
     assert "†" not in measured
-    assert "•: best, ◦: second of the measured rows, at the printed precision." in text
+    assert "•: not significantly worse than the best of the rows" in text
 
 
 def test_counts_of_three_digits_still_fit(tmp_path: Path) -> None:
@@ -78,14 +80,32 @@ def test_one_row_has_no_best(tmp_path: Path) -> None:
     assert "**" not in render(board, "markdown")
 
 
-def test_best_is_judged_at_printed_precision_and_by_direction(tmp_path: Path) -> None:
-    folders = []
-    for n, psnr in enumerate([30.001, 30.004, 29.99]):
-        scores = {1: by_column(psnr=[psnr] * 2, ssim=[0.9] * 2, sharpness=[25.0 + n] * 2)}
-        folders.append(make_run(tmp_path / str(n), label=f"r{n}", scores=scores))
-    text = render(build_leaderboard([read_run(folder) for folder in folders]))
-    assert [line_of(text, f"r{n}").split()[1] for n in range(3)] == ["30.00•", "30.00•", "29.99"]
-    assert [line_of(text, f"r{n}").split()[3] for n in range(3)] == ["25.00", "26.00◦", "27.00•"]
+def test_bold_is_not_significantly_worse_than_the_best_of_each_column(tmp_path: Path) -> None:
+    text = render(board_of(*graded_runs(tmp_path, {"r0": 0.1, "r1": 0, "r2": -3})))
+    rows = [line_of(text, f"r{n}").split() for n in range(3)]
+    assert [row[1] for row in rows] == ["1", "1", "3"]
+    assert [row[2].endswith("•") for row in rows] == [True, True, False]
+    assert [row[3] for row in rows] == ["0.900•"] * 3
+    markdown = render(board_of(*graded_runs(tmp_path / "b", {"r0": 0.1, "r1": 0, "r2": -3})), "markdown")
+    assert markdown.count("**0.900**") == 3
+    assert "**Bold**: not significantly worse than the best" in markdown
+
+
+def test_few_clusters_have_no_rank_no_interval_and_no_bold(tmp_path: Path) -> None:
+    clusters = {clip: f"{clip % 2}.avi" for clip in range(30)}
+    board = board_of(*graded_runs(tmp_path, {"r0": 5, "r1": 0}, split={"clusters": clusters}))
+    for form in FORMATS:
+        text = render(board, form, intervals=True)
+        assert "•" not in text
+        assert "textbf" not in text
+        assert "strong" not in text
+        assert "**" not in text
+    text = " ".join(render(board, intervals=True).split())
+    assert "30 of 30 clips (clusters: 2)" in text
+    assert (
+        "No ranks, and none is marked best; no intervals: they need 6 clusters of clips, and here are 2."
+        in text
+    )
 
 
 def test_missing_means_are_dashes_and_never_best(tmp_path: Path) -> None:
@@ -109,7 +129,7 @@ def test_long_horizons_are_followed_by_a_table_a_metric(tmp_path: Path) -> None:
     for heading in ("all 8 frames", "1st frame", "8th frame", "PSNR (dB ↑) of each predicted frame."):
         assert heading in text
     steps = text[text.index("PSNR (dB ↑) of each") :]
-    assert line_of(steps, "3 ").split() == ["3", "29.70•", "28.70◦", "27.70"]
+    assert line_of(steps, "3 ").split() == ["3", "29.70•", "28.70", "27.70"]
     assert render(board, "markdown").count("of each predicted frame") == 3
     assert render(board, "latex").count(r"\begin{table}") == 4
 
@@ -131,12 +151,16 @@ def test_intervals_and_spreads_stand_beneath_the_means_in_80_columns(tmp_path: P
     assert f"[{row['psnr_1_low']:.2f}, {row['psnr_1_high']:.2f}]" in text
     assert f"±{row['psnr_1_sd']:.2f}" in text
     caption = " ".join(text.split("\n\n")[0].split())
-    for part in ("95 %", "1000 resamples from seed 0", "30 clips that both count", "In brackets: intervals"):
+    for part in (
+        "30 of 379 clips (clusters: 30)",
+        "on the 30 clips (30 clusters) where a copy of the last frame is below 50 dB, PSNR capped there",
+        "studentised bootstrap over clusters, 95 %, 1000 resamples from seed 0, max-T over all pairs of rows",
+        "In brackets: intervals",
+    ):
         assert part in caption
     assert "[" not in line_of(render(made), "last_frame")
     assert "In brackets" not in render(made)
-    assert "No intervals: they need 6 clips" in render(wide_board(tmp_path / "few", clips=5), intervals=True)
-    assert "too narrow" in render(wide_board(tmp_path / "some", clips=12), intervals=True)
+    assert "they need 6 clusters" in render(wide_board(tmp_path / "few", clips=5), intervals=True)
     assert "90 %" in render(wide_board(tmp_path / "level", level=0.9))
 
 
@@ -145,7 +169,7 @@ def test_facts_are_columns_and_training_data_footnotes(tmp_path: Path) -> None:
     text = render(made, facts=True)
     assert max(map(escape.width, text.splitlines())) <= 80
     facts = text[text.index("  facts\n") :]
-    assert line_of(facts, "last_frame").split()[1:] == ["25.0", "–", "1.5"]
+    assert line_of(facts, "last_frame").split()[-3:] == ["25.0", "–", "1.5"]
     assert "published" not in facts.split("\n\n")[0]  # they have none
     assert "training data: UCF101 <train>" in text
     assert "training data" not in render(made)
@@ -154,17 +178,3 @@ def test_facts_are_columns_and_training_data_footnotes(tmp_path: Path) -> None:
 def test_precision_is_for_decibels_and_one_digit_more_for_similarities(tmp_path: Path) -> None:
     cells = line_of(render(wide_board(tmp_path), precision=1), "last_frame").split()
     assert [cell.strip("•◦") for cell in cells[2:5]] == ["34.5", "0.90", "25.0"]
-
-
-def test_second_best_is_marked_unless_two_share_the_best(tmp_path: Path) -> None:
-    folders = []
-    for n, (psnr, ssim) in enumerate([(31.0, 0.9), (30.0, 0.9), (29.0, 0.8)]):
-        scores = {1: by_column(psnr=[psnr] * 2, ssim=[ssim] * 2, sharpness=[25.0] * 2)}
-        folders.append(make_run(tmp_path / str(n), label=f"r{n}", scores=scores))
-    made = build_leaderboard([read_run(folder) for folder in folders])
-    assert [line_of(render(made), f"r{n}").split()[1] for n in range(3)] == ["31.00•", "30.00◦", "29.00"]
-    assert [line_of(render(made), f"r{n}").split()[2] for n in range(3)] == ["0.900•", "0.900•", "0.800"]
-    assert "<u>30.00</u>" in render(made, "markdown")
-    assert r"\underline{30.00}" in render(made, "latex")
-    assert "<u>30.00</u>" in render(made, "html")
-    assert "<strong>31.00</strong>" in render(made, "html")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from vpbench.tables.formats.sheet import BEST, SECOND, Sheet
+from vpbench.tables.formats.sheet import Sheet
 
 _STYLE = """
 :root { color-scheme: light dark; --rule: #8884; --soft: #666; }
@@ -60,14 +60,14 @@ def fragment(sheet: Sheet) -> str:
         "</thead>",
         "<tbody>",
     ]
-    for row, label, marks, cells, places in sheet.rows():
+    for row, label, marks, cells, bold in sheet.rows():
         if row in sheet.headings:
             lines += ["</tbody>", "<tbody>"] if row else []
             span = len(sheet.columns) + 1
             lines.append(
                 f'<tr><th class="group" colspan="{span}" scope="rowgroup">{escape(sheet.headings[row])}</th></tr>'
             )
-        texts = "".join(f"<td>{_cell(cell, place)}</td>" for cell, place in zip(cells, places, strict=True))
+        texts = "".join(f"<td>{_cell(cell, strong)}</td>" for cell, strong in zip(cells, bold, strict=True))
         lines.append(f'<tr><th scope="row">{escape(label)}{_superscript(marks)}</th>{texts}</tr>')
     lines += ["</tbody>", "</table>", "</div>", '<div class="notes">', *_notes(sheet), "</div>"]
     return "\n".join(lines)
@@ -94,10 +94,9 @@ def _unit(unit: str) -> str:
     return f"<br><small>{escape(unit)}</small>" if unit else ""
 
 
-def _cell(cell: str, place: int) -> str:
+def _cell(cell: str, bold: bool) -> str:
     first, *further = map(escape, cell.split("\n"))
-    tag = {BEST: "strong", SECOND: "u"}.get(place)
-    shown = f"<{tag}>{first}</{tag}>" if tag else first
+    shown = f"<strong>{first}</strong>" if bold else first
     return "<br>".join([shown, *(f"<small>{line}</small>" for line in further)])
 
 
@@ -108,7 +107,7 @@ def _superscript(marks: Sequence[str]) -> str:
 def _notes(sheet: Sheet) -> Iterator[str]:
     for note in sheet.notes:
         yield f"<p>{escape(note)}</p>"
-    for note in sheet.explained({BEST: "<strong>Bold</strong>", SECOND: "<u>underlined</u>"}):
+    for note in sheet.explained("<strong>Bold</strong>"):
         yield f"<p>{note}</p>"
     for mark, note in sheet.footnotes.items():
         yield f"<p>{_superscript([mark])} {escape(note)}</p>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vpbench import escape
-from vpbench.tables.formats.sheet import BEST, NAME_HEADING, SECOND, Sheet, SheetColumn, shorten, wrap
+from vpbench.tables.formats.sheet import NAME_HEADING, Sheet, SheetColumn, shorten, wrap
 
 # Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
 _WIDE, _MANY = 9, 55
@@ -30,8 +30,7 @@ def latex(sheet: Sheet) -> str:
         *_header(sheet),
         r"\midrule",
     ]
-    signs = {BEST: r"\textbf{%s}", SECOND: r"\underline{%s}"}
-    for row, label, marks, cells, places in sheet.rows():
+    for row, label, marks, cells, bold in sheet.rows():
         if row in sheet.headings:
             heading = escape.latex(sheet.headings[row])
             lines += [r"\midrule"] * (row > 0) + [
@@ -39,14 +38,17 @@ def latex(sheet: Sheet) -> str:
             ]
         shown = _lines(label, _LABEL if width > 5 else 2 * _LABEL, "[t]{@{}l@{}}", _marks(marks))
         texts = [cell.split("\n") for cell in cells]
-        first = [signs.get(p, "%s") % escape.latex(t[0]) for t, p in zip(texts, places, strict=True)]
+        first = [
+            rf"\textbf{{{escape.latex(t[0])}}}" if strong else escape.latex(t[0])
+            for t, strong in zip(texts, bold, strict=True)
+        ]
         lines.append(" & ".join([shown, *first]) + r" \\")
         for n in range(1, max(map(len, texts), default=1)):
             further = [rf"{{\tiny {escape.latex(t[n])}}}" if n < len(t) else "" for t in texts]
             lines.append(" & ".join(["", *further]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}" + "}" * wide]
     notes = [escape.latex(note) for note in sheet.notes]
-    notes += sheet.explained({BEST: "Bold", SECOND: r"\underline{underlined}"})
+    notes += map(escape.latex, sheet.explained("Bold"))
     notes += [f"{_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
     if notes:
         lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]

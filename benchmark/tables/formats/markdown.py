@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vpbench import escape
-from vpbench.tables.formats.sheet import BEST, SECOND, Sheet, SheetColumn
-
-_SIGNS = {BEST: ("**", "**"), SECOND: ("<u>", "</u>")}
+from vpbench.tables.formats.sheet import Sheet, SheetColumn
 
 
 def markdown(sheet: Sheet) -> str:
-    """The sheet as a GitHub table between its caption and its notes; the best cells are bold, the second underlined."""
+    """The sheet as a GitHub table between its caption and its notes; the best cells are bold."""
     from tabulate import tabulate
 
     rows: list[list[str]] = []
-    for row, label, marks, cells, places in sheet.rows():
+    for row, label, marks, cells, bold in sheet.rows():
         if row in sheet.headings:
             rows.append([f"*{escape.markdown(sheet.headings[row])}*", *[""] * len(cells)])
-        texts = [_cell(cell, place) for cell, place in zip(cells, places, strict=True)]
+        texts = [_cell(cell, strong) for cell, strong in zip(cells, bold, strict=True)]
         rows.append([escape.markdown(label) + _superscript(marks), *texts])
     table = tabulate(
         rows,
@@ -28,7 +26,7 @@ def markdown(sheet: Sheet) -> str:
         colalign=["left", *["right"] * len(sheet.columns)] if rows else None,
     )
     notes = [escape.markdown(note) for note in sheet.notes]
-    notes += sheet.explained({BEST: "**Bold**", SECOND: "<u>underlined</u>"})
+    notes += sheet.explained("**Bold**")
     notes += [f"{_superscript([mark])} {escape.markdown(note)}" for mark, note in sheet.footnotes.items()]
     return "\n\n".join([escape.markdown(sheet.caption), table, *notes]) + "\n"
 
@@ -38,10 +36,9 @@ def _heading(column: SheetColumn) -> str:
     return escape.markdown(" ".join(filter(None, (column.group, column.heading, unit))))
 
 
-def _cell(cell: str, place: int) -> str:
+def _cell(cell: str, bold: bool) -> str:
     first, *further = map(escape.markdown, cell.split("\n"))
-    start, end = _SIGNS.get(place, ("", ""))
-    return "<br>".join([f"{start}{first}{end}", *further])
+    return "<br>".join([f"**{first}**" if bold else first, *further])
 
 
 def _superscript(marks: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -11,10 +11,7 @@ from vpbench import escape
 
 NAME_HEADING = 14  # characters of a line of a heading that is a name
 _SHORT = 6
-BEST, SECOND = 1, 2  # places
 MISSING = "–"
-MEANING = {BEST: "best", SECOND: "second"}
-AMONG = "of the measured rows, at the printed precision"
 
 
 @dataclass(frozen=True)
@@ -26,18 +23,18 @@ class SheetColumn:
         cells: a text a row, some of several lines.
         unit: printed beneath the heading.
         group: what stands above this column and its neighbours of the same group.
-        places: for each row :data:`BEST`, :data:`SECOND` or 0; empty: no cell has a place.
+        bold: whether a row's cell is; empty: none is.
     """
 
     heading: str
     cells: Sequence[str]
     unit: str = ""
     group: str = ""
-    places: Sequence[int] = ()
+    bold: Sequence[bool] = ()
 
-    def place(self, row: int) -> int:
-        """The place of a row's cell."""
-        return self.places[row] if self.places else 0
+    def is_bold(self, row: int) -> bool:
+        """Whether a row's cell is bold."""
+        return bool(self.bold) and self.bold[row]
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ class Sheet:
         headings: row number to a heading that stands, after a rule, before that row.
         footnotes: mark to text.
         notes: further remarks, each a paragraph.
-        meaning: what the places mean, by place.
-        among: and among what.
+        bold_means: what bold cells are.
         short_headings: long headings may be cut in text (metrics), not wrapped (names).
     """
 
@@ -68,36 +64,28 @@ class Sheet:
     headings: Mapping[int, str] = field(default_factory=dict)
     footnotes: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
-    meaning: Mapping[int, str] = field(default_factory=lambda: MEANING)
-    among: str = AMONG
+    bold_means: str = ""
     short_headings: bool = True
 
-    def has(self, place: int) -> bool:
-        """Whether any cell has the place."""
-        return any(place in column.places for column in self.columns)
+    @property
+    def has_bold(self) -> bool:
+        """Whether any cell is bold."""
+        return any(any(column.bold) for column in self.columns)
 
-    def explained(self, signs: Mapping[int, str]) -> list[str]:
-        """A sentence that says what the signs of the places mean, if there are any."""
-        return explain(filter(self.has, signs), signs, self.meaning, self.among)
+    def explained(self, sign: str) -> list[str]:
+        """A sentence that says what bold means, which is shown by ``sign``; nothing if no cell is bold."""
+        return [f"{sign}: {self.bold_means}."] if self.has_bold else []
 
     def groups(self) -> list[tuple[str, int]]:
         """The headings above the columns, and how many columns each spans."""
         return [(name, len(list(same))) for name, same in groupby(column.group for column in self.columns)]
 
-    def rows(self) -> Iterator[tuple[int, str, Sequence[str], list[str], list[int]]]:
-        """Number, label, marks, cells and places of each row."""
+    def rows(self) -> Iterator[tuple[int, str, Sequence[str], list[str], list[bool]]]:
+        """Number, label, marks and cells of each row, and which of these are bold."""
         for row, label in enumerate(self.labels):
             marks = self.marks[row] if self.marks else ()
             cells = [column.cells[row] for column in self.columns]
-            yield row, label, marks, cells, [column.place(row) for column in self.columns]
-
-
-def explain(
-    places: Iterable[int], signs: Mapping[int, str], meaning: Mapping[int, str] = MEANING, among: str = AMONG
-) -> list[str]:
-    """A sentence that says what the signs of ``places`` mean; nothing if there are none."""
-    named = [f"{signs[place]}: {meaning[place]}" for place in places]
-    return [f"{', '.join(named)} {among}."] if named else []
+            yield row, label, marks, cells, [column.is_bold(row) for column in self.columns]
 
 
 def shorten(heading: str) -> str:

@@ -9,12 +9,10 @@ from functools import cached_property
 from itertools import chain, groupby, pairwise
 
 from vpbench import escape
-from vpbench.results.published_tables import BEST_MARK, SECOND_MARK
+from vpbench.results.published_tables import BEST_MARK
 from vpbench.tables.formats.sheet import (
-    BEST,
     MISSING,
     NAME_HEADING,
-    SECOND,
     Sheet,
     SheetColumn,
     shorten,
@@ -23,7 +21,6 @@ from vpbench.tables.formats.sheet import (
 
 WIDTH = 80
 _LEAST_LABEL = 16
-_SIGNS = {BEST: BEST_MARK, SECOND: SECOND_MARK}
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class _TextColumn:
 def text(sheet: Sheet) -> str:
     """The sheet for a terminal of 80 columns; groups that do not fit follow below, with the labels repeated."""
     labels = [label + _text_marks(marks) for _, label, marks, _, _ in sheet.rows()]
-    gap = 1 if sheet.has(BEST) else 2  # the space for the mark is a gap too
+    gap = 1 if sheet.has_bold else 2  # the space for the mark is a gap too
     columns = [_text_column(column, gap, sheet.short_headings) for column in sheet.columns]
     groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
     if not sheet.short_headings:
@@ -54,7 +51,7 @@ def text(sheet: Sheet) -> str:
         lines += [*_text_block(sheet, labels, block, label_width), ""]
     for note in sheet.notes:
         lines += textwrap.wrap(note, WIDTH)
-    for note in sheet.explained(_SIGNS):
+    for note in sheet.explained(BEST_MARK):
         lines += textwrap.wrap(note, WIDTH)
     for mark, note in sheet.footnotes.items():
         lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
@@ -72,11 +69,13 @@ def _text_marks(marks: Sequence[str]) -> str:
 
 
 def _text_column(column: SheetColumn, gap: int, short_headings: bool) -> _TextColumn:
-    room = " " if any(column.places) else ""
+    room = " " if any(column.bold) else ""
     cells = []
     for row, cell in enumerate(column.cells):
         first, *further = cell.split("\n")
-        cells.append([first + _SIGNS.get(column.place(row), room), *(line + room for line in further)])
+        cells.append(
+            [first + (BEST_MARK if column.is_bold(row) else room), *(line + room for line in further)]
+        )
     lines = [shorten(column.heading), column.unit] if short_headings else wrap(column.heading, NAME_HEADING)
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
