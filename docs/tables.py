@@ -1,0 +1,314 @@
+"""The tables of README.md and docs/training.md that are made of the runs in results/runs and of the weights' registry.
+
+``python docs/tables.py`` writes them anew, each between two comments that name it; a test
+says whether they are in step.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from vpbench.analysis.comparison import Difference, compare
+from vpbench.analysis.footnotes import TUNED
+from vpbench.analysis.leaderboard import Leaderboard, build_leaderboard
+from vpbench.models.weights.registry import Shipped, read_registry
+from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedRow
+from vpbench.runs.run import Run, find_runs, read_run
+from vpbench.tables.cells import ordinal
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "results" / "runs" / "ucf101-every10th"
+
+# Rows of the paper's Table 2, by label and marks, and ours.
+PAPER = {
+    "last_frame": ("Last input", ()),
+    "optical_flow": ("Optical flow", ()),
+    "single_scale_l2": ("single sc. ℓ2", ()),
+    "l2": ("ℓ2", ()),
+    "l1": ("ℓ1", ()),
+    "gdl_l1": ("GDL ℓ1", ()),
+    "gdl_l1_64": ("GDL ℓ1", ("*",)),
+    "adv": ("Adv", ("*",)),
+    "adv_gdl": ("Adv+GDL", ("*",)),
+    "adv_gdl_finetuned": ("Adv+GDL fine-tuned", ("*",)),
+}
+BEYOND = ("gdl_l2", "adv_gdl_continued", "optical_flow_refined", "gdl_l1_flow", "adv_gdl_flow")
+GUIDED = "adv_gdl_flow"
+BASELINES = ("last_frame", "optical_flow", "optical_flow_refined")
+ORDER = (*PAPER, *BEYOND, "multi_frame")
+
+# What every row is compared with, and the pairs of rows that differ in one thing; what docs/training.md claims is said
+# by these.
+AGAINST = ("last_frame", "single_scale_l2", "optical_flow", "optical_flow_refined")
+STEPS = (
+    ("l2", "single_scale_l2"),
+    ("l1", "l2"),
+    ("gdl_l1", "l1"),
+    ("gdl_l2", "l2"),
+    ("gdl_l1_64", "gdl_l1"),
+    ("adv", "l2"),
+    ("adv_gdl", "gdl_l1"),
+    ("adv_gdl", "gdl_l1_64"),
+    ("adv_gdl_finetuned", "adv_gdl_continued"),
+    ("gdl_l1_flow", "gdl_l1"),
+    ("adv_gdl_flow", "gdl_l1_flow"),
+)
+FRAMES_8TO8 = (1, 2, 3, 4, 5, 6, 7, 8, "all")
+PAIRS_8TO8 = (("multi_frame", "last_frame"), ("multi_frame", "optical_flow"))
+
+
+@cache
+def runs(protocol: str = "mathieu2016") -> dict[str, Run]:
+    """The committed runs under a protocol by label."""
+    found = map(read_run, find_runs(RUNS / protocol))
+    return {run.label: run for run in found}
+
+
+@cache
+def board(protocol: str = "mathieu2016") -> Leaderboard:
+    """Their leaderboard: trainings of a row from several seeds are one row of it."""
+    return build_leaderboard(list(runs(protocol).values()))
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    """The measured rows by the name of the predictor."""
+    return {str(row["predictor"]): row for row in board().measured.to_dict("records")}
+
+
+def published() -> dict[str, PublishedRow]:
+    """The paper's rows by our names."""
+    rows = {(row.label, row.marks): row for _, row in board().published}
+    return {name: rows[label] for name, label in PAPER.items()}
+
+
+def code(name: str, row: dict[str, Any] | None = None) -> str:
+    """A row's name, with the mark of rows that were tuned on test clips."""
+    tuned = row is not None and row["test_clips_seen"] == "tuned"
+    return f"`{name}`{' ‡' if tuned else ''}"
+
+
+def three(
+    row: dict[str, Any], frame: Frame, decimals: Sequence[int] = (2, 3, 2), spreads: bool = True
+) -> str:
+    """PSNR / SSIM / sharpness of a measured row; after ± the standard deviation over seeds."""
+    parts = []
+    for column, digits in zip(("psnr", "ssim", "sharpness"), decimals, strict=True):
+        spread = row.get(f"{column}_{frame}_sd", math.nan)
+        after = f" ± {spread:.{digits}f}" if spreads and math.isfinite(spread) else ""
+        parts.append(f"{row[f'{column}_{frame}']:.{digits}f}{after}")
+    return " / ".join(parts)
+
+
+def narrow(cell: str) -> str:
+    """A cell that is not broken, with narrow spaces, so that the README's table fits a page."""
+    return cell.replace(" ", "\u202f")
+
+
+def printed(row: PublishedRow | None, frame: int) -> str:
+    """The same of a published row."""
+    if row is None:
+        return "–"
+    psnr, ssim, sharpness = (row.scores[column][frame] for column in ("psnr", "ssim", "sharpness"))
+    return f"{psnr:.1f} / {ssim:.2f} / {sharpness:.1f}"
+
+
+def in_order() -> dict[str, dict[str, Any]]:
+    """The measured rows in the order of the tables."""
+    ours = measured()
+    return {name: ours[name] for name in ORDER if name in ours}
+
+
+def signed(number: float) -> str:
+    return f"{round(number, 2) + 0.0:+.2f}".replace("-", "−")
+
+
+def interval(d: Difference) -> str:
+    low, high = (f"{round(end, 2) + 0.0:.2f}".replace("-", "−") for end in (d.low, d.high))
+    return f"{low} to {high}"
+
+
+def difference(d: Difference) -> str:
+    """Mean and interval, in bold where the interval leaves out 0."""
+    return f"{f'**{signed(d.mean)}**' if d.better else signed(d.mean)} ({interval(d)})"
+
+
+def psnr(first: str, second: str, protocol: str = "mathieu2016") -> dict[Frame, Difference]:
+    """First minus second in PSNR, by frame."""
+    found = compare(runs(protocol)[first], runs(protocol)[second], metrics=["psnr"])
+    return {d.frame: d for d in found.differences}
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def paper_table() -> str:
+    """Table 2: the paper's rows beside ours, and ours beyond it."""
+    theirs, rows = published(), []
+    for name, row in in_order().items():
+        marks = "".join(rf" \{mark}" for mark in PAPER.get(name, ("", ()))[1])
+        cells = []
+        for n in (1, 2):
+            cells += [three(row, n, (1, 2, 1), spreads=False), printed(theirs.get(name), n)]
+        rows.append([code(name, row) + marks, *map(narrow, cells)])
+    there = "the paper" + (f" {UNVERIFIED_MARK}" if any(not row.verified for row in theirs.values()) else "")
+    header = ["", "1st frame, here", there, "2nd frame, here", there]
+    return "\n".join([markdown(header, rows), "", caption(), "", meaning()])
+
+
+def caption() -> str:
+    made, theirs = board(), published().values()
+    counted = [int(row[f"frames_counted_{frame}"]) for row in measured().values() for frame in (1, 2)]
+    marks = [f"{UNVERIFIED_MARK} {UNVERIFIED}"] if any(not row.verified for row in theirs) else []
+    if any(row["test_clips_seen"] == "tuned" for row in measured().values()):
+        marks.append(f"{TUNED_MARK} {TUNED}")
+    marks += [
+        rf"\{mark} {text}"
+        for table in {id(t): t for t, _ in made.published}.values()
+        for mark, text in table.marks.items()
+    ]
+    return (
+        f"<sub>PSNR (dB) / SSIM / sharpness (dB), `{made.protocol.name}` version {made.protocol.version} "
+        f"({made.protocol.hash}). Measured on the {made.clips} of the paper's {made.split.total} test clips that were "
+        f"at hand, **not on the whole list**: compare rows within a column. {min(counted)} to {max(counted)} frames "
+        f"count in a mean. {'. '.join(marks)}.</sub>"
+    )
+
+
+def meaning() -> str:
+    """What the table means, in two sentences."""
+    ours, theirs = measured(), published()
+    without = [name for name in PAPER if name in ours and name not in BASELINES]
+    best = max(without, key=lambda name: ours[name]["psnr_1"])
+    lead = max(theirs[name].scores["psnr"][1] for name in without) - theirs["optical_flow"].scores["psnr"][1]
+    own, guided = (placed(psnr(name, "optical_flow")[1], name) for name in (best, GUIDED))
+    return (
+        "On the first frame the best of the paper's own models, here small and trained on a CPU, is "
+        f"{own}; in the paper the best is {lead:.1f} dB above. Guided by flow, a network is {guided}."
+    )
+
+
+def placed(d: Difference, name: str) -> str:
+    """``0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``."""
+    if not d.better:
+        return f"level with optical flow (`{name}`, {signed(d.mean)} dB, {interval(d)})"
+    word = "above" if d.better == "A" else "below"
+    return f"{abs(d.mean):.2f} dB {word} optical flow (`{name}`, {interval(d)})"
+
+
+def weights_table() -> str:
+    """The weights that ship, from their registry."""
+    entries = sorted(read_registry().values(), key=lambda entry: (ORDER.index(entry.name), entry.seed))
+    several = {entry.name for entry in entries if entry.seed != 1}
+    columns: dict[str, Callable[[Shipped], str]] = {
+        "row": lambda e: f"`{e.name}`{f', seed {e.seed}' if e.name in several else ''}",
+        "steps": lambda e: f"{e.steps:,}",
+        "hours": lambda e: f"{e.hours:.2f}",
+        "parameters": lambda e: f"{e.parameters:,}",
+        "PSNR, 1st / 2nd": lambda e: f"{e.scores['psnr_1']:.2f} / {e.scores['psnr_2']:.2f}",
+        "− `last_frame`": lambda e: " / ".join(
+            signed(e.scores[f"psnr_{n}"] - e.scores[f"copy_psnr_{n}"]) for n in (1, 2)
+        ),
+        "− `optical_flow`": lambda e: ahead(e.scores, "to_flow"),
+        "− `optical_flow_refined`": lambda e: ahead(e.scores, "to_refined"),
+        "SSIM, 1st / 2nd": lambda e: f"{e.scores['ssim_1']:.4f} / {e.scores['ssim_2']:.4f}",
+    }
+    shown = {heading: cell for heading, cell in columns.items() if any(map(cell, entries))}
+    return markdown(list(shown), [[cell(entry) for cell in shown.values()] for entry in entries])
+
+
+def ahead(scores: dict[str, float | int], to: str) -> str:
+    """The differences to a baseline on the first and the second frame, with standard errors."""
+    if f"{to}_1" not in scores:
+        return ""
+    return " / ".join(f"{signed(scores[f'{to}_{n}'])} ± {scores[f'{to}_se_{n}']:.2f}" for n in (1, 2))
+
+
+def means_table() -> str:
+    """The test clips: means as the protocol has them, and over the frames that pairs go by."""
+    rows = []
+    for name, row in in_order().items():
+        other = "optical_flow" if name == "last_frame" else "last_frame"
+        found = compare(runs()[row["label"]], runs()[other]).differences
+        same = {(d.column.key, d.frame): d for d in found}
+        cells = [code(name, row)]
+        for n in (1, 2):
+            d = same["psnr", n]
+            cells += [
+                three(row, n),
+                str(row[f"frames_counted_{n}"]),
+                f"{d.mean_a:.2f} / {same['ssim', n].mean_a:.3f}",
+            ]
+        rows.append(cells)
+    header = ["row"] + [text for n in ("1st", "2nd") for text in (f"{n} frame", "n", "pairs' frames")]
+    return markdown(header, rows)
+
+
+def against_table(frame: int) -> str:
+    """Each row minus the rows that every row is compared with."""
+    others = [other for other in AGAINST if other in runs()]
+    rows = []
+    for name, row in in_order().items():
+        if name != "last_frame":
+            found = {other: psnr(name, other)[frame] for other in others if other != name}
+            cells = [difference(found[other]) if other in found else "" for other in others]
+            rows.append([code(name, row), *cells])
+    return markdown([f"{ordinal(frame)} frame, dB", *(f"− `{other}`" for other in others)], rows)
+
+
+def steps_table() -> str:
+    """First minus second of the pairs that differ in one thing."""
+    return pairs_table(STEPS, (1, 2), "mathieu2016")
+
+
+def eight_table() -> str:
+    """The rows of the second configuration, frame by frame."""
+    return pairs_table(PAIRS_8TO8, FRAMES_8TO8, "ucf101-8to8")
+
+
+def pairs_table(pairs: Sequence[tuple[str, str]], frames: Sequence[Frame], protocol: str) -> str:
+    rows = []
+    for first, second in pairs:
+        by_frame = psnr(first, second, protocol)
+        rows.append([f"`{first}` − `{second}`", *(difference(by_frame[frame]) for frame in frames)])
+    header = ["dB", *(f"{ordinal(n)} frame" if isinstance(n, int) else "all" for n in frames)]
+    return markdown(header, rows)
+
+
+# Page, name of the table on it, and what makes it.
+TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("README.md", "paper", paper_table),
+    ("docs/training.md", "weights", weights_table),
+    ("docs/training.md", "means", means_table),
+    ("docs/training.md", "against-1", partial(against_table, 1)),
+    ("docs/training.md", "against-2", partial(against_table, 2)),
+    ("docs/training.md", "steps", steps_table),
+    ("docs/training.md", "8to8", eight_table),
+)
+
+
+def made() -> dict[Path, str]:
+    """The pages, with their tables made anew."""
+    pages: dict[Path, str] = {}
+    for page, name, table in TABLES:
+        path = ROOT / page
+        text = pages.get(path) or path.read_text(encoding="utf-8")
+        start, end = f"<!-- table: {name} -->\n", "\n<!-- end of table -->"
+        before, found, rest = text.partition(start)
+        _, ends, after = rest.partition(end)
+        if not (found and ends):
+            sys.exit(f"{page} has no '{start.strip()}' … '{end.strip()}'.")
+        pages[path] = before + start + table() + end + after
+    return pages
+
+
+if __name__ == "__main__":
+    for path, text in made().items():
+        path.write_text(text, encoding="utf-8")
+        print(f"{path.relative_to(ROOT)} is written.")

@@ -1,0 +1,88 @@
+"""The tables that docs/tables.py writes into README and documentation are in step with what they are made of."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vpbench.models.weights.registry import read_registry
+from vpbench.results.published_tables import read_published
+from vpbench.runs.run import read_run
+
+ROOT = Path(__file__).parents[2]
+RUNS = ROOT / "results" / "runs" / "ucf101-every10th" / "mathieu2016"
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Any]:
+    """The names of docs/tables.py."""
+    return runpy.run_path(str(ROOT / "docs" / "tables.py"))
+
+
+def block(page: str, name: str) -> str:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"<!-- table: {name} -->\n(.*?)\n<!-- end of table -->", text, re.DOTALL)
+    return str(found)
+
+
+def cells(table: str, row: str) -> list[str]:
+    """The cells of a row of a table, without its name."""
+    (line,) = [line for line in table.splitlines() if line.startswith(f"| `{row}`")]
+    return [cell.strip() for cell in line.strip("|").split("|")[1:]]
+
+
+def test_the_pages_are_in_step(tables: dict[str, Any]) -> None:
+    for path, text in tables["made"]().items():
+        assert path.read_text(encoding="utf-8") == text, "run `python docs/tables.py`"
+
+
+def test_every_block_in_the_pages_is_made(tables: dict[str, Any]) -> None:
+    made = [(page, name) for page, name, _ in tables["TABLES"]]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = [
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in pages
+        for name in re.findall(r"<!-- table: (\S+) -->", path.read_text(encoding="utf-8"))
+    ]
+    assert found == made
+
+
+def test_the_readme_has_the_papers_numbers_and_those_of_the_runs() -> None:
+    """Against the files themselves, without the code that makes the table."""
+    table = block("README.md", "paper")
+    (paper,) = [table for table in read_published() if table.full_name == "mathieu2016/table2"]
+    for label, name in (("Last input", "last_frame"), ("Adv+GDL fine-tuned", "adv_gdl_finetuned")):
+        (row,) = [row for row in paper.rows if row.label == label]
+        run = read_run(RUNS / name)
+        for frame, (here, there) in zip((1, 2), np.reshape(cells(table, name), (2, 2)), strict=True):
+            counted = run.scores["counted"] & (run.scores["frame"] == frame)
+            for column, digits, ours, theirs in zip(
+                ("psnr", "ssim", "sharpness"), (1, 2, 1), here.split("/"), there.split("/"), strict=True
+            ):
+                assert ours.strip() == f"{run.scores[column][counted].mean():.{digits}f}"
+                assert float(theirs) == row.scores[column][frame]
+    names = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert sorted(names) == sorted(path.name for path in RUNS.iterdir() if "seed=" not in path.name)
+    assert f"the {len(run.clips)} of the paper's {run.manifest.split.total} test clips" in table
+    assert run.manifest.protocol.hash in table
+
+
+def test_marks_stay_as_long_as_they_must() -> None:
+    table = block("README.md", "paper")
+    (paper,) = [table for table in read_published() if table.full_name == "mathieu2016/table2"]
+    assert ("the paper †" in table) == (not all(row.verified for row in paper.rows))
+    for entry in read_registry().values():
+        if (RUNS / entry.name).exists():
+            assert (f"`{entry.name}` ‡" in table) == (entry.test_clips_seen == "tuned"), entry.name
+
+
+def test_every_row_that_ships_is_in_the_tables() -> None:
+    for name in {entry.name for entry in read_registry().values()}:
+        assert cells(block("docs/training.md", "weights"), name)
+        compared = [block("docs/training.md", table) for table in ("against-1", "against-2", "8to8")]
+        assert f"`{name}`" in "".join(compared)
