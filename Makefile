@@ -2,12 +2,13 @@
 # make test   the tests
 # make fast   the tests that take less than a second or two each, and need no browser
 # make check  ruff, and mypy --strict on the installed package
+# make pages  anew what is made of results/runs and of the weights: the leaderboard, tables of the pages, a picture
 # make docs   the documentation, in build/docs/index.html; a warning is an error
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test fast check types docs clean
+.PHONY: demo test fast check types pages docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/demo.stamp
@@ -23,6 +24,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(MAKE) types
+
+pages: $(VENV)/dev.stamp
+	$(BIN)/vpbench standings results/runs
+	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/pictures/occlusion.py
 
 # On the package as it is installed, whose folders have other names than those of the checkout.
 types: $(VENV)/dev.stamp

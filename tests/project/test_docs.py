@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 
 from vpbench.cli.main import main
 
@@ -95,3 +98,17 @@ def test_files_of_the_checkout_that_are_named_are_there(page: Path) -> None:
     for name in re.findall(rf"`((?:{folders})/[\w./-]+)`", text):
         if "NAME" not in name:
             assert (ROOT / name).exists(), f"{named(page)} names {name}"
+
+
+@pytest.mark.slow
+def test_the_picture_of_an_occlusion_is_made_by_the_commands_beside_it(tmp_path: Path) -> None:
+    """It shows a row with learnt weights: when these are replaced, it is made anew."""
+    drawn = runpy.run_path(str(DOCS / "pictures" / "occlusion.py"))
+    pictures = (drawn["draw"](tmp_path), drawn["PICTURE"])
+    made, committed = (np.asarray(Image.open(picture).convert("L"), float) for picture in pictures)
+    assert made.shape == committed.shape
+    # By blocks: another version of the encoder is no difference, and another score below a frame is.
+    height, width = (size - size % 8 for size in made.shape)
+    blocks = np.abs(made - committed)[:height, :width].reshape(height // 8, 8, width // 8, 8).mean((1, 3))
+    assert blocks.max() < 8, "run `python docs/pictures/occlusion.py`"
+    assert drawn["PICTURE"].stat().st_size < 150_000

@@ -36,6 +36,7 @@ def cells(table: str, row: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")[1:]]
 
 
+@pytest.mark.slow
 def test_the_pages_are_in_step(tables: dict[str, Any]) -> None:
     for path, text in tables["made"]().items():
         assert path.read_text(encoding="utf-8") == text, "run `python docs/tables.py`"
