@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from vpbench.analysis.comparison import Difference, compare
 from vpbench.analysis.footnotes import TUNED
-from vpbench.analysis.leaderboard import Leaderboard, build_leaderboard
+from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.models.weights.registry import Shipped, read_registry
 from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK, Frame, PublishedRow
-from vpbench.runs.run import Run, find_runs, read_run
+from vpbench.runs.run import find_runs, read_run
 from vpbench.tables.cells import ordinal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,21 +63,22 @@ PAIRS_8TO8 = (("multi_frame", "last_frame"), ("multi_frame", "optical_flow"))
 
 
 @cache
-def runs(protocol: str = "mathieu2016") -> dict[str, Run]:
-    """The committed runs under a protocol by label."""
-    found = map(read_run, find_runs(RUNS / protocol))
-    return {run.label: run for run in found}
+def board(protocol: str = "mathieu2016", against: str | None = None) -> Leaderboard:
+    """The leaderboard of the committed runs: trainings of a row from several seeds are one row of it."""
+    runs = [read_run(folder) for folder in find_runs(RUNS / protocol)]
+    return build_leaderboard(runs, LeaderboardOptions(against=against))
 
 
-@cache
-def board(protocol: str = "mathieu2016") -> Leaderboard:
-    """Their leaderboard: trainings of a row from several seeds are one row of it."""
-    return build_leaderboard(list(runs(protocol).values()))
+def measured(protocol: str = "mathieu2016", against: str | None = None) -> dict[str, dict[str, Any]]:
+    """Its measured rows by the name of the predictor, in the order of the tables.
 
-
-def measured() -> dict[str, dict[str, Any]]:
-    """The measured rows by the name of the predictor."""
-    return {str(row["predictor"]): row for row in board().measured.to_dict("records")}
+    Args:
+        protocol: under which protocol.
+        against: the predictor that ``<column>_<frame>_difference`` is to.
+    """
+    label = None if against is None else str(measured(protocol)[against]["label"])
+    rows = {str(row["predictor"]): row for row in board(protocol, label).measured.to_dict("records")}
+    return {name: rows[name] for name in ORDER if name in rows}
 
 
 def published() -> dict[str, PublishedRow]:
@@ -117,30 +118,36 @@ def printed(row: PublishedRow | None, frame: int) -> str:
     return f"{psnr:.1f} / {ssim:.2f} / {sharpness:.1f}"
 
 
-def in_order() -> dict[str, dict[str, Any]]:
-    """The measured rows in the order of the tables."""
-    ours = measured()
-    return {name: ours[name] for name in ORDER if name in ours}
-
-
 def signed(number: float) -> str:
     return f"{round(number, 2) + 0.0:+.2f}".replace("-", "−")
 
 
-def interval(d: Difference) -> str:
-    low, high = (f"{round(end, 2) + 0.0:.2f}".replace("-", "−") for end in (d.low, d.high))
-    return f"{low} to {high}"
+@dataclass(frozen=True)
+class Gap:
+    """A mean paired difference in PSNR, first minus second, and its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> str:
+        low, high = (f"{round(end, 2) + 0.0:.2f}".replace("-", "−") for end in (self.low, self.high))
+        return f"{low} to {high}"
+
+    @property
+    def significant(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        mean = signed(self.mean)
+        return f"{f'**{mean}**' if self.significant else mean} ({self.interval})"
 
 
-def difference(d: Difference) -> str:
-    """Mean and interval, in bold where the interval leaves out 0."""
-    return f"{f'**{signed(d.mean)}**' if d.better else signed(d.mean)} ({interval(d)})"
-
-
-def psnr(first: str, second: str, protocol: str = "mathieu2016") -> dict[Frame, Difference]:
-    """First minus second in PSNR, by frame."""
-    found = compare(runs(protocol)[first], runs(protocol)[second], metrics=["psnr"])
-    return {d.frame: d for d in found.differences}
+def gap(first: str, second: str, frame: Frame, protocol: str = "mathieu2016") -> Gap:
+    """By how much a row is above another."""
+    row, key = measured(protocol, second)[first], f"psnr_{frame}_difference"
+    return Gap(row[key], row[f"{key}_low"], row[f"{key}_high"])
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -151,7 +158,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def paper_table() -> str:
     """Table 2: the paper's rows beside ours, and ours beyond it."""
     theirs, rows = published(), []
-    for name, row in in_order().items():
+    for name, row in measured().items():
         marks = "".join(rf" \{mark}" for mark in PAPER.get(name, ("", ()))[1])
         cells = []
         for n in (1, 2):
@@ -187,19 +194,20 @@ def meaning() -> str:
     without = [name for name in PAPER if name in ours and name not in BASELINES]
     best = max(without, key=lambda name: ours[name]["psnr_1"])
     lead = max(theirs[name].scores["psnr"][1] for name in without) - theirs["optical_flow"].scores["psnr"][1]
-    own, guided = (placed(psnr(name, "optical_flow")[1], name) for name in (best, GUIDED))
+    own, guided = map(placed, (best, GUIDED))
     return (
         "On the first frame the best of the paper's own models, here small and trained on a CPU, is "
         f"{own}; in the paper the best is {lead:.1f} dB above. Guided by flow, a network is {guided}."
     )
 
 
-def placed(d: Difference, name: str) -> str:
+def placed(name: str) -> str:
     """``0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``."""
-    if not d.better:
-        return f"level with optical flow (`{name}`, {signed(d.mean)} dB, {interval(d)})"
-    word = "above" if d.better == "A" else "below"
-    return f"{abs(d.mean):.2f} dB {word} optical flow (`{name}`, {interval(d)})"
+    found = gap(name, "optical_flow", 1)
+    if not found.significant:
+        return f"level with optical flow (`{name}`, {signed(found.mean)} dB, {found.interval})"
+    word = "above" if found.mean > 0 else "below"
+    return f"{abs(found.mean):.2f} dB {word} optical flow (`{name}`, {found.interval})"
 
 
 def weights_table() -> str:
@@ -231,33 +239,21 @@ def ahead(scores: dict[str, float | int], to: str) -> str:
 
 
 def means_table() -> str:
-    """The test clips: means as the protocol has them, and over the frames that pairs go by."""
+    """The test clips: means as the protocol has them."""
     rows = []
-    for name, row in in_order().items():
-        other = "optical_flow" if name == "last_frame" else "last_frame"
-        found = compare(runs()[row["label"]], runs()[other]).differences
-        same = {(d.column.key, d.frame): d for d in found}
-        cells = [code(name, row)]
-        for n in (1, 2):
-            d = same["psnr", n]
-            cells += [
-                three(row, n),
-                str(row[f"frames_counted_{n}"]),
-                f"{d.mean_a:.2f} / {same['ssim', n].mean_a:.3f}",
-            ]
-        rows.append(cells)
-    header = ["row"] + [text for n in ("1st", "2nd") for text in (f"{n} frame", "n", "pairs' frames")]
-    return markdown(header, rows)
+    for name, row in measured().items():
+        cells = [cell for n in (1, 2) for cell in (three(row, n), str(row[f"frames_counted_{n}"]))]
+        rows.append([code(name, row), *cells])
+    return markdown(["", "1st frame", "n", "2nd frame", "n"], rows)
 
 
 def against_table(frame: int) -> str:
     """Each row minus the rows that every row is compared with."""
-    others = [other for other in AGAINST if other in runs()]
+    others = [other for other in AGAINST if other in measured()]
     rows = []
-    for name, row in in_order().items():
+    for name, row in measured().items():
         if name != "last_frame":
-            found = {other: psnr(name, other)[frame] for other in others if other != name}
-            cells = [difference(found[other]) if other in found else "" for other in others]
+            cells = ["" if other == name else str(gap(name, other, frame)) for other in others]
             rows.append([code(name, row), *cells])
     return markdown([f"{ordinal(frame)} frame, dB", *(f"− `{other}`" for other in others)], rows)
 
@@ -275,8 +271,8 @@ def eight_table() -> str:
 def pairs_table(pairs: Sequence[tuple[str, str]], frames: Sequence[Frame], protocol: str) -> str:
     rows = []
     for first, second in pairs:
-        by_frame = psnr(first, second, protocol)
-        rows.append([f"`{first}` − `{second}`", *(difference(by_frame[frame]) for frame in frames)])
+        cells = [str(gap(first, second, frame, protocol)) for frame in frames]
+        rows.append([f"`{first}` − `{second}`", *cells])
     header = ["dB", *(f"{ordinal(n)} frame" if isinstance(n, int) else "all" for n in frames)]
     return markdown(header, rows)
 
