@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,13 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import visible
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_LONGEST_STEM = 50  # characters of a name that are repeated in that of its temporary file
 
 
 def os_error(error: OSError, doing: str) -> VpbenchError:
@@ -23,27 +32,108 @@ def os_error(error: OSError, doing: str) -> VpbenchError:
     )
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` through a temporary file next to it, so that it exists whole or not at all.
+def write_atomic(path: Path, data: bytes, *, crowded: bool = False) -> None:
+    """Write ``data`` to ``path`` so that it exists whole or not at all, even if the power fails.
+
+    It is written and flushed to a temporary file next to it, which then takes its place. What a process that was
+    killed left of the same file is removed.
+
+    Args:
+        path: the file.
+        data: its content.
+        crowded: the folder may hold thousands of files, and is not searched for leftovers;
+            :func:`remove_leftovers` does that once.
 
     Raises:
         VpbenchError: the disk is full or read-only, or the folder is missing; names the path.
     """
-    temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
+        if not crowded:
+            pattern = f".{glob.escape(path.name[:_LONGEST_STEM])}.????????.tmp"
+            _remove_abandoned(path.parent.glob(pattern))
+        with _unfinished(path) as (descriptor, temporary):
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
+            temporary.replace(path)
     except OSError as error:
         raise os_error(error, f"write {path}") from error
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[tuple[int, Path]]:
+    """A new file next to ``path``, locked as long as the block lasts, which tells it from what a dead process left.
+
+    Gives a descriptor, which the block closes, and the file's path; the file is gone after the block.
+    """
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name[:_LONGEST_STEM]}.", suffix=".tmp"
+    )
+    held = os.dup(descriptor) if fcntl else None  # a lock lasts until the last descriptor is closed
+    try:
+        if held is not None:
+            _lock(held, wait=True)
+            if not os.fstat(held).st_nlink:  # taken for abandoned in the moment before it was locked
+                os.close(descriptor)
+                with _unfinished(path) as another:
+                    yield another
+                return
+        yield descriptor, Path(name)
     finally:
-        if temporary is not None:
-            with suppress(OSError):  # the error above says more
-                Path(temporary).unlink(missing_ok=True)
+        if held is not None:
+            os.close(held)
+        with suppress(OSError):  # the error that ended the block says more
+            Path(name).unlink(missing_ok=True)
+
+
+def _remove_abandoned(files: Iterable[Path]) -> None:
+    """Remove those of these temporary files whose writers are no more."""
+    for leftover in files:
+        with suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                if _lock(descriptor, wait=False):
+                    leftover.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> bool:
+    """Lock an open file, as far as the file system has locks; whether it is locked now."""
+    if fcntl is None:
+        return True  # Windows, where a file that is open cannot be removed
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files and folders of processes that were killed; hold the lock of the folder around this."""
+    found = list(folder.glob(".*.tmp"))
+    folders = [path for path in found if path.is_dir() and not path.is_symlink()]
+    for path in folders:
+        shutil.rmtree(path, ignore_errors=True)
+    _remove_abandoned(set(found).difference(folders))
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; errors of the disk are those of ``os.fsync``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        if path.is_dir():  # Windows opens no folders
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

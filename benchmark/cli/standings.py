@@ -20,7 +20,9 @@ def standings(runs: Path, out: Path | None) -> None:
     """
     from vpbench.files import write_text
     from vpbench.submission.page import page
+    from vpbench.submission.submit import submissions_locked
 
     out = out or runs.parent / "LEADERBOARD.md"
-    write_text(out, page(runs))
+    with submissions_locked(runs):
+        write_text(out, page(runs))
     say(f"{out} is written.")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vpbench.clips.manifest import ClipRecord, read_clip_record
 from vpbench.clips.prepared import file_hash, flow_image_names
 from vpbench.errors import VpbenchError
-from vpbench.files import make_folder, os_error
+from vpbench.files import flush, make_folder, os_error
 from vpbench.parallel.processes import limit_threads
 from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
 from vpbench.splits import SplitClip
@@ -190,6 +190,8 @@ def _write_clip(target: Path, files: dict[str, bytes]) -> None:
         make_folder(temporary / "new")
         for name, data in files.items():
             (temporary / "new" / name).write_bytes(data)
+        for path in (*(temporary / "new").iterdir(), temporary / "new"):
+            flush(path)
         if target.exists():
             target.rename(temporary / "old")
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from vpbench.clips.manifest import (
 from vpbench.clips.one_clip import ClipJob, prepare_clip
 from vpbench.clips.prepared import PreparedClips, open_prepared
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import lock_folder
+from vpbench.files import lock_folder, remove_leftovers
 from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import map_in_order
 from vpbench.scoring.protocol import Protocol
@@ -173,10 +172,7 @@ def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:
         if others:
             raise UsageError(f"{folder} holds other things ({others[0]}); choose an empty folder as --out.")
         write_manifest(folder, method)
-    for leftover in folder.glob(".clip-*.tmp"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in folder.glob(".manifest.json.*.tmp"):
-        leftover.unlink(missing_ok=True)
+    remove_leftovers(folder)
     return clips
 
 

@@ -233,7 +233,7 @@ def _of_clips(manifest: Manifest, clips: Collection[int]) -> Manifest:
 
 
 def find_runs(path: Path) -> list[Path]:
-    """The folders of runs at or below ``path``, sorted.
+    """The folders of runs at or below ``path``, sorted; folders below it whose names begin with a dot are left out.
 
     Raises:
         UsageError: there is none.
@@ -241,7 +241,10 @@ def find_runs(path: Path) -> list[Path]:
     if (path / "manifest.json").is_file():
         return [path]
     found = sorted(
-        scores.parent for scores in path.rglob("scores.jsonl") if (scores.parent / "manifest.json").is_file()
+        scores.parent
+        for scores in path.rglob("scores.jsonl")
+        if not any(part[0] == "." for part in scores.relative_to(path).parts)
+        and (scores.parent / "manifest.json").is_file()
     )
     if not found:
         raise UsageError(f"There is no run in {path}: no folder with manifest.json and scores.jsonl.")

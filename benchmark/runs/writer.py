@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import os_error, write_atomic, write_json
+from vpbench.files import flush, os_error, remove_leftovers, write_atomic, write_json
 from vpbench.reading import read_json
 from vpbench.runs.environment import RESUMED_WITH
 from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, SCHEMA, Cost, Manifest, manifest_data
@@ -70,8 +70,8 @@ class RunWriter:
             and len(self.done) == len(manifest.prepared.clips)
             and read_json(path, KIND).get("status") == "complete"
         )
-        for leftover in folder.glob(".*.tmp"):  # of a run that was killed while it was writing
-            leftover.unlink(missing_ok=True)
+        for place in (folder, *folder.glob("predictions/*")):
+            remove_leftovers(place)
         if not self.complete:
             write_json(path, manifest_data(manifest))
         self._rewrite(b"".join(line + b"\n" for clip, line in lines if clip in self.done))
@@ -141,6 +141,8 @@ class RunWriter:
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Append one clip's lines in a single write.
 
+        They are not flushed to the disk one by one: what a power cut tears off is scored again.
+
         Raises:
             VpbenchError: the disk is full or read-only; names the file.
         """
@@ -159,6 +161,10 @@ class RunWriter:
 
     def finish(self, when: str, cost: Cost) -> None:
         """Write the manifest of the run, which has finished: ``when`` (ISO 8601), and at what cost."""
+        try:
+            flush(self._scores)  # before a manifest says that they are there
+        except OSError as error:
+            raise os_error(error, f"write {self._scores}") from error
         finished = msgspec.structs.replace(self.manifest, finished=when, cost=cost, status="complete")
         write_json(self.folder / "manifest.json", manifest_data(finished))
 

@@ -41,7 +41,7 @@ def committed_runs(root: Path) -> list[Run]:
     Raises:
         VpbenchError: one is wrong (:func:`vpbench.submission.submit.check_committed`).
     """
-    folders = sorted(path.parent for path in root.glob("*/*/*/manifest.json"))
+    folders = sorted(path.parent for path in root.glob("[!.]*/[!.]*/[!.]*/manifest.json"))
     runs = [check_committed(folder, root) for folder in folders]
     return sorted(runs, key=lambda run: (*_table(run), run.label))
 

@@ -6,19 +6,31 @@ What is copied is written from what was read and checked (:mod:`vpbench.runs.unt
 from __future__ import annotations
 
 import re
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import to_builtins
 
 from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import make_folder, os_error, write_atomic, write_json
+from vpbench.files import (
+    flush,
+    lock_folder,
+    make_folder,
+    os_error,
+    remove_leftovers,
+    write_atomic,
+    write_json,
+)
 from vpbench.predictors.seen import SEEN
+from vpbench.reading import read_json
 from vpbench.runs.manifest import Submission
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
 from vpbench.runs.untrusted import MOST, check_run, check_texts, read_untrusted, submission_of, submitted_data
+
+_OLD = ".old.tmp"  # ends the name of an entry that is being replaced
 
 
 def check_submission(submission: Submission) -> None:
@@ -99,27 +111,67 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
             raise VpbenchError(
                 f"{folder} is a symbolic link; the folders of results must not lead elsewhere."
             )
-    if target.exists() and not force:
-        raise UsageError(
-            f"{target} is there already. Replace it with --force, or run with another label (--as)."
-        )
-    make_folder(target.parent)
-    temporary = target.parent / f".{target.name}.tmp"
-    old = target.parent / f".{target.name}.old.tmp"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-        make_folder(temporary)
-        write_json(temporary / "manifest.json", submitted_data(run, submission))
-        write_atomic(temporary / "scores.jsonl", b"".join(map(score_line, score_lines(run))))
-        if target.exists():
-            target.rename(old)
-        temporary.rename(target)
-    except OSError as error:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise os_error(error, f"write {target}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+    with submissions_locked(root):
+        if target.exists() and not force:
+            raise UsageError(
+                f"{target} is there already. Replace it with --force, or run with another label (--as)."
+            )
+        make_folder(target.parent)
+        try:
+            _put(run, submission, target)
+        except OSError as error:
+            raise os_error(error, f"write {target}") from error
+        finally:
+            _recover(target.parent)
     return target
+
+
+def _put(run: Run, submission: Submission, target: Path) -> None:
+    """Write an entry beside its place and move it there; the old one is only deleted once the new one stands."""
+    temporary, old = target.with_name(f".{target.name}.tmp"), target.with_name(f".{target.name}{_OLD}")
+    make_folder(temporary)
+    write_json(temporary / "manifest.json", submitted_data(run, submission))
+    write_atomic(temporary / "scores.jsonl", b"".join(map(score_line, score_lines(run))))
+    flush(temporary)
+    if target.exists():
+        target.rename(old)
+    temporary.rename(target)
+    flush(target.parent)
+
+
+@contextmanager
+def submissions_locked(root: Path) -> Iterator[None]:
+    """Within the block no other process changes the submitted runs; what a killed one left is put in order first.
+
+    Raises:
+        VpbenchError: the folder cannot be locked.
+    """
+    with lock_folder(root, wait=True):
+        for folder in root.glob("[!.]*/[!.]*"):
+            if folder.is_dir() and not (folder.is_symlink() or folder.parent.is_symlink()):
+                _recover(folder)
+        yield
+
+
+def _recover(folder: Path) -> None:
+    """Restore entries of a table that were being replaced and have no successor; remove what else was left.
+
+    Raises:
+        VpbenchError: an entry cannot be restored; nothing is removed then.
+    """
+    for old in folder.glob(f".*{_OLD}"):
+        target = folder / old.name[1 : -len(_OLD)]
+        # The label tells the old entry 'a' from an unfinished one that is called 'a.old'.
+        if not target.exists() and _label(old) == target.name:
+            try:
+                old.rename(target)
+            except OSError as error:
+                raise os_error(error, f"restore {target} from {old}") from error
+    remove_leftovers(folder)
+
+
+def _label(folder: Path) -> str | None:
+    try:
+        return str(read_json(folder / "manifest.json").get("label"))
+    except VpbenchError:
+        return None

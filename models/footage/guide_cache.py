@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.files import lock_folder, make_folder
+from vpbench.files import lock_folder, make_folder, remove_leftovers
 from vpbench.models.footage.frame_errors import moving_pixels
 from vpbench.models.footage.guides import (
     ESTIMATORS,
@@ -108,6 +108,7 @@ def cache_guides(
     make_folder(home)
     files = [home / f"{file.stem}.windows.npy" for file in segments.files]
     with lock_folder(home, wait=True):
+        remove_leftovers(home)
         todo = [pair for pair in zip(segments.files, files, strict=True) if not pair[1].exists()]
         done = len(files) - len(todo)
         if todo:

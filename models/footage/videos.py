@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import lock_folder, make_folder, write_atomic, write_json
+from vpbench.files import lock_folder, make_folder, remove_leftovers, write_atomic, write_json
 from vpbench.parallel.processes import make_executor, map_in_order
 from vpbench.video import flow
 from vpbench.video.decoding import VIDEO_SUFFIXES, natural_key
@@ -201,6 +201,7 @@ def cache_segments(
     make_folder(home)
     files = [home / f"{index:06d}.npy" for index in range(len(videos))]
     with lock_folder(home, wait=True):
+        remove_leftovers(home)
         todo = [
             (video, file, count, length)
             for video, file in zip(videos, files, strict=True)
@@ -298,7 +299,7 @@ def save_array(file: Path, array: NDArray[np.generic]) -> None:
     """Write a ``.npy`` file whole or not at all."""
     buffer = io.BytesIO()
     np.save(buffer, array)
-    write_atomic(file, buffer.getvalue())
+    write_atomic(file, buffer.getvalue(), crowded=True)
 
 
 def _segment_count(file: Path) -> int:

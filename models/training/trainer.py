@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vpbench.files import lock_folder, make_folder
+from vpbench.files import lock_folder, make_folder, remove_leftovers
 from vpbench.models.footage.flows import cache_flows
 from vpbench.models.footage.frame_errors import cache_copy_errors
 from vpbench.models.footage.guide_cache import cache_guides
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
+SAMPLES = "samples"  # a folder
 
 
 def train(recipe: Recipe, settings: Settings) -> Path:
@@ -48,6 +49,8 @@ def train(recipe: Recipe, settings: Settings) -> Path:
     if not fabric.is_global_zero:
         return _train(recipe, replace(settings, report=lambda _: None), fabric)
     with lock_folder(settings.out, wait=False):
+        for folder in (settings.out, settings.out / SAMPLES):
+            remove_leftovers(folder)
         return _train(recipe, settings, fabric)
 
 
@@ -155,7 +158,7 @@ class _Session:
             )
         self.state.validated = self.validation.scores(self.state.averaged, step)
         log.validation(self.state.validated)
-        self.validation.picture(self.state.averaged, self.settings.out / "samples" / f"{step:07d}.png")
+        self.validation.picture(self.state.averaged, self.settings.out / SAMPLES / f"{step:07d}.png")
 
     def _save_if_due(self, phase_ends: bool) -> None:
         if phase_ends or time.perf_counter() - self.saved > self.settings.save_every:
