@@ -60,12 +60,12 @@ def test_the_readme_has_the_papers_numbers_and_those_of_the_runs() -> None:
     for label, name in (("Last input", "last_frame"), ("Adv+GDL fine-tuned", "adv_gdl_finetuned")):
         (row,) = [row for row in paper.rows if row.label == label]
         run = read_run(RUNS / name)
-        for frame, (here, there) in zip((1, 2), np.reshape(cells(table, name), (2, 2)), strict=True):
+        for frame, (here, there) in zip((1, 2), np.reshape(cells(table, name)[:4], (2, 2)), strict=True):
             counted = run.scores["counted"] & (run.scores["frame"] == frame)
             for column, digits, ours, theirs in zip(
                 ("psnr", "ssim", "sharpness"), (1, 2, 1), here.split("/"), there.split("/"), strict=True
             ):
-                assert ours.strip() == f"{run.scores[column][counted].mean():.{digits}f}"
+                assert ours == f"{run.scores[column][counted].mean():.{digits}f}"
                 assert float(theirs) == row.scores[column][frame]
     names = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert sorted(names) == sorted(path.name for path in RUNS.iterdir() if "seed=" not in path.name)
