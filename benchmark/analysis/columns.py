@@ -55,6 +55,8 @@ class ClipScores:
         clusters: int64 ``(clips,)``; clips of one cluster, which do not vary independently, have the same number. Runs
             of the same clips have the same numbers. ``None`` as above.
         cap: column of the protocol's rule of exclusion, and its threshold; ``None`` without such a rule.
+        copy_ssim: float64 ``(clips, frames)``, NaN for none (:mod:`vpbench.scoring.frame_facts`); ``None`` as above.
+        motion: the same.
     """
 
     clips: NDArray[np.int64]
@@ -63,6 +65,8 @@ class ClipScores:
     compared: NDArray[np.bool_] | None = None
     clusters: NDArray[np.int64] | None = None
     cap: tuple[str, float] | None = None
+    copy_ssim: NDArray[np.float64] | None = None
+    motion: NDArray[np.float64] | None = None
 
     def capped(self, key: str) -> NDArray[np.float64]:
         """A column's scores for comparisons: in the rule's column none is above its threshold.
@@ -96,6 +100,8 @@ def clip_scores(run: Run) -> ClipScores:
         compared=_compared(run, shaped) if run.has_frame_facts else None,
         clusters=numbers,
         cap=None if rule is None else (rule.column, float(rule.at_least)),
+        copy_ssim=shaped.get("copy_ssim"),
+        motion=shaped.get("motion"),
     )
 
 

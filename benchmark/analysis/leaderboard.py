@@ -92,6 +92,7 @@ class Leaderboard:
         marks: for each row of ``rows``, its footnote marks.
         footnotes: mark to text.
         notes: further remarks.
+        entries: the runs and scores that the measured rows are made of.
     """
 
     protocol: ProtocolRecord
@@ -109,6 +110,7 @@ class Leaderboard:
     marks: tuple[tuple[str, ...], ...]
     footnotes: dict[str, str]
     notes: tuple[str, ...]
+    entries: tuple[Entry, ...]
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -214,6 +216,7 @@ def build_leaderboard(
             *_old_runs_note(entries),
             *_published_notes([table for table, _ in printed], clips, manifest.split.total),
         ),
+        entries=tuple(entries[n] for n in order),
     )
 
 

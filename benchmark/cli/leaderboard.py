@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,11 @@ from vpbench.cli.options import (
     runs_argument,
     table_out_option,
 )
+from vpbench.errors import UsageError
 from vpbench.tables.formats.export import FORMATS
+
+if TYPE_CHECKING:
+    from vpbench.analysis.strata import By
 
 
 @click.command()
@@ -45,6 +50,11 @@ from vpbench.tables.formats.export import FORMATS
 @level_option("Level of the intervals, and of the ranks.")
 @click.option("--ci/--no-ci", "intervals", default=None, help="Intervals beneath the means.  [in HTML]")
 @click.option("--facts/--no-facts", default=None, help="Cost, moving area, training data.  [in HTML]")
+@click.option(
+    "--by",
+    type=click.Choice(["motion", "difficulty", "class"]),
+    help="In parts: by how far things move, by how well a copy of the last frame does, by UCF101's classes.",
+)
 @precision_option
 @click.option("--group/--no-group", default=True, help="One row for the training seeds of a method.  [group]")
 def leaderboard(
@@ -60,6 +70,7 @@ def leaderboard(
     level: float,
     intervals: bool | None,
     facts: bool | None,
+    by: By | None,
     precision: int | None,
     group: bool,
 ) -> None:
@@ -67,11 +78,14 @@ def leaderboard(
 
     \b
     vpbench leaderboard runs --sort rank --ci                 who is better, and how surely
+    vpbench leaderboard runs --by motion                      who is better where
     vpbench leaderboard runs --format latex --precision 1     for a paper
     """  # noqa: D301 -- click reads the \b
     from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 
     check_out(out)
+    if by is not None and facts:
+        raise UsageError(f"--facts: a table by {by} has no room for them; print them without --by.")
     options = LeaderboardOptions(
         only=only,
         metrics=metrics,
@@ -82,13 +96,15 @@ def leaderboard(
         against=against,
         common=common,
     )
-    board = build_leaderboard(read_runs(runs), options)
+    board = build_leaderboard(read_runs(runs), options, published=() if by else None)
     if form == "bibtex":
         from vpbench.tables.bibtex import entries
 
         text = entries(board)
     else:
+        from vpbench.analysis.strata import build_strata
         from vpbench.tables.render import render
 
-        text = render(board, form, intervals=intervals, facts=facts, precision=precision)
+        table = board if by is None else build_strata(board, by)
+        text = render(table, form, intervals=intervals, facts=facts, precision=precision)
     print_or_write(text, out)

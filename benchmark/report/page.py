@@ -8,11 +8,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
+from markupsafe import Markup
 
-from vpbench.errors import VpbenchError
+from vpbench.analysis.strata import By, build_strata
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.evaluation.replay import Replay
 from vpbench.figures.choose import check_clips, check_frame, choose_clips
@@ -22,6 +24,9 @@ from vpbench.report.predictions import clips_in_words, predictions_of
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
 from vpbench.report.table import page_table
 from vpbench.tables import notes
+from vpbench.tables.formats.html import fragment
+from vpbench.tables.leaderboard import PrintOptions
+from vpbench.tables.strata import strata_sheet
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
@@ -121,7 +126,6 @@ def _clip_section(board: Leaderboard, runs: Labelled, options: PageOptions) -> _
 
 def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: str | None) -> str:
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
 
     def text(name: str) -> str:
         return files("vpbench.report").joinpath(name).read_text(encoding="utf-8")
@@ -143,6 +147,7 @@ def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: st
         facts=_facts(board, runs),
         parts=parts,
         table=page_table(board),
+        strata=_strata(board),
         notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
         frames=section.frames,
         strips=section.strips,
@@ -150,6 +155,19 @@ def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: st
         remarks=section.remarks,
         data=_plot_data(board, runs),
     )
+
+
+def _strata(board: Leaderboard) -> list[tuple[str, Markup]]:
+    """The tables by strata that the runs have, each with what they are by."""
+    tables = []
+    for by in get_args(By):
+        try:
+            strata = build_strata(board, by)
+        except UsageError:  # the runs do not say it of their frames, or the clips have no classes
+            continue
+        sheet = strata_sheet(strata, PrintOptions(intervals=by != "class"))
+        tables.append((by, Markup(fragment(sheet))))  # noqa: S704 -- escaped there
+    return tables
 
 
 def _digest(text: str) -> str:

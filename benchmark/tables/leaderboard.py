@@ -137,13 +137,14 @@ def _score_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetC
     for frame in board.frames:
         group = frame_in_words(frame, board.steps)
         for column in board.columns:
-            yield _score_column(board, column, frame, options, group)
+            yield score_column(board, column, frame, options, group)
         yield SheetColumn("n", _integers(board, f"frames_counted_{frame}"), group=group)
 
 
-def _score_column(
+def score_column(
     board: Leaderboard, column: Column, frame: Frame, options: PrintOptions, group: str = ""
 ) -> SheetColumn:
+    """A score of all rows."""
     scores = score_cells(board, column, frame, options.precision)
     intervals = scores.intervals if options.intervals else [""] * len(scores.means)
     parts = zip(scores.means, scores.beneath, intervals, strict=True)
@@ -208,7 +209,7 @@ def _with_training_data(board: Leaderboard) -> tuple[list[tuple[str, ...]], dict
 def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> Sheet:
     """One metric at every predicted frame: a row for each frame, a column for each run."""
     frames = range(1, board.steps + 1)
-    scores = [_score_column(board, column, frame, options) for frame in frames]
+    scores = [score_column(board, column, frame, options) for frame in frames]
     in_unit = unit(column)
     return Sheet(
         name=slug(board.protocol.name, board.split.name, column.key),

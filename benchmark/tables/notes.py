@@ -53,16 +53,27 @@ def has_intervals(board: Leaderboard) -> bool:
 
 def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     """How to read the columns, and what was left out."""
-    up = {column.higher_is_better for column in board.columns}
-    arrows = "; ".join(
-        text for way, text in ((True, "↑ higher is better"), (False, "↓ lower is better")) if way in up
-    )
     total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
-    yield f"Means over the n frames that are counted, of {total}; {arrows}."
+    yield f"Means over the n frames that are counted, of {total}; {arrows(board)}."
     if which := excluded_frames(board.protocol.definition, board.columns):
         yield f"A frame {which} counts in no mean (excluded)."
     yield from _dropped(board)
     yield from _differences(board)
+    yield from not_best(board)
+    yield from _too_few_clusters(board, intervals)
+    yield from board.notes
+
+
+def arrows(board: Leaderboard) -> str:
+    """What the arrows of the columns mean."""
+    up = {column.higher_is_better for column in board.columns}
+    return "; ".join(
+        text for way, text in ((True, "↑ higher is better"), (False, "↓ lower is better")) if way in up
+    )
+
+
+def not_best(board: Leaderboard) -> Iterator[str]:
+    """Which rows have no rank and are not best, and why, in a sentence."""
     unfair = {
         "that have seen test clips (contaminated)": board.measured["test_clips_seen"].eq("yes").any(),
         f"tuned on test clips ({TUNED_MARK})": board.measured["test_clips_seen"].eq("tuned").any(),
@@ -71,8 +82,6 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     if len(board.measured) > 1 and any(unfair.values()):
         rows = [why for why, any_row in unfair.items() if any_row]
         yield f"Rows {', or '.join(rows)} have no rank, and are not best."
-    yield from _too_few_clusters(board, intervals)
-    yield from board.notes
 
 
 def _differences(board: Leaderboard) -> Iterator[str]:

@@ -85,3 +85,25 @@ def test_a_run_of_schema_1_says_none_of_it(tmp_path: Path) -> None:
     made = clip_scores(run)
     assert made.compared is None
     assert made.clusters is None
+
+
+def test_what_the_guide_says_of_two_clips_is_so() -> None:
+    """docs/howto/compare.md: failing on clip 3111 raises a mean, and predicting clip 561 too well lowers one."""
+    runs = Path(__file__).parents[2] / "results" / "runs" / "ucf101-every10th" / "mathieu2016"
+    copy, gdl, flow = (
+        clip_scores(read_run(runs / name)) for name in ("last_frame", "gdl_l1", "optical_flow")
+    )
+    (still,), (near,) = ((copy.clips == clip).nonzero()[0] for clip in (3111, 561))
+    psnr = {name: made.scores["psnr"][:, 0] for name, made in (("copy", copy), ("gdl", gdl), ("flow", flow))}
+    assert [round(scores[still], 1) for scores in psnr.values()] == [61.5, 61.4, 44.0]
+    assert [made.counted[still, 0] for made in (copy, gdl, flow)] == [False, False, True]
+    counted = flow.counted[:, 0]
+    assert psnr["flow"][counted].mean() == pytest.approx(29.3, abs=0.05)
+    assert psnr["flow"][counted & (copy.clips != 3111)].mean() == pytest.approx(28.8, abs=0.05)
+    assert (round(psnr["gdl"][near], 1), gdl.counted[near, 0]) == (51.4, False)
+    counted = gdl.counted[:, 0]
+    lost = psnr["gdl"][counted | (gdl.clips == 561)].mean() - psnr["gdl"][counted].mean()
+    assert lost == pytest.approx(0.7, abs=0.05)
+    for made in (copy, gdl, flow):
+        assert made.compared is not None
+        assert (made.compared[still, 0], made.compared[near, 0]) == (False, True)

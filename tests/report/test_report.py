@@ -17,6 +17,7 @@ from click.testing import Result
 from pages import HOSTILE
 from PIL import Image
 from runs import edit_manifest, make_run
+from strata import varied_runs
 
 from vpbench.errors import VpbenchError
 from vpbench.evaluation.replay import Replay
@@ -61,6 +62,26 @@ def test_page_shows_scores_frames_and_identity(synthetic_runs: Path, tmp_path: P
     assert data["runs"][0]["scores"]["psnr"][:4] == pytest.approx(run.scores["psnr"][first], abs=1e-4)
     assert data["moving"][4:] == pytest.approx(run.scores["moving"][run.scores["frame"] == 2], abs=1e-4)
     assert f"{run.scores['psnr'][first & run.scores['counted']].mean():.2f}" in html
+
+
+def test_page_has_the_strata_that_the_runs_have(tmp_path: Path) -> None:
+    runs = [read_run(folder) for folder in varied_runs(tmp_path, "a", "b", label_end="<b>")]
+    html = make_page(runs, PageOptions(replay=Replay(rerun=False))).html
+    for by in ("motion", "difficulty", "class"):
+        assert html.count(f"<summary>By {by}</summary>") == 1
+    for heading in ("motion &lt; 1.5 px: ", "SSIM of the copy ≥ 0.9: ", "Archery: "):
+        assert html.count(f'scope="rowgroup">{heading}') == 1
+    assert "a&lt;b&gt;" in html
+    assert "a<b>" not in html
+    whole = [
+        read_run(folder)
+        for folder in varied_runs(tmp_path / "whole", "a", protocol="full-frame", motion=False)
+    ]
+    html = make_page(whole, PageOptions(replay=Replay(rerun=False))).html
+    assert "<summary>By motion</summary>" not in html
+    assert "<summary>By difficulty</summary>" in html
+    old = make_page([read_run(make_run(tmp_path / "old", schema=1))], PageOptions(replay=Replay(rerun=False)))
+    assert 'id="strata"' not in old.html
 
 
 def test_pictures_are_lossless_where_they_fit(synthetic_runs: Path, tmp_path: Path, cli: Cli) -> None:

@@ -43,7 +43,7 @@ def text(sheet: Sheet) -> str:
     groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
     if not sheet.short_headings:
         groups = [[column] for column in columns]
-    natural = max(map(escape.width, [sheet.corner, *labels, *sheet.headings.values()]), default=0)
+    natural = max(map(escape.width, [sheet.corner, *labels]), default=0)
     room = WIDTH - sum(map(_group_width, groups))
     label_width = natural if natural <= room else max(room, min(_LEAST_LABEL, natural))
     lines = [*textwrap.wrap(sheet.caption, WIDTH), ""]
@@ -139,7 +139,7 @@ def _text_block(
         if row in sheet.headings:
             if row:
                 yield rule
-            yield sheet.headings[row]
+            yield from textwrap.wrap(sheet.headings[row], WIDTH)
         parts = wrap(label, label_width)
         for n in range(max(len(parts), *(len(column.cells[row]) for group in groups for column in group))):
             yield line(_nth(parts, n), [[_nth(column.cells[row], n) for column in group] for group in groups])

@@ -1,0 +1,217 @@
+"""A leaderboard by strata as a sheet of printed cells and as data, and in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from msgspec import to_builtins
+
+from vpbench.analysis.bootstrap import LEAST_CLUSTERS
+from vpbench.tables import notes
+from vpbench.tables.cells import frame_in_words, ordinal, slug
+from vpbench.tables.excluded import compared_frames
+from vpbench.tables.formats.data import records
+from vpbench.tables.formats.export import Table, export
+from vpbench.tables.formats.sheet import Sheet, SheetColumn
+from vpbench.tables.leaderboard import PrintOptions, score_column
+
+if TYPE_CHECKING:
+    from vpbench.analysis.strata import Strata, Stratum
+
+_PAGE = 44  # rows of a LaTeX table, which does not continue on the next page by itself
+_BY = {
+    "motion": "Motion: median |flow| in the moving area of a frame.",
+    "difficulty": "Difficulty: the SSIM of a copy of the last input frame.",
+    "class": "Classes: those of UCF101.",
+}
+
+
+def render_strata(
+    strata: Strata, form: str = "text", *, intervals: bool | None = None, precision: int | None = None
+) -> str:
+    """Print a leaderboard by strata in one of :data:`vpbench.tables.formats.export.FORMATS`.
+
+    CSV and JSON hold every number in full precision; CSV has a line for each stratum and row. The text has no newline
+    at its end.
+
+    Args:
+        strata: the strata.
+        form: the format.
+        intervals: print the intervals beneath the means; by default in HTML only.
+        precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
+
+    Raises:
+        UsageError: unknown format.
+    """
+    options = PrintOptions(form == "html" if intervals is None else intervals, precision=precision)
+    return export(
+        Table(
+            sheets=lambda: strata_sheets(strata, options, _PAGE if form == "latex" else None),
+            rows=lambda: strata_rows(strata),
+            data=lambda: strata_data(strata),
+        ),
+        form,
+    )
+
+
+def strata_sheets(strata: Strata, options: PrintOptions, most_rows: int | None = None) -> list[Sheet]:
+    """The strata below each other; those without a frame are named in a note.
+
+    Args:
+        strata: the strata.
+        options: what is printed.
+        most_rows: of a table; what has more is continued in a further one. ``None``: all in one.
+    """
+    rows = len(strata.board.measured)
+    shown = [stratum for stratum in strata.strata if stratum.total]
+    size = len(shown) if most_rows is None else max(1, most_rows // rows)
+    parts = [shown[start : start + size] for start in range(0, len(shown), size)]
+    first, *further = [_sheet(strata, part, options) for part in parts]
+    caption = " ".join([strata.board.caption, *_caption(strata, options)])
+    sheets = [replace(first, caption=caption)]
+    for n, sheet in enumerate(further, start=2):
+        continued = f"{_BY[strata.by]} Continued."
+        sheets[-1] = replace(sheets[-1], footnotes={})  # they stand beneath the last
+        sheets.append(replace(sheet, name=f"{sheet.name}-{n}", caption=continued))
+    return [*sheets[:-1], replace(sheets[-1], notes=[*_notes(strata, options), *strata.board.notes])]
+
+
+def strata_sheet(strata: Strata, options: PrintOptions) -> Sheet:
+    """The same as one table beneath the leaderboard, whose caption and notes it does not repeat."""
+    shown = [stratum for stratum in strata.strata if stratum.total]
+    caption, notes_of = " ".join(_caption(strata, options)), [*_notes(strata, options)]
+    return replace(_sheet(strata, shown, options), caption=caption, notes=notes_of, footnotes={})
+
+
+def _sheet(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) -> Sheet:
+    board = strata.board
+    rows = len(board.measured)
+    marks = board.marks[:rows]
+    used = {mark for own in marks for mark in own}
+    return Sheet(
+        name=slug(board.protocol.name, board.split.name, strata.by),
+        caption="",
+        columns=[*_columns(strata, shown, options)],
+        labels=list(board.measured["label"]) * len(shown),
+        marks=marks * len(shown),
+        headings={n * rows: heading(stratum) for n, stratum in enumerate(shown)},
+        footnotes={mark: text for mark, text in board.footnotes.items() if mark in used},
+        bold_means=f"{notes.bold(board)}, in each part by itself",
+    )
+
+
+def heading(stratum: Stratum) -> str:
+    """``motion < 1.5 px: 21 frames (1st 12, 2nd 9), 13 clips, 12 clusters``."""
+    of_each = [f"{ordinal(int(frame))} {n}" for frame, n in stratum.frames.items() if frame != "all"]
+    kinds = f" ({', '.join(of_each)})" if stratum.board.steps > 1 else ""
+    return (
+        f"{stratum.part.name}: {_count(stratum.total, 'frame')}{kinds}, {_count(stratum.clips, 'clip')}, "
+        f"{_count(stratum.clusters, 'cluster')}"
+    )
+
+
+def strata_rows(strata: Strata) -> pd.DataFrame:
+    """A line for each stratum and row, every number in full precision."""
+    parts = []
+    for stratum in strata.strata:
+        rows = stratum.board.rows.copy()
+        for place, (key, value) in enumerate(_counts(stratum).items()):
+            rows.insert(place, key, value)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def strata_data(strata: Strata) -> dict[str, Any]:
+    """Strata as JSON data: every number in full precision, ``None`` where there is none."""
+    board, options = strata.board, PrintOptions(intervals=True)
+    (sheet,) = strata_sheets(strata, options)
+    return {
+        "kind": "vpbench-strata",
+        "schema": 1,
+        "caption": sheet.caption,
+        "by": strata.by,
+        "protocol": to_builtins(board.protocol),
+        "split": to_builtins(board.split),
+        "columns": [asdict(column) for column in board.columns],
+        "frames": list(board.frames),
+        "level": board.ranking.statistics.level,
+        "strata": [
+            {
+                **_counts(stratum),
+                "low": stratum.part.low,
+                "high": stratum.part.high,
+                "rows": [
+                    {**row, "marks": list(marks)}
+                    for row, marks in zip(records(stratum.board.rows), board.marks, strict=False)
+                ],
+            }
+            for stratum in strata.strata
+        ],
+        "footnotes": dict(sheet.footnotes),
+        "notes": list(sheet.notes),
+    }
+
+
+def _counts(stratum: Stratum) -> dict[str, str | int]:
+    return {
+        "stratum": stratum.part.name,
+        "frames": stratum.total,
+        "clips": stratum.clips,
+        "clusters": stratum.clusters,
+        **{f"frames_{frame}": n for frame, n in stratum.frames.items()},
+    }
+
+
+def _columns(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) -> Iterator[SheetColumn]:
+    board = strata.board
+    for frame in board.frames:
+        for column in board.columns:
+            parts = [score_column(stratum.board, column, frame, options) for stratum in shown]
+            yield SheetColumn(
+                parts[0].heading,
+                [cell for part in parts for cell in part.cells],
+                parts[0].unit,
+                frame_in_words(frame, board.steps),
+                [bold for part in parts for bold in part.bold],
+            )
+
+
+def _caption(strata: Strata, options: PrintOptions) -> Iterator[str]:
+    board = strata.board
+    where = compared_frames(board.protocol.definition, board.columns)
+    yield f"{_BY[strata.by]} Means over the frames that all rows are compared on{f', {where}' if where else ''}."
+    if options.intervals and any(notes.has_intervals(stratum.board) for stratum in strata.strata):
+        s = board.ranking.statistics
+        yield (
+            f"In brackets: intervals, each by itself (studentised bootstrap over clusters, {s.level * 100:g} %, "
+            f"{s.resamples} resamples from seed {s.seed})."
+        )
+
+
+def _notes(strata: Strata, options: PrintOptions) -> Iterator[str]:
+    board = strata.board
+    yield f"{notes.arrows(board).capitalize()}."
+    if empty := [stratum.part.name for stratum in strata.strata if not stratum.total]:
+        yield f"No frames: {'; '.join(empty)}."
+    yield from notes.not_best(board)
+    few = [stratum.part.name for stratum in strata.strata if _too_few_clusters(stratum)]
+    if few:
+        which = "; ".join(few) if strata.by != "class" else f"{len(few)} of {len(strata.strata)} classes"
+        nothing = "no interval, and none is marked best" if options.intervals else "none is marked best"
+        yield f"Where a frame has fewer than {LEAST_CLUSTERS} clusters, {nothing}: {which}."
+
+
+def _too_few_clusters(stratum: Stratum) -> bool:
+    """Whether a frame of the stratum has no intervals."""
+    column = stratum.board.columns[0].key
+    return any(
+        number and stratum.board.rows[f"{column}_{frame}_low"].isna().all()
+        for frame, number in stratum.frames.items()
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
