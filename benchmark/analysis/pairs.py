@@ -1,11 +1,11 @@
 """Every row of a table compared with every other: max-T over all pairs, from one bootstrap over clusters.
 
-The statistic of a pair is T = |Σ d| / √(Σ d²), where d is the difference of the two rows' sums over a cluster. (It
-orders as Student's t of the mean difference does, with a standard error that is robust to clusters.) A resample has a T
-of its own, from what is left of the differences without the mean difference, as if no row were better than another; the
-largest T of all pairs is kept. The p-value of a pair is the share of resamples whose largest T reaches the pair's own.
-So the chance that *any* two rows are told apart that do not differ is at most 1 − level, however many rows there are:
-the family-wise error is controlled, in a single step.
+The statistic of a pair is Student's t of its clusters: t² = (Σ d)² / (Σ d² − (Σ d)² / clusters), where d is the
+difference of the two rows' sums over a cluster. A resample has a t of its own, from what is left of the differences
+without the mean difference, as if no row were better than another; the largest |t| of all pairs is kept. The p-value of
+a pair is the share of resamples whose largest |t| reaches the pair's own. So the chance that *any* two rows are told
+apart that do not differ is at most 1 − level, however many rows there are: the family-wise error is controlled, in a
+single step.
 
 Sources: P. Westfall, S. Young, *Resampling-Based Multiple Testing*, 1993; J. Romano, M. Wolf, *Exact and approximate
 stepdown methods for multiple hypothesis testing*, 2005. ``docs/statistics.md`` has error rates.
@@ -20,8 +20,8 @@ import numpy as np
 
 from vpbench.analysis.bootstrap import (
     LEAST_CLUSTERS,
-    LEAST_ERROR,
     cluster_sums,
+    least_error,
     whole_residuals,
     whole_scores,
 )
@@ -120,7 +120,7 @@ def _statistics(
     counts: NDArray[np.float64],
     resamples: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """T² of all pairs ``(rows, rows)``, and the largest of each resample ``(resamples,)``.
+    """t² of all pairs ``(rows, rows)``, and the largest of each resample ``(resamples,)``.
 
     Args:
         sums: whole numbers, ``(rows, clusters)``.
@@ -147,7 +147,7 @@ def _statistics(
 def _of_pairs(
     pairs: _Rows, counts: NDArray[np.float64], times: NDArray[np.float32], limit: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """T² of pairs ``(pairs,)``, and in each resample ``(pairs, resamples)``.
+    """t² of pairs ``(pairs,)``, and in each resample ``(pairs, resamples)``.
 
     Args:
         pairs: the differences of their rows.
@@ -157,17 +157,20 @@ def _of_pairs(
     """
     tested = np.count_nonzero(pairs.sums, axis=1) >= LEAST_CLUSTERS
     whole, scales = whole_residuals(pairs.residuals, limit)
-    squares = np.square(whole).astype(np.float32)
-    square, scale = squares.sum(axis=1), np.where(tested, scales[:, 0] ** 2, 0)
+    squares, scale = np.square(whole).astype(np.float32), scales[:, 0]
+    square = squares.sum(axis=1)
 
-    means = pairs.means
-    spread = square + scale * (2 * means * pairs.crossed + means**2 * (counts @ counts))  # Σ d²
-    sample = scale * (means * counts.sum()) ** 2 / np.where(spread > 0, spread, 1)
+    shift = pairs.means * counts.sum() * scale  # Σ d
+    crossed = 2 * pairs.means * pairs.crossed + pairs.means**2 * (counts @ counts)
+    spread = square + crossed * scale**2 - shift**2 / len(counts)
+    sample = np.where(tested, shift**2 / np.maximum(spread, 1), 0).astype(np.float32)
 
     errors = squares @ times
-    np.maximum(errors, np.maximum(LEAST_ERROR**2 * square, 1)[:, np.newaxis], out=errors)
-    drawn = pairs.shifts.astype(np.float32)
+    drawn = (pairs.shifts * scales).astype(np.float32)
     drawn *= drawn
+    errors -= drawn / np.maximum(times.sum(axis=0), 1)
+    least = np.maximum(least_error(len(counts)) ** 2 * square, 1).astype(np.float32)
+    np.maximum(errors, least[:, np.newaxis], out=errors)
     drawn /= errors
-    drawn *= scale.astype(np.float32)[:, np.newaxis]
-    return sample.astype(np.float32), drawn
+    drawn[~tested] = 0
+    return sample, drawn

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from vpbench.analysis.common import Common
     from vpbench.results.published_tables import Frame
 
-# Rows whose T against the best is larger are out of the question (it takes 64 clusters, and one chance in 10¹⁰), so
-# that in the columns that do not rank only the others need be compared with each other.
+# Rows whose |Σ d| / √(Σ d²) against the best is larger are out of the question (it takes 64 clusters, and one chance in
+# 10¹⁰), so that in the columns that do not rank only the others need be compared with each other.
 _FAR = 8.0
 
 

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 @click.option("--against", metavar="ROW", help="Give each row's difference to this one.  [last_frame]")
 @level_option("Level of the intervals, and of the ranks.")
 @click.option("--ci/--no-ci", "intervals", default=None, help="Intervals beneath the means.  [in HTML]")
+@click.option(
+    "--matrix", is_flag=True, help="All pairs of rows, in the score that ranks, instead of the table."
+)
 @click.option("--facts/--no-facts", default=None, help="Cost, moving area, training data.  [in HTML]")
 @click.option(
     "--by",
@@ -69,6 +72,7 @@ def leaderboard(
     against: str | None,
     level: float,
     intervals: bool | None,
+    matrix: bool,
     facts: bool | None,
     by: By | None,
     precision: int | None,
@@ -86,6 +90,8 @@ def leaderboard(
     check_out(out)
     if by is not None and facts:
         raise UsageError(f"--facts: a table by {by} has no room for them; print them without --by.")
+    if matrix and (form == "bibtex" or by is not None):
+        raise UsageError(f"--matrix does not go with {'--format bibtex' if by is None else '--by'}.")
     options = LeaderboardOptions(
         only=only,
         metrics=metrics,
@@ -106,5 +112,5 @@ def leaderboard(
         from vpbench.tables.render import render
 
         table = board if by is None else build_strata(board, by)
-        text = render(table, form, intervals=intervals, facts=facts, precision=precision)
+        text = render(table, form, intervals=intervals, facts=facts, precision=precision, matrix=matrix)
     print_or_write(text, out)

@@ -154,7 +154,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
             "compare. `vpbench migrate RUN` mends that where the clips are at hand."
         )
         return
-    if where := compared_frames(comparison.protocol.definition, [d.column for d in comparison.differences]):
+    if where := compared_frames(comparison.protocol.definition):
         yield f"Compared are the frames {where}."
     if min(d.clusters or 0 for d in comparison.differences) < LEAST_CLUSTERS:
         yield f"No intervals and no p where there are fewer than {LEAST_CLUSTERS} clusters."

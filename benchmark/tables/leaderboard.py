@@ -83,12 +83,6 @@ def leaderboard_sheets(board: Leaderboard, options: PrintOptions) -> list[Sheet]
 
 def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
     """A leaderboard as JSON data: every number in full precision, ``None`` where there is none."""
-    statistics = {
-        **asdict(board.ranking.statistics),
-        "column": board.ranking.statistics.column.key,
-        "method": "studentised bootstrap over clusters",
-        "correction": "max-T over all pairs of rows",
-    }
     return {
         "kind": "vpbench-leaderboard",
         "schema": 1,
@@ -101,7 +95,7 @@ def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
         "flow": board.flow,
         "columns": [asdict(column) for column in board.columns],
         "frames": list(board.frames),
-        "statistics": statistics,
+        "statistics": notes.statistics_data(board),
         "rows": [
             {**row, "marks": list(marks)} for row, marks in zip(records(board.rows), board.marks, strict=True)
         ],

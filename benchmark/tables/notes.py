@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.results.published_tables import TUNED_MARK, Frame
@@ -18,15 +19,35 @@ if TYPE_CHECKING:
 def statistics(board: Leaderboard, intervals: bool) -> Iterator[str]:
     """How ranks and bold rows were found, and intervals where they are shown; for the caption."""
     s = board.ranking.statistics
-    method = f"studentised bootstrap over clusters, {s.level * 100:g} %, {s.resamples} resamples from seed {s.seed}"
     if board.ranked:
         score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
         yield (
             f"Rank: 1 + the number of rows with a significantly {'higher' if s.column.higher_is_better else 'lower'} "
-            f"{score}, on {_compared(board)}: {method}, max-T over all pairs of rows."
+            f"{score}, on {compared(board)}: {method(board)}."
         )
     if intervals and has_intervals(board):
-        yield f"In brackets: intervals, each by itself ({'same bootstrap' if board.ranked else method})."
+        how = "same bootstrap" if board.ranked else _bootstrap(board)
+        yield f"In brackets: intervals, each by itself ({how})."
+
+
+def statistics_data(board: Leaderboard) -> dict[str, Any]:
+    """How intervals and ranks were found, as JSON data."""
+    return {
+        **asdict(board.ranking.statistics),
+        "column": board.ranking.statistics.column.key,
+        "method": "studentised bootstrap over clusters",
+        "correction": "max-T over all pairs of rows",
+    }
+
+
+def method(board: Leaderboard) -> str:
+    """The test of the ranks."""
+    return f"{_bootstrap(board)}, max-T over all pairs of rows"
+
+
+def _bootstrap(board: Leaderboard) -> str:
+    s = board.ranking.statistics
+    return f"studentised bootstrap over clusters, {s.level * 100:g} %, {s.resamples} resamples from seed {s.seed}"
 
 
 def bold(board: Leaderboard) -> str:
@@ -38,10 +59,10 @@ def bold(board: Leaderboard) -> str:
     )
 
 
-def _compared(board: Leaderboard) -> str:
+def compared(board: Leaderboard) -> str:
     """What rows are compared on in the score that ranks."""
     s = board.ranking.statistics
-    where = compared_frames(board.protocol.definition, board.columns)
+    where = compared_frames(board.protocol.definition)
     return f"the {s.clips} clips ({s.clusters} clusters){f' {where}' if where else ''}"
 
 
@@ -55,12 +76,12 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     """How to read the columns, and what was left out."""
     total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
     yield f"Means over the n frames that are counted, of {total}; {arrows(board)}."
-    if which := excluded_frames(board.protocol.definition, board.columns):
+    if which := excluded_frames(board.protocol.definition):
         yield f"A frame {which} counts in no mean (excluded)."
     yield from _dropped(board)
     yield from _differences(board)
     yield from not_best(board)
-    yield from _too_few_clusters(board, intervals)
+    yield from few_clusters(board, intervals)
     yield from board.notes
 
 
@@ -89,7 +110,7 @@ def _differences(board: Leaderboard) -> Iterator[str]:
     s = board.ranking.statistics
     if difference_cells(board):
         score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
-        where = "those clips" if board.ranked else _compared(board)
+        where = "those clips" if board.ranked else compared(board)
         yield (
             f"Difference: {score} − that of {board.against}, on {where}; wins: the share of these on which it is "
             "better, ties as half."
@@ -98,7 +119,7 @@ def _differences(board: Leaderboard) -> Iterator[str]:
         yield "Beneath a published score: the measured mean of the same method − the published one."
 
 
-def _too_few_clusters(board: Leaderboard, intervals: bool) -> Iterator[str]:
+def few_clusters(board: Leaderboard, intervals: bool = False) -> Iterator[str]:
     """That there is no rank, no bold row and no interval, and why."""
     clusters = board.ranking.statistics.clusters
     if board.clusters is None or clusters >= LEAST_CLUSTERS:

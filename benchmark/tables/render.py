@@ -18,6 +18,7 @@ def render(
     intervals: bool | None = None,
     facts: bool | None = None,
     precision: int | None = None,
+    matrix: bool = False,
 ) -> str:
     """Print a leaderboard, one by strata, or a comparison; the text has no newline at its end.
 
@@ -29,10 +30,15 @@ def render(
         intervals: of a leaderboard, also by strata: print the intervals beneath the means; by default in HTML only.
         facts: of a leaderboard: print cost, moving area and training data; by default in HTML only.
         precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
+        matrix: of a leaderboard: all pairs of its rows instead.
 
     Raises:
         UsageError: unknown format.
     """
+    if isinstance(table, Leaderboard) and matrix:
+        from vpbench.tables.matrix import render_matrix
+
+        return render_matrix(table, form, precision)
     if isinstance(table, Leaderboard):
         from vpbench.tables.leaderboard import render_leaderboard
 

@@ -181,7 +181,7 @@ def _columns(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) ->
 
 def _caption(strata: Strata, options: PrintOptions) -> Iterator[str]:
     board = strata.board
-    where = compared_frames(board.protocol.definition, board.columns)
+    where = compared_frames(board.protocol.definition)
     yield f"{_BY[strata.by]} Means over the frames that all rows are compared on{f', {where}' if where else ''}."
     if options.intervals and any(notes.has_intervals(stratum.board) for stratum in strata.strata):
         s = board.ranking.statistics

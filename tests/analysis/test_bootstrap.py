@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from vpbench.analysis.bootstrap import (
     LEAST_CLUSTERS,
-    LEAST_ERROR,
     RESAMPLES,
     SEED,
     cluster_sums,
     critical,
     draw_resamples,
     half_widths,
+    least_error,
     whole_residuals,
 )
 from vpbench.analysis.intervals import ratio_means, win_rates
@@ -39,7 +39,10 @@ def loop_width(sums: list[float], counts: list[float], times: NDArray, level: fl
             statistics.append(math.inf)
             continue
         own_mean, own_square, own_number = mean_and_square(drawn)
-        error = max(math.sqrt(own_square), LEAST_ERROR * math.sqrt(sum(e * e for e in residuals)))
+        error = max(
+            math.sqrt(own_square),
+            least_error(sum(map(bool, counts))) * math.sqrt(sum(e * e for e in residuals)),
+        )
         statistics.append(abs(own_mean - mean) * own_number / error)
     beyond = int((len(statistics) + 1) * (1 - level) + 1e-9)
     return sorted(statistics, reverse=True)[beyond - 1] * math.sqrt(square) / number
@@ -152,6 +155,10 @@ def test_whole_residuals_keep_below_the_limit_and_close_to_what_they_round(limit
     size = np.sqrt((residuals**2).mean(axis=1, keepdims=True))
     assert (np.abs(whole / scales - residuals) <= size / 20).all()
     assert (whole[:1] ** 2).sum() > limit / 20  # and not far below it
+
+
+def test_a_resample_has_a_least_standard_error() -> None:
+    assert least_error(np.array([6, 16, 36, 100, 900])).tolist() == pytest.approx([0.25, 0.25, 0.5, 0.7, 0.9])
 
 
 def test_critical_values_by_hand() -> None:

@@ -96,7 +96,7 @@ def test_marks_and_contamination_become_footnotes_and_equal_ones_are_shared(tmp_
 
 
 def test_labels_lose_control_characters(tmp_path: Path) -> None:
-    made = board_of(make_run(tmp_path / "a", label="a\x1b[31mb\x1b]0;t\x07c\nd\u202ee\x00"))
+    made = board_of(make_run(tmp_path / "a", label="a\x1b[31mb\x1b]0;t\x07c\nd\u202ee"))
     assert made.rows["label"].tolist() == ["abc de"]
 
 

@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vpbench.analysis.bootstrap import LEAST_CLUSTERS, LEAST_ERROR, cluster_sums, draw_resamples
+from vpbench.analysis.bootstrap import LEAST_CLUSTERS, cluster_sums, draw_resamples, least_error
 from vpbench.analysis.pairs import compare_rows
+
+
+def spread(differences: list[float]) -> float:
+    """The sum of squares from the mean."""
+    return sum(d * d for d in differences) - sum(differences) ** 2 / len(differences)
 
 
 def loop_p(
@@ -26,15 +31,15 @@ def loop_p(
             d = {k: sums[i][k] - sums[j][k] for k in kept}
             mean = sum(d.values()) / total
             left = {k: d[k] - mean * counts[k] for k in kept}
-            own[i, j] = abs(sum(d.values())) / (math.sqrt(sum(x * x for x in d.values())) or 1)
-            least = LEAST_ERROR * math.sqrt(sum(e * e for e in left.values()))
+            own[i, j] = abs(sum(d.values())) / math.sqrt(spread(list(d.values())))
+            least = least_error(len(kept)) * math.sqrt(sum(e * e for e in left.values()))
             for b, row in enumerate(times):
-                square = sum(row[k] * left[k] ** 2 for k in kept)
-                error = max(math.sqrt(square), least)
-                if not any(row[k] for k in kept):
+                drawn = [left[k] for k in kept for _ in range(int(row[k]))]
+                if not drawn:
                     largest[b] = math.inf
-                elif error:
-                    largest[b] = max(largest[b], abs(sum(row[k] * left[k] for k in kept)) / error)
+                else:
+                    error = max(math.sqrt(max(spread(drawn), 0)), least)
+                    largest[b] = max(largest[b], abs(sum(drawn)) / error)
     return {
         pair: (1 + sum(other >= statistic for other in largest)) / (1 + len(times))
         for pair, statistic in own.items()
