@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -232,6 +233,57 @@ def lock_folder(folder: Path, wait: bool) -> Iterator[None]:
     finally:
         with suppress(OSError):
             lock.release()
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is an ordinary file, which may be behind a link; never an error, whatever the name."""
+    return _is(path, stat.S_ISREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, which may be behind a link; never an error, whatever the name."""
+    return _is(path, stat.S_ISDIR)
+
+
+def _is(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):  # too long, NUL, or nothing that may be looked at
+        return False
+
+
+def numbered(name: str) -> int | None:
+    """The index of the clip whose folder has the name, if it is one: digits without leading zeros, below 2³¹."""
+    return int(name) if re.fullmatch(r"0|[1-9][0-9]{0,9}", name) and int(name) < 2**31 else None
+
+
+def can_name_folder(name: str, most: int = 100) -> bool:
+    """Whether a name of at most ``most`` characters may become that of a folder, as :data:`FOLDER_NAMES` says."""
+    fits = 0 < len(name) <= most and name.isprintable() and len(name.encode()) <= 2 * most
+    return fits and name[0] != "." and not {*name} & {"/", "\\"}
+
+
+_LONGEST_NAME = 125  # characters, of at most two bytes on average; a file system's limit is 255
+FOLDER_NAMES = "at most 100 visible characters, without / and \\, the first of them not a dot"
+
+
+def below(root: Path, *names: str) -> Path:
+    """The folder ``root / name / …``, where each name is that of a folder in the one before.
+
+    Raises:
+        UsageError: a name would lead elsewhere, or a link that is there does.
+    """
+    for name in names:
+        if not can_name_folder(name, _LONGEST_NAME):
+            raise UsageError(f"{root} cannot hold a folder of the name {name[:_LONGEST_NAME]!r}.")
+    folder = root.joinpath(*names)
+    try:
+        within = folder.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise VpbenchError(f"Cannot use the folder {folder}: {error}.") from error
+    if not within:
+        raise UsageError(f"{folder} is behind a symbolic link that leads out of {root}; remove the link.")
+    return folder
 
 
 def inside(folder: Path, relative: str, where: str) -> Path:

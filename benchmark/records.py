@@ -198,6 +198,7 @@ def in_words(error: str, tables: Mapping[str, str], kind: Any = None, data: Any 
             names,
             f"{'has no key' if path.startswith('key') else 'cannot be'} '{plain(choice[1])[:100]}'{hint}",
         )
+    problem = re.sub(r"`str` of length <= (\d+)", r"`str` of at most \1 characters", problem)
     for theirs, ours in _WORDS.items():
         problem = problem.replace(theirs, ours)
     problem = re.sub(r"`([a-z |]+)`", _types, problem)

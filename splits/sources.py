@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vpbench.errors import UsageError
-from vpbench.files import inside
+from vpbench.files import inside, is_file, is_folder
 from vpbench.splits.reader import Split
 
 _DEPTH = 3  # videos in one folder, in class folders, or inside the data set's own folder
@@ -49,7 +49,7 @@ def find_sources(split: Split, data: Path | None) -> Sources:
             raise UsageError(
                 f"Split '{split.name}' needs the folder of its videos: --data DIR (or $VPBENCH_DATA)."
             )
-        if not named.is_dir():
+        if not is_folder(named):
             raise UsageError(f"--data {named}: there is no such folder.")
         folder = named
     by_name = _files_by_name(folder) if split.origin == "ucf101" else {}
@@ -60,7 +60,7 @@ def find_sources(split: Split, data: Path | None) -> Sources:
             path = by_name.get(clip.source.rpartition("/")[2].lower())
         else:
             path = inside(folder, clip.source, f"Split '{split.name}', clip {clip.index}")
-        if path is not None and path.exists():
+        if path is not None and (is_file(path) or is_folder(path)):
             found[clip.index] = path
         else:
             missing.append(clip.source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -21,10 +23,39 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
 
-FILE = click.Path(dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-RUN = click.Path(exists=True, file_okay=False, path_type=Path)
-ANY_PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that a file could have: the system is asked, as names may be too long for it, or hold NUL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as click checks it, if it can be one."""
+        try:
+            Path(value).stat()
+        except ValueError:
+            self.fail("it holds NUL, which no name has.", param, ctx)
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                self.fail(f"{f'{value}'[:100]}…: {error.strerror}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A number in a range; `nan` is in every range of click's, and is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, if it is one."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+COUNT = click.IntRange(1, 10**9)
+PROCESSES = click.IntRange(1, 1024)
+FILE = _Path(dir_okay=False, path_type=Path)
+FOLDER = _Path(file_okay=False, path_type=Path)
+RUN = _Path(exists=True, file_okay=False, path_type=Path)
+ANY_PATH = _Path(path_type=Path)
 DEFAULT_PROTOCOL = "mathieu2016"
 
 
@@ -88,9 +119,7 @@ protocol_option = click.option(
     metavar="NAME|FILE.toml",
     help="How clips are scored (`vpbench list protocols`).",
 )
-workers_option = click.option(
-    "--workers", type=click.IntRange(min=1), help="Worker processes.  [default: processors]"
-)
+workers_option = click.option("--workers", type=PROCESSES, help="Worker processes.  [default: processors]")
 
 
 def data_option(what: str) -> Option:
@@ -134,7 +163,7 @@ def clip_options(command: Command) -> Command:
             "protocol's]",
         ),
         click.option("--require-all", is_flag=True, help="Refuse a partial copy of the split."),
-        click.option("--limit", type=click.IntRange(min=1), help="Only the first N clips."),
+        click.option("--limit", type=COUNT, help="Only the first N clips."),
         click.option("--scheduler", metavar="tcp://HOST:PORT", help="The Dask cluster's scheduler."),
         click.option(
             "--executor",
@@ -252,9 +281,7 @@ def _keys(context: click.Context, parameter: click.Parameter, value: str | None)
 
 def level_option(what: str) -> Option:
     """``--level`` of intervals."""
-    return click.option(
-        "--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help=what
-    )
+    return click.option("--level", type=Number(0.5, 0.999), default=0.95, show_default=True, help=what)
 
 
 table_out_option = click.option("--out", type=FILE, help="Write to a file.")

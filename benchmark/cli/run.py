@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vpbench.cli.options import (
+    COUNT,
     FOLDER,
     clip_options,
     device_option,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @protocol_option
 @click.option("--out", type=FOLDER, default=Path("runs"), show_default=True, help="Folder of runs.")
 @click.option("--save-predictions", is_flag=True, help="Keep the predicted frames as float32 arrays.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
+@click.option("--batch-size", type=COUNT, default=1, show_default=True, help="Clips at once.")
 @device_option
 @click.option(
     "--samples",

@@ -9,6 +9,7 @@ import click
 from vpbench.cli.options import (
     RUN,
     RUN_DATA,
+    Number,
     clip_request,
     data_option,
     device_option,
@@ -33,7 +34,7 @@ from vpbench.errors import VpbenchError
 @device_option
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=1e-9,
     show_default=True,
     help="Largest difference of a score that is accepted where versions differ.",

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct, to_builtins
 
 from vpbench.errors import VpbenchError
-from vpbench.escape import plain
-from vpbench.files import write_json
+from vpbench.files import FOLDER_NAMES, can_name_folder, write_json
 from vpbench.reading import read_json
 from vpbench.records import to_record
 from vpbench.scoring.protocol import Protocol
@@ -57,13 +56,8 @@ class PreparedSplit(Struct, frozen=True, kw_only=True):
     clusters: dict[int, str] = {}
 
     def __post_init__(self) -> None:
-        if self.name in ("", "..") or Path(self.name).name != self.name:
-            raise ValueError("'name' cannot be that of a split")
-
-    @property
-    def title(self) -> str:
-        """The name, fit to be shown."""
-        return plain(self.name)
+        if not can_name_folder(self.name):
+            raise ValueError(f"'name' cannot be that of a split: {FOLDER_NAMES}")
 
 
 class PreparedManifest(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Literal
 from vpbench.clips.prepare import cache_folder, prepare
 from vpbench.clips.prepared import PreparedClips, is_archive, is_prepared, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import is_folder
 from vpbench.parallel.execution import Execution, ProgressBar, Workers, no_progress_bar
 from vpbench.scoring.built_in import with_flow
 from vpbench.scoring.protocol import Protocol
@@ -81,7 +82,7 @@ class ClipRequest:
     @property
     def kind(self) -> Literal["prepared", "archive", "videos"]:
         """What the folder holds; ``videos`` too if there is none."""
-        if self.folder is None or not self.folder.is_dir():
+        if self.folder is None or not is_folder(self.folder):
             return "videos"
         if is_prepared(self.folder):
             return "prepared"
@@ -168,14 +169,14 @@ def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warnin
     else:
         clips = open_prepared(folder)
         if request.split is not None and (split := request.find_split()).hash != clips.split.hash:
-            raise UsageError(f"{folder} holds clips of split '{clips.split.title}', not '{split.name}'.")
+            raise UsageError(f"{folder} holds clips of split '{clips.split.name}', not '{split.name}'.")
     clips.check_serves(protocol)
     if request.flow_files is not None and clips.flow != request.flow_files.describe():
         raise UsageError(
             f"{folder} holds clips that were prepared with other flows than those in {request.flow_files.folder}. Give "
             f"the videos as --data, or score by the clips' own flows: --protocol {protocol.name} without --flow."
         )
-    _report_missing(request, clips.split.title, clips.split.total, clips.split.missing, warn)
+    _report_missing(request, clips.split.name, clips.split.total, clips.split.missing, warn)
     return clips.only(_select(request, clips.contents, f"{folder}"))
 
 

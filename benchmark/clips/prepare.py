@@ -21,7 +21,7 @@ from vpbench.clips.manifest import (
 from vpbench.clips.one_clip import ClipJob, prepare_clip
 from vpbench.clips.prepared import PreparedClips, open_prepared
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import lock_folder, remove_leftovers
+from vpbench.files import below, lock_folder, remove_leftovers
 from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import map_in_order
 from vpbench.scoring.protocol import Protocol
@@ -136,7 +136,8 @@ def cache_folder(split: Split, protocol: Protocol, files: FlowFiles | None = Non
         flow.describe() if flow else EXACT_FLOW,
     ]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    return (Path(root) if root else user_cache_path("vpbench")) / "clips" / f"{split.name}-{digest}"
+    cache = (Path(root) if root else user_cache_path("vpbench")) / "clips"
+    return below(cache, f"{split.name}-{digest}")
 
 
 def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> FlowSource | None:

@@ -9,7 +9,6 @@ target to that target. Folders that vpbench prepared also have ``flow_1.npy`` â€
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +19,13 @@ from numpy.typing import NDArray
 
 from vpbench.clips.manifest import Geometry, PreparedSplit, read_clip_record, read_manifest
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import is_file, is_folder, numbered, read_bytes
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import Split, SplitClip, get_split
 from vpbench.video import flow_files
+from vpbench.video.arrays import parse
 from vpbench.video.decoding import decode_picture
 
 ARCHIVE_FLOW = {"name": "archive"}
@@ -80,7 +81,7 @@ class StoredClip:
         hashes = None if self.content is None else self._recorded_hashes(where)
         arrays: dict[str, NDArray[Any]] = {}
         for name in names:
-            data = _read(where / name)
+            data = read_bytes(where / name)
             if hashes is not None and hashes.get(name) != file_hash(data):
                 raise VpbenchError(
                     f"{where / name} was changed or damaged since it was prepared. Delete {where} and run again."
@@ -217,12 +218,23 @@ def open_prepared(folder: Path) -> PreparedClips:
 
 def is_prepared(folder: Path) -> bool:
     """Whether a folder was made by ``vpbench prepare``."""
-    return (folder / "manifest.json").is_file()
+    return is_file(folder / "manifest.json")
 
 
 def is_archive(folder: Path) -> bool:
     """Whether a folder has the layout of the authors' archive ``UCF101frm10p`` but no manifest of ours."""
-    return not is_prepared(folder) and next(folder.glob("[0-9]*/pred_1.png"), None) is not None
+    return not is_prepared(folder) and any(
+        is_file(folder / str(index) / "pred_1.png") for index in _numbers(folder)
+    )
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The indices of clips that folders in ``folder`` are named by, in order."""
+    try:
+        names = [path.name for path in folder.iterdir() if is_folder(path)]
+    except OSError as error:
+        raise VpbenchError(f"Cannot read {folder}: {error.strerror}.") from error
+    return sorted(index for index in map(numbered, names) if index is not None)
 
 
 def open_archive(folder: Path, split: Split) -> PreparedClips:
@@ -237,20 +249,20 @@ def open_archive(folder: Path, split: Split) -> PreparedClips:
         VpbenchError: a clip lacks files, or cannot be read.
     """
     known = {clip.index for clip in split.clips}
-    found = sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdigit())
+    found = _numbers(folder)
     strange = [index for index in found if index not in known]
     if strange:
         raise UsageError(
             f"The archive {folder} has a clip {strange[0]}, which split '{split.name}' does not have. "
             "Name the split that it holds with --split."
         )
-    targets = 2 if (folder / str(found[0]) / "target_2.png").is_file() else 1
+    targets = 2 if is_file(folder / str(found[0]) / "target_2.png") else 1
     names = _file_names(4, targets, vectors=False, images=True)
     contents = {}
     for index in found:
         digest = hashlib.blake2b(digest_size=16)
         for file in names:
-            digest.update(_read(folder / str(index) / file))
+            digest.update(read_bytes(folder / str(index) / file))
         contents[index] = digest.hexdigest()
     return PreparedClips(
         folder=folder,
@@ -283,24 +295,17 @@ def file_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
-
-
 def _decode_flow(data: bytes, path: Path) -> NDArray[np.float32]:
     """The array in the bytes of a ``.npy`` file; it is a view of them, and cannot be written to."""
     try:
-        stream = io.BytesIO(data)
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"version {version} of the format is not read")
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        flow = np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape)
-    except (ValueError, EOFError, OSError) as error:
+        found = parse(data)
+    except ValueError as error:
         raise VpbenchError(f"{path} is damaged: {error}.") from None
-    if dtype != np.float32 or len(shape) != 3 or shape[2] != 2 or fortran_order:
-        raise VpbenchError(f"{path} is not flow: float32 (H, W, 2) is expected, not {dtype} {shape}.")
-    return np.asarray(flow, dtype=np.float32)
+    shape = found.shape
+    if found.dtype != np.float32 or len(shape) != 3 or shape[2] != 2 or found.columns_first:
+        raise VpbenchError(f"{path} is not flow: float32 (H, W, 2) is expected, not {found.dtype} {shape}.")
+    if len(data) != found.size:
+        raise VpbenchError(
+            f"{path} is damaged: it has {len(data)} bytes, and its header promises {found.size}."
+        )
+    return np.asarray(found.of(data), dtype=np.float32)

@@ -17,7 +17,7 @@ from vpbench.errors import UsageError
 from vpbench.evaluation.manifests import new_manifests, now
 from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
 from vpbench.evaluation.prediction import PredictionRequest
-from vpbench.files import lock_folder, make_folder, write_atomic
+from vpbench.files import below, lock_folder, make_folder, write_atomic
 from vpbench.parallel.execution import Execution
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import Tally
@@ -106,7 +106,7 @@ def _run_folder(out: Path, manifest: Manifest) -> Path:
             f"'{manifest.label}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - only, "
             "at most 100."
         )
-    return out / manifest.split.name / manifest.protocol.name / manifest.label
+    return below(out, manifest.split.name, manifest.protocol.name, manifest.label)
 
 
 def _frame_facts(run: Run) -> dict[int, list[_Facts]]:

@@ -74,7 +74,7 @@ def migrate(
             open_clips(
                 clips_of_run(members[0], request, wanted), rules, workers, warn=warn, progress=progress
             ) as opened,
-            progress(f"Describing {opened.clips.split.title}", len(wanted)) as step,
+            progress(f"Describing {opened.clips.split.name}", len(wanted)) as step,
         ):
             for run in members:
                 _refuse_other_clips(run, opened.clips)

@@ -105,7 +105,7 @@ def clips_of_run(run: Run, request: ClipRequest, indices: Iterable[int]) -> Clip
     held = open_prepared(folder).split  # which says by its hash which split it is of
     if held.hash != run.recorded.split.hash:
         raise UsageError(
-            f"{folder} holds clips of split '{held.title}'; the run scored '{run.manifest.split.name}'."
+            f"{folder} holds clips of split '{held.name}'; the run scored '{run.manifest.split.name}'."
         )
     return found
 

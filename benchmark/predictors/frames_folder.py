@@ -15,9 +15,7 @@ import hashlib
 import io
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +23,9 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import is_folder, open_file
 from vpbench.predictors.predictor import Predictor
+from vpbench.video.arrays import Array, read_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,6 @@ QUANTISED = "quantised: scored from predictions that were rounded to 8 bits"
 _NAME = re.compile(r"pred_([1-9][0-9]{0,5})\.(png|npy)")
 _CLIP = re.compile(r"0|[1-9][0-9]{0,8}")
 _ENTRIES = 2_000_000  # files and folders; a folder with more is taken for something else
-_NPY_HEADER = 4096  # bytes; numpy writes 128
 _MODES = ("L", "P", "RGB")  # grey, palette, RGB; the others have transparency or other depths
 
 
@@ -113,7 +112,7 @@ def list_files(folder: Path) -> Iterator[Path]:
         UsageError: there is no such folder.
         VpbenchError: there is a symbolic link anywhere below it, or far too many files.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"--model frames:{folder}: there is no folder {folder}.")
     found = []
     try:
@@ -149,55 +148,23 @@ def content_hash(folder: Path) -> str:
     """SHA-256 over the names and bytes of the frames in a folder: the identity of what it predicts."""
     total = hashlib.sha256()
     for path in list_files(folder):
-        with open_regular(path) as stream:
+        with open_file(path, links=False) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         total.update(f"{digest}  {path.parent.name}/{path.name}\n".encode())
     return total.hexdigest()
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading if it is an ordinary one, not a link, a pipe or a device.
-
-    Raises:
-        VpbenchError: it is not, or cannot be opened; names it.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        stream = os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb")
-    except OSError as error:
-        what = "it is a symbolic link" if path.is_symlink() else error.strerror
-        raise VpbenchError(f"Cannot read {path}: {what}.") from error
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
-        raise VpbenchError(f"Cannot read {path}: it is not an ordinary file.")
-    return stream
-
-
 def _read_array(path: Path, size: tuple[int, ...]) -> NDArray[np.float32]:
     """A float32 array ``(H, W, 3)`` of the given (height, width)."""
     wanted = (*size, 3)
-    with open_regular(path) as stream:
-        try:
-            version = np.lib.format.read_magic(stream)
-            reader = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
-            if reader is None:
-                raise ValueError(f"its .npy version {version} is not known")
-            shape, _, dtype = reader(stream, max_header_size=_NPY_HEADER)
-        except (ValueError, EOFError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-            raise VpbenchError(f"{path} is not an array that can be read: {error}.") from None
-        if shape != wanted or dtype != np.float32:
+
+    def check(found: Array) -> None:
+        if found.shape != wanted or found.dtype != np.float32:
             raise VpbenchError(
-                f"{path} is {dtype} {shape}; the clip needs float32 {wanted} (height, width, RGB)."
+                f"{path} is {found.dtype} {found.shape}; the clip needs float32 {wanted} (height, width, RGB)."
             )
-        length = stream.tell() + int(np.prod(wanted)) * 4
-        actual = os.fstat(stream.fileno()).st_size
-        if actual != length:
-            raise VpbenchError(f"{path} is damaged: it has {actual} bytes, and its header promises {length}.")
-        stream.seek(0)
-        return np.asarray(np.load(stream, allow_pickle=False), dtype=np.float32)
+
+    return np.asarray(read_array(path, check, links=False), dtype=np.float32)
 
 
 def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -211,7 +178,7 @@ def read_png(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """
     height, width = size
     limit = 2 * height * (3 * width + 1) + 2**16  # deflate never doubles
-    with open_regular(path) as stream:
+    with open_file(path, links=False) as stream:
         if os.fstat(stream.fileno()).st_size > limit:
             raise VpbenchError(f"{path} is longer than a picture of {width}×{height} pixels can be.")
         data = stream.read(limit)

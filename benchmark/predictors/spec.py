@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
+from vpbench.files import is_file
 from vpbench.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class PredictorSpec:
         Raises:
             UsageError: an option is not of the form ``key=value``, or a file is named without its class.
         """
+        if "\0" in text:
+            raise UsageError(f"--model {text}: it holds NUL, which no name has.")
         if text.startswith(FRAMES):  # a folder's name may have commas; there are no options
             if text == FRAMES:
                 raise UsageError(f"--model {text}: name the folder too, as {FRAMES}DIR.")
@@ -168,7 +171,7 @@ def predictor_names() -> list[str]:
 
 def _existing_file(name: str) -> Path:
     path = Path(name.rpartition(":")[0])
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"--model {name}: there is no file {path}.")
     return path
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
+from vpbench.files import is_file, is_folder
 from vpbench.predictors.seen import Seen, most_seen, seen_by, seen_of
 from vpbench.reading import read_json
 from vpbench.runs.harmless import harmless
@@ -191,7 +192,7 @@ def read_run(folder: Path) -> Run:
             file, and the field or the line.
     """
     path = folder / "manifest.json"
-    if not path.is_file():
+    if not is_file(path):
         raise VpbenchError(f"{folder} is not a run: it has no manifest.json.")
     data = read_json(path, KIND)
     recorded = check_manifest(data, f"{path}")
@@ -238,13 +239,14 @@ def find_runs(path: Path) -> list[Path]:
     Raises:
         UsageError: there is none.
     """
-    if (path / "manifest.json").is_file():
+    if is_file(path / "manifest.json"):
         return [path]
+    scores = path.rglob("scores.jsonl") if is_folder(path) else ()
     found = sorted(
-        scores.parent
-        for scores in path.rglob("scores.jsonl")
-        if not any(part[0] == "." for part in scores.relative_to(path).parts)
-        and (scores.parent / "manifest.json").is_file()
+        file.parent
+        for file in scores
+        if not any(part[0] == "." for part in file.relative_to(path).parts)
+        and is_file(file.parent / "manifest.json")
     )
     if not found:
         raise UsageError(f"There is no run in {path}: no folder with manifest.json and scores.jsonl.")

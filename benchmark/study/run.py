@@ -108,7 +108,7 @@ def run_study(
             clips, count = opened.clips, len(opened.clips.contents)
             if is_base:
                 flow = plain(clips.flow["name"])
-                split = {"name": clips.split.title, "total": clips.split.total, "scored": count}
+                split = {"name": clips.split.name, "total": clips.split.total, "scored": count}
             for entrant in able:
                 with progress(f"{entrant.label}, {reading.inputs} → {reading.targets}", count) as step:
                     execution = replace(opened.execution, progress=step)

@@ -15,6 +15,7 @@ from msgspec import to_builtins
 from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import (
+    below,
     flush,
     lock_folder,
     make_folder,
@@ -111,6 +112,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
             raise VpbenchError(
                 f"{folder} is a symbolic link; the folders of results must not lead elsewhere."
             )
+    target = below(root, split, protocol, run.label)
     with submissions_locked(root):
         if target.exists() and not force:
             raise UsageError(

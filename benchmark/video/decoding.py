@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,17 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our errors name the fil
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin  # noqa: F401 -- so that Pillow knows TIFF without loading all its formats
 
 from vpbench.errors import VpbenchError
+from vpbench.files import open_file, read_bytes
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+MOST_PIXELS = 40_000_000  # of a frame: more than 8K video has
+_LARGEST_PICTURE = 2**29  # bytes
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # what a PNG file begins with; width and height follow
 
 
 def decoder() -> dict[str, str]:
@@ -47,12 +57,8 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
     """
     if path.is_dir():
         return _read_pictures(path, first, count)
-    _check_file(path)
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise VpbenchError(f"{path} is not a video that can be decoded.")
-        frames: list[NDArray[Any]] = []
+    frames: list[NDArray[Any]] = []
+    with open_video(path) as capture:
         for position in range(first + count):
             # Frames are decoded, never seeked to: seeking is inexact in many containers.
             if not capture.grab():
@@ -62,29 +68,54 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
                 )
             if position >= first:
                 frames.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
+    return _stack(frames, path)
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[cv2.VideoCapture]:
+    """Open a video file for decoding.
+
+    Raises:
+        VpbenchError: the file is missing, empty, truncated, not a video, or its frames are too large; or decoding in
+            the block fails. Names the file.
+    """
+    _check_file(path)
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            raise VpbenchError(f"{path} is not a video that can be decoded.")
+        sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        _check_pixels(path, *(int(capture.get(side)) for side in sides))
+        yield capture
     except cv2.error as error:
         raise VpbenchError(f"{path} cannot be decoded: {error}") from error
     finally:
         capture.release()
-    return _stack(frames, path)
 
 
 def _check_file(path: Path) -> None:
     try:
-        size = path.stat().st_size
-        with path.open("rb") as stream:
-            head = stream.read(12)
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
+        f"{path}".encode()
+    except UnicodeEncodeError:  # OpenCV crashes at such a name
+        raise VpbenchError(f"Cannot read {path}: its name is not UTF-8; rename it.") from None
+    with open_file(path) as stream:
+        head, size = stream.read(12), os.fstat(stream.fileno()).st_size
     if size == 0:
         raise VpbenchError(f"{path} is empty; copy or download it again.")
     # FFmpeg fills in what is missing from a truncated AVI file with made-up pixels; its header says how long it was.
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI " and len(head) == 12:
         promised = struct.unpack("<I", head[4:8])[0] + 8
         if size < promised:
             raise VpbenchError(
                 f"{path} is truncated: it has {size} of {promised} bytes; copy or download it again."
             )
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MOST_PIXELS:
+        raise VpbenchError(
+            f"{path} is {width}×{height} pixels; at most {MOST_PIXELS // 10**6} million are read (8K has 33)."
+        )
 
 
 def picture_names(folder: Path) -> list[str]:
@@ -95,7 +126,7 @@ def picture_names(folder: Path) -> list[str]:
 
 def natural_key(text: str) -> list[tuple[int, int | str]]:
     """Sort key by which numbers inside names are compared as numbers."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text) if part]
 
 
 def _read_pictures(folder: Path, first: int, count: int) -> NDArray[np.uint8]:
@@ -111,22 +142,59 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     Raises:
         VpbenchError: the file is missing or is not a complete picture; names it.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
-    return decode_picture(data, path)
+    return decode_picture(read_bytes(path, _LARGEST_PICTURE), path)
 
 
 def decode_picture(data: bytes, path: Path) -> NDArray[np.uint8]:
-    """Decode the bytes of a picture file; ``path`` is for the error."""
+    """Decode the bytes of a picture file; ``path`` is for the error.
+
+    Raises:
+        VpbenchError: it is not a complete picture of a known format, or is too large: its header is read first, since
+            a small file may be a picture that takes gigabytes.
+    """
+    width, height = _picture_size(data, path)
+    _check_pixels(path, width, height)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         picture = None
     if picture is None:
         raise VpbenchError(f"{path} is damaged or is not a picture.")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _picture_size(data: bytes, path: Path) -> tuple[int, int]:
+    """Width and height as a picture's header says, or more than any picture has, in pixels."""
+    try:
+        if data[:16] == _PNG:
+            width, height = struct.unpack_from(">II", data, 16)
+            return width, height
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _webp_size(data)
+        with warnings.catch_warnings(action="ignore"):  # of pictures that Pillow finds large or odd
+            return Image.open(io.BytesIO(data), formats=("JPEG", "BMP", "TIFF")).size
+    except Image.DecompressionBombError:
+        return MOST_PIXELS, MOST_PIXELS
+    except (OSError, ValueError, struct.error):
+        raise VpbenchError(f"{path} is damaged or is not a picture.") from None
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height in the first chunk of a WebP file; Pillow would allocate the picture to know them.
+
+    Source: RFC 9649, sections 2.5 to 2.7.
+    """
+    kind = data[12:16]
+    if kind == b"VP8X":
+        low, high = struct.unpack_from("<HB", data, 24), struct.unpack_from("<HB", data, 27)
+        return low[0] + (low[1] << 16) + 1, high[0] + (high[1] << 16) + 1
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind != b"VP8 ":
+        raise ValueError("no picture in the first chunk")
+    width, height = struct.unpack_from("<HH", data, 26)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _stack(frames: list[NDArray[Any]], path: Path) -> NDArray[np.uint8]:

@@ -13,8 +13,10 @@ frames as they are scored, so its size is that of the prepared frames (``vpbench
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import is_folder, open_file
+from vpbench.video.arrays import Array, read_array
 from vpbench.video.flow_colour import known_flow
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ class FlowFiles:
     folder: Path
 
     def __post_init__(self) -> None:
-        if not self.folder.is_dir():
+        if not is_folder(self.folder):
             raise UsageError(f"files:{self.folder}: there is no folder {self.folder}.")
         if next(self._files(), None) is None:
             raise UsageError(
@@ -102,7 +106,7 @@ class FlowFiles:
     def _hash(self) -> str:
         total = hashlib.sha256()
         for path in sorted(self._files(), key=lambda path: (int(path.parent.name), path.name)):
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             total.update(f"{digest}  {path.parent.name}/{path.name}\n".encode())
         return total.hexdigest()
@@ -127,22 +131,9 @@ def read_flow(path: Path, size: tuple[int, int]) -> Flow:
         VpbenchError: the file cannot be read, is no such file, has another size than the frames, or the flow is not
             known everywhere (NaN, infinity, or beyond ±1e9, which is Middlebury's sign for unknown); names the file.
     """
-    try:
-        flow = _read_npy(path) if path.suffix == ".npy" else _read_flo(path)
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except (ValueError, EOFError) as error:
-        raise VpbenchError(f"{path} is damaged or is not a flow: {error}.") from None
-    if flow.ndim != 3 or flow.shape[2] != 2 or flow.dtype.kind != "f":
-        raise VpbenchError(
-            f"{path} must hold floating-point numbers (height, width, 2), not {flow.dtype} {flow.shape}."
-        )
-    if flow.shape[:2] != size:
-        raise VpbenchError(
-            f"{path} is {flow.shape[1]}×{flow.shape[0]} pixels; the clip's frames are {size[1]}×{size[0]}. Make it "
-            "from the frames as `vpbench prepare` writes them."
-        )
-    flow = flow.astype(np.float64)
+    flow = read_array(path, _check_npy(path, size)) if path.suffix == ".npy" else _read_flo(path, size)
+    with np.errstate(invalid="ignore"):  # signalling NaNs, which are found below
+        flow = flow.astype(np.float64)
     known = known_flow(flow)
     if not known.all():
         row, column = np.argwhere(~known)[0]
@@ -153,18 +144,37 @@ def read_flow(path: Path, size: tuple[int, int]) -> Flow:
     return np.ascontiguousarray(flow, dtype=np.float32)
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    flow = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(flow, np.ndarray):
-        raise ValueError("it holds several arrays")
-    return flow
+def _check_npy(path: Path, size: tuple[int, int]) -> Callable[[Array], None]:
+    def check(found: Array) -> None:
+        if len(found.shape) != 3 or found.shape[2] != 2 or found.dtype.kind != "f":
+            raise VpbenchError(
+                f"{path} must hold floating-point numbers (height, width, 2), not {found.dtype} {found.shape}."
+            )
+        _check_size(path, (found.shape[0], found.shape[1]), size)
+
+    return check
 
 
-def _read_flo(path: Path) -> NDArray[np.float32]:
-    data = path.read_bytes()
-    if data[:4] != _MAGIC or len(data) < _HEADER:
-        raise ValueError("a .flo file begins with the bytes PIEH, its width and its height")
-    width, height = np.frombuffer(data, "<i4", count=2, offset=4).tolist()
-    if width < 1 or height < 1 or len(data) != _HEADER + 8 * width * height:
-        raise ValueError(f"it has {len(data)} bytes, which are not those of {width}×{height} pixels")
-    return np.frombuffer(data, "<f4", offset=_HEADER).reshape(height, width, 2)
+def _check_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> None:
+    if found != size:
+        raise VpbenchError(
+            f"{path} is {found[1]}×{found[0]} pixels; the clip's frames are {size[1]}×{size[0]}. Make it "
+            "from the frames as `vpbench prepare` writes them."
+        )
+
+
+def _read_flo(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    with open_file(path) as stream:
+        head, length = stream.read(_HEADER), os.fstat(stream.fileno()).st_size
+        if head[:4] != _MAGIC or len(head) < _HEADER:
+            raise VpbenchError(
+                f"{path} is damaged or is not a flow: a .flo file begins with the bytes PIEH, its width and its height."
+            )
+        width, height = struct.unpack("<ii", head[4:])
+        if width < 1 or height < 1 or length != _HEADER + 8 * width * height:
+            raise VpbenchError(
+                f"{path} is damaged or is not a flow: it has {length} bytes, which are not those of {width}×{height} "
+                "pixels."
+            )
+        _check_size(path, (height, width), size)
+        return np.frombuffer(stream.read(), "<f4").reshape(height, width, 2)

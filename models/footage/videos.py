@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.files import lock_folder, make_folder, remove_leftovers, write_atomic, write_json
+from vpbench.files import is_folder, lock_folder, make_folder, remove_leftovers, write_atomic, write_json
 from vpbench.parallel.processes import make_executor, map_in_order
 from vpbench.video import flow
-from vpbench.video.decoding import VIDEO_SUFFIXES, natural_key
+from vpbench.video.decoding import VIDEO_SUFFIXES, natural_key, open_video
 
 # UCF101's file names carry the group that a video was cut from. Test list 01 is groups 1–7.
 _UCF101 = re.compile(r"^v_.+_g(\d\d)_c\d\d$")
@@ -77,7 +78,7 @@ def find_footage(folder: Path, include_test: bool = False) -> Footage:
     Raises:
         UsageError: no folder, no videos in it, or none that may be trained on.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UsageError(f"--data {folder}: there is no such folder.")
     videos = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
     if not videos:
@@ -124,29 +125,25 @@ def decode_segments(video: Path, count: int, length: int) -> NDArray[np.uint8]:
     Returns:
         uint8 ``(segments, length, H, W, 3)`` RGB; no segments where the video is too short or unreadable.
     """
-    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
-    try:
-        total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    frames: dict[int, NDArray[np.uint8]] = {}
+    starts: list[int] = []
+    with suppress(VpbenchError), open_video(video) as capture:
+        total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         count = min(count, total // length)
-        if count < 1:
-            return np.zeros((0, length, 0, 0, 3), np.uint8)
         starts = [round(index * (total - length) / max(1, count - 1)) for index in range(count)]
         wanted = {start + offset for start in starts for offset in range(length)}
-        frames: dict[int, NDArray[np.uint8]] = {}
-        for position in range(max(wanted) + 1):
+        for position in range(max(wanted, default=-1) + 1):
             if not capture.grab():
                 break
             if position in wanted:
                 picture = cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB)
                 frames[position] = np.asarray(picture, dtype=np.uint8)
-    finally:
-        capture.release()
     segments = [
         np.stack([frames[start + offset] for offset in range(length)])
         for start in starts
         if all(start + offset in frames for offset in range(length))
     ]
-    if not segments:
+    if not segments or len({frame.shape for frame in frames.values()}) > 1:
         return np.zeros((0, length, 0, 0, 3), np.uint8)
     return np.stack(segments)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vpbench.cli.options import ANY_PATH, COUNT, PROCESSES, Number
 from vpbench.cli.output import say
 
 
@@ -13,12 +14,10 @@ from vpbench.cli.output import say
 @click.option(
     "--recipe", "name", required=True, metavar="NAME", help="compact/NAME, paper/NAME or a TOML file."
 )
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Folder of videos, at any depth."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of this training.")
-@click.option("--steps", type=click.IntRange(min=1), help="Stop after this many steps in all.")
-@click.option("--width", type=float, help="Another width multiplier than the recipe's.")
+@click.option("--data", required=True, type=ANY_PATH, help="Folder of videos, at any depth.")
+@click.option("--out", required=True, type=ANY_PATH, help="Folder of this training.")
+@click.option("--steps", type=COUNT, help="Stop after this many steps in all.")
+@click.option("--width", type=Number(0, 4, min_open=True), help="Another width multiplier than the recipe's.")
 @click.option(
     "--seed",
     type=click.IntRange(1, 2**31 - 1),
@@ -27,37 +26,33 @@ from vpbench.cli.output import say
 @click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out.")
 @click.option(
     "--start-from",
-    type=click.Path(path_type=Path),
+    type=ANY_PATH,
     help="Start from the checkpoint of another recipe that begins with the same steps.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="Processes a machine."
-)
-@click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Machines.")
+@click.option("--devices", type=PROCESSES, default=1, show_default=True, help="Processes a machine.")
+@click.option("--nodes", type=PROCESSES, default=1, show_default=True, help="Machines.")
 @click.option("--precision", type=click.Choice(["auto", "32", "bf16"]), default="auto", show_default=True)
 @click.option(
     "--include-test-groups", is_flag=True, help="Train on UCF101's test groups too; marks the results."
 )
+@click.option("--workers", type=PROCESSES, default=2, show_default=True, help="Decoding processes.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding processes."
+    "--threads", type=click.IntRange(0, 1024), default=0, help="Threads of torch; 0 leaves its choice."
 )
+@click.option("--cache", type=ANY_PATH, help="Parent of the decoded cache.")
+@click.option("--log-every", type=COUNT, default=100, show_default=True, metavar="STEPS")
 @click.option(
-    "--threads", type=click.IntRange(min=0), default=0, help="Threads of torch; 0 leaves its choice."
-)
-@click.option("--cache", type=click.Path(path_type=Path), help="Parent of the decoded cache.")
-@click.option("--log-every", type=click.IntRange(min=1), default=100, show_default=True, metavar="STEPS")
-@click.option(
-    "--validate-every", type=click.IntRange(min=0), default=1000, show_default=True, metavar="STEPS"
+    "--validate-every", type=click.IntRange(0, 10**9), default=1000, show_default=True, metavar="STEPS"
 )
 @click.option(
     "--validation-clips",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=40,
     show_default=True,
     help="About how many clips, two a video; at the end of a recipe it is all.",
 )
-@click.option("--save-every", type=float, default=60.0, show_default=True, metavar="SECONDS")
+@click.option("--save-every", type=Number(min=0), default=60.0, show_default=True, metavar="SECONDS")
 def train(
     name: str,
     data: Path,

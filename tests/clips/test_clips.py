@@ -175,12 +175,17 @@ def test_a_wrong_field_of_a_manifest_is_named(folder: Path, field: str, value: o
         open_prepared(folder)
 
 
-def test_a_split_of_a_hostile_name_is_shown_harmless(folder: Path):
+@pytest.mark.parametrize(
+    "name", ["a\\u001b[31mb", "b\\u202ec", "..", "../up", "/tmp/up", ".hidden", "x" * 101, ""]
+)
+def test_a_split_of_a_hostile_name_is_refused(cli, folder: Path, tmp_path: Path, name: str):
     path = folder / "manifest.json"
-    path.write_text(path.read_text().replace('"name": "videos"', '"name": "a\\u001b[31mb\\u202ec"'))
-    split = open_prepared(folder).split
-    assert split.title == "abc"
-    assert split.name == "a\x1b[31mb\u202ec", "what names a folder stays"
+    path.write_text(path.read_text().replace('"name": "videos"', f'"name": "{name}"'))
+    before = {*tmp_path.rglob("*")}
+    result = run(cli, folder, tmp_path / "deep" / "runs")
+    assert result.exit_code == 1
+    assert f"{path} is damaged: split: 'name' cannot be that of a split" in result.stderr
+    assert {*tmp_path.rglob("*")} == before, "nothing is written"
 
 
 # The authors' archive

@@ -181,7 +181,7 @@ def test_rates() -> None:
         (('"mine"', '"../mine"'), "'name' must be a name: at most 100 letters, digits and _ . "),
         (('"own"', '"other"'), "'kind' cannot be 'other'. Known: compact, own, paper"),
         (('"a test"', '"a\\u0000test"'), r"'summary' holds U\+0000"),
-        (('"a test"', f'"{"x" * 5_001}"'), "'summary' must be a text with a length of at most 5000"),
+        (('"a test"', f'"{"x" * 5_001}"'), "'summary' must be a text of at most 5000 characters"),
         (("loss = {", f"x = {'[' * 5_000}{']' * 5_000}\nloss = {{"), "it is nested too deeply"),
         (("loss = { l2 = 1.0 }", "loss = {}"), "'loss' must be a table with a length of at least 1"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -159,13 +160,24 @@ def test_csv_needs_only_the_videos(tmp_path: Path):
         ("index,video", "1,a/../../b.avi", "must be relative and stay inside"),
         ("index,video", "1,..\\b.avi", "must be relative and stay inside"),
         ("index,video", "1,C:/b.avi", "must be relative and stay inside"),
-        ("index,video", "1", "line 2: .*column 'video'"),
-        ("index,video", "one,a.avi", "line 2: .*whole numbers"),
-        ("index,name", "1,a.avi", "needs the column 'video'"),
-        ("index,video", "0,a.avi", "out of range"),
-        ("video,first_frame", "a.avi,-1", "out of range"),
-        ("video,frames", "a.avi,0", "out of range"),
+        ("index,video", "1", "line 2: 'video' is missing"),
+        ("index,video", "one,a.avi", "line 2: 'index' must be a whole number, not a text"),
+        ("index,name", "1,a.avi", "a list has the columns video, index, .*; it has index, name"),
+        ("index,video", "0,a.avi", "'index' must be a whole number of at least 1"),
+        ("video,first_frame", "a.avi,-1", "'first_frame' must be a whole number of at least 0"),
+        ("video,frames", "a.avi,0", "'frames' must be a whole number of at least 1"),
         ("video,x,y", "a.avi,1,2", "line 2: .*together"),
+        ("index,video", "2147483648,a.avi", "line 2: 'index' must be a whole number of at most 2147483647"),
+        ("index,video", f"{'9' * 5_000},a.avi", "line 2: 'index' must be a whole number, not a text"),
+        ("index,video", f"{'9' * 20},a.avi", "line 2: 'index' must be a number of at most 2⁶⁴"),
+        ("index,video", "²,a.avi", "line 2: 'index' must be a whole number, not a text"),
+        ("index,video", "1.0,a.avi", "line 2: 'index' must be a whole number, not a text"),
+        ("index,video", "1,a.avi,3", "line 2: it has 3 cells for 2 columns"),
+        ("video,video", "a.avi,b.avi", "each at most once"),
+        ("video,crop", "a.avi,1", "a list has the columns"),
+        ("index,video", "1,a\0.avi", r"line 2: 'video' holds U\+0000"),
+        ("index,video", f"1,{'x' * 5_000}", "line 2: 'video' must be a text of at most 4000 characters"),
+        ("index,video", f"1,{'x' * 200_000}", "is not a CSV file: field larger than field limit"),
     ],
 )
 def test_a_wrong_csv_line_is_named(tmp_path: Path, header: str, row: str, message: str):
@@ -186,6 +198,35 @@ def test_wrong_csv_files_are_named(tmp_path: Path):
     (tmp_path / "binary.csv").write_bytes(b"video\n\xff\xfe\x00")
     with pytest.raises(UsageError, match="is not a CSV file"):
         get_split(str(tmp_path / "binary.csv"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["...csv", ".hidden.csv", f"{'x' * 101}.csv", "a\nb.csv", "\x1b[31m.csv", "é" * 60 + "中" * 40 + ".csv"],
+)
+def test_a_list_whose_name_could_not_be_a_folders_is_refused(tmp_path: Path, name: str):
+    """`...csv` has the stem `..`: runs on it led out of --out."""
+    write_list(tmp_path / name, "1,a.avi")
+    with pytest.raises(UsageError, match="cannot be the name of a split"):
+        get_split(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".csv", "a\0b", "a\0b.csv", "a/" * 3_000])
+def test_a_name_that_no_file_can_have_is_no_split(name: str):
+    with pytest.raises(UsageError, match=r"Unknown split|Cannot read|cannot be the name"):
+        get_split(name)
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path: Path):
+    (tmp_path / os.fsdecode(b"a\xff.avi")).touch()
+    with pytest.raises(UsageError, match="is not UTF-8; rename it"):
+        get_split(str(tmp_path))
+
+
+def test_digits_that_are_no_numbers_are_letters(tmp_path: Path):
+    for name in ("1²3.avi", "²", "2.avi", "10.avi"):
+        (tmp_path / name).touch()
+    assert [clip.source for clip in get_split(str(tmp_path)).clips] == ["1²3.avi", "2.avi", "10.avi"]
 
 
 def test_a_folder_of_videos_is_a_split_in_natural_order(tmp_path: Path):
@@ -358,5 +399,7 @@ def test_each_video_of_a_folder_is_a_cluster(tmp_path: Path):
 def test_a_cluster_that_could_not_be_shown_is_refused(tmp_path: Path, cluster: str):
     path = tmp_path / "own.csv"
     path.write_text(f"video,cluster\na.avi,{cluster}\n")
-    with pytest.raises(UsageError, match=r"own\.csv, line 2: a cluster is named by visible characters"):
+    with pytest.raises(
+        UsageError, match=r"own\.csv, line 2: 'cluster' must (have|be a text of at most 200|be)"
+    ):
         get_split(str(path))

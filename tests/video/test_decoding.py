@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -9,9 +13,10 @@ import numpy as np
 import pytest
 from folders import write_png
 from footage import moving_frames, write_video
+from PIL import Image
 
 from vpbench.errors import VpbenchError
-from vpbench.video.decoding import decoder, natural_key, read_frames, read_picture
+from vpbench.video.decoding import PICTURE_SUFFIXES, decoder, natural_key, read_frames, read_picture
 
 
 def test_frames_are_those_asked_for_in_rgb(tmp_path: Path):
@@ -118,3 +123,119 @@ def test_the_decoder_says_its_versions():
     facts = decoder()
     assert facts["opencv"] == cv2.__version__
     assert "avcodec" in facts["ffmpeg"]
+
+
+# What is too large, before it is decoded
+
+
+def huge_picture(kind: str) -> bytes:
+    """A small file whose header says that the picture has very many pixels."""
+    buffer = io.BytesIO()
+    if kind in ("png", "tif"):
+        options = {"png": {}, "tif": {"compression": "group4"}}[kind]
+        Image.new("1", (10_000, 10_000)).save(buffer, {"png": "PNG", "tif": "TIFF"}[kind], **options)
+        return buffer.getvalue()
+    if kind == "webp":
+        canvas = struct.pack("<HBHB", 9_999, 0, 9_999, 0)
+        return b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + canvas
+    Image.new("RGB", (16, 16)).save(buffer, {"jpg": "JPEG", "bmp": "BMP"}[kind])
+    data = bytearray(buffer.getvalue())
+    if kind == "bmp":
+        data[18:26] = struct.pack("<ii", 10_000, 10_000)
+    else:
+        start = data.index(b"\xff\xc0") + 5
+        data[start : start + 4] = struct.pack(">HH", 10_000, 10_000)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "tif", "webp"])
+def test_a_picture_that_would_take_gigabytes_is_not_decoded(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    def decode(*_: object) -> None:
+        raise AssertionError("it is decoded")
+
+    path = tmp_path / f"1.{kind}"
+    path.write_bytes(huge_picture(kind))
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    with pytest.raises(VpbenchError, match=rf"1\.{kind} is 10000×10000 pixels; at most 40 million are read"):
+        read_picture(path)
+
+
+def test_a_picture_larger_than_pillow_reads_is_refused_too(tmp_path: Path):
+    data = bytearray(huge_picture("bmp"))
+    data[18:26] = struct.pack("<ii", 30_000, 30_000)
+    (tmp_path / "1.bmp").write_bytes(data)
+    with pytest.raises(VpbenchError, match=r"1\.bmp is .* pixels; at most 40 million are read"):
+        read_picture(tmp_path / "1.bmp")
+
+
+def test_a_folder_with_a_huge_picture_is_named(cli, tmp_path: Path):
+    for number, frame in enumerate(moving_frames(6)):
+        write_png(tmp_path / "own" / "clip" / f"{number}.png", frame)
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "own" / "clip" / "3.png")
+    result = cli(
+        "run",
+        "--model",
+        "last_frame",
+        "--split",
+        tmp_path / "own",
+        "--out",
+        tmp_path / "runs",
+        "--workers",
+        1,
+    )
+    assert result.exit_code == 1
+    assert "3.png is 30000×30000 pixels" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        b"RIFF\0\0\0\0WEBPVP8X",
+        b"RIFF\0\0\0\0WEBPxxxx",
+        b"II*\0",
+        b"BM",
+        b"GIF89a" + bytes(20),
+    ],
+)
+def test_what_is_no_picture_is_named(tmp_path: Path, data: bytes):
+    (tmp_path / "1.png").write_bytes(data)
+    with pytest.raises(VpbenchError, match=r"1\.png is damaged or is not a picture"):
+        read_picture(tmp_path / "1.png")
+
+
+def test_every_format_is_read(tmp_path: Path):
+    frame = moving_frames(1)[0]
+    for suffix in sorted(PICTURE_SUFFIXES):
+        cv2.imwrite(str(tmp_path / f"1{suffix}"), frame)
+        assert read_picture(tmp_path / f"1{suffix}").shape == frame.shape
+
+
+def test_a_video_with_huge_frames_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write_video(tmp_path / "a.avi", moving_frames(4))
+    monkeypatch.setattr("vpbench.video.decoding.MOST_PIXELS", 3_000)
+    with pytest.raises(VpbenchError, match=r"a\.avi is 64×48 pixels; at most"):
+        read_frames(path, 0, 2)
+
+
+def test_a_video_whose_name_is_not_utf8_is_refused(tmp_path: Path):
+    """OpenCV crashes at such a name."""
+    path = tmp_path / os.fsdecode(b"\xff.avi")
+    path.write_bytes(write_video(tmp_path / "a.avi", moving_frames(2)).read_bytes())
+    with pytest.raises(VpbenchError, match="its name is not UTF-8"):
+        read_frames(path, 0, 2)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_ordinary_file_is_no_picture_and_no_video(tmp_path: Path, make: Callable[[Path], None]):
+    for name in ("1.png", "a.avi"):
+        make(tmp_path / name)
+    with pytest.raises(VpbenchError, match=r"1\.png: it is not an ordinary file"):
+        read_picture(tmp_path / "1.png")
+    if make is os.mkfifo:
+        with pytest.raises(VpbenchError, match=r"a\.avi: it is not an ordinary file"):
+            read_frames(tmp_path / "a.avi", 0, 2)

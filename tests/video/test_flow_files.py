@@ -72,10 +72,10 @@ def test_arrays_of_any_precision(tmp_path: Path, dtype: str) -> None:
         (".npy", npy_bytes(FIELD[..., 0]), r"\(height, width, 2\), not float32 \(7, 11\)"),
         (".npy", npy_bytes(FIELD.transpose(2, 0, 1)), r"\(height, width, 2\), not float32 \(2, 7, 11\)"),
         (".npy", npy_bytes(FIELD.astype(np.int16)), "floating-point numbers"),
-        (".npy", npy_bytes(FIELD)[:-1], "is damaged or is not a flow"),
-        (".npy", b"", "is damaged or is not a flow"),
-        (".npy", b"hello", "is damaged or is not a flow"),
-        (".npy", npy_bytes(np.array([{}])), "is damaged or is not a flow"),
+        (".npy", npy_bytes(FIELD)[:-1], "is damaged: it has 743 bytes, and its header promises 744"),
+        (".npy", b"", "is not an array that can be read"),
+        (".npy", b"hello", "is not an array that can be read"),
+        (".npy", npy_bytes(np.array([{}])), "is not an array that can be read"),
     ],
 )
 def test_what_is_no_such_flow_is_refused_by_name(
