@@ -330,7 +330,8 @@ def fill(monkeypatch: pytest.MonkeyPatch, trouble: OSError) -> Iterator[Callable
         def failing_fdopen(descriptor: int, mode: str) -> BinaryIO:
             stream: Any = fdopen(descriptor, mode)
             try:
-                disk.take()
+                if "w" in mode:
+                    disk.take()
             except OSError:
                 stream.close()
                 raise
