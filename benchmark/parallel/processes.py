@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from types import FrameType
 from typing import Any, TypeVar
 
 from vpbench.errors import UsageError, VpbenchError
 
 T = TypeVar("T")
+_LAST_SECONDS = 2.0  # in which a worker that was asked to end may clean up
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -27,7 +30,7 @@ def make_executor(workers: int) -> Iterator[Executor]:
     """An executor with that many worker processes; with one, the work is done in this process.
 
     The processes end with the block, and also when this process is killed. After an interruption (Ctrl-C), work that
-    has not started is cancelled.
+    has not started is cancelled. Work is given to it by :func:`submit`.
     """
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least 1 is needed.")
@@ -88,7 +91,7 @@ def map_in_order(
 def submit(executor: Executor, function: Callable[..., T], *item: Any) -> Future[T]:
     """Submit ``function(*item)``; the death of a worker process becomes an error that says what to do."""
     try:
-        return executor.submit(function, *item)
+        return executor.submit(_call, function, *item)
     except BrokenExecutor:
         raise _worker_died() from None
 
@@ -97,7 +100,7 @@ def result(future: Future[T]) -> T:
     """The future's result; the death of a worker process becomes an error that says what to do."""
     try:
         return future.result()
-    except BrokenExecutor:
+    except (BrokenExecutor, _EndedError):
         raise _worker_died() from None
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # Dask's; it has tried several workers
@@ -118,10 +121,53 @@ def _start_worker() -> None:
     import threading
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
+    signal.signal(signal.SIGTERM, _end)
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit_threads()
+
+
+class _EndedError(BaseException):
+    """A worker process was asked to end; raised in its work, which so removes its temporary files."""
+
+
+@dataclass
+class _State:
+    """What a worker process is doing: whether it works, and whether it was asked to end."""
+
+    working: bool = False
+    asked: bool = False
+
+
+_state = _State()
+
+
+def _call(function: Callable[..., T], *item: Any) -> T:
+    """``function(*item)``, unless this is a worker that was asked to end."""
+    if _state.asked:
+        raise _EndedError
+    _state.working = True
+    try:
+        return function(*item)
+    finally:
+        _state.working = False
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End this worker on SIGTERM: its work is broken off, and it takes no other.
+
+    The parent process, if it was asked too, sends its workers home. Otherwise this one goes a little later, when a
+    result that is on its way has been sent: gone at once, it would leave half a message to the parent.
+    """
+    import threading
+
+    _state.asked = True
+    end = threading.Timer(_LAST_SECONDS, os._exit, [1])
+    end.daemon = True
+    end.start()
+    if _state.working:
+        raise _EndedError
 
 
 def _end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C, kill −9, dead workers, full and read-only disks, two runs at once: nothing that was finished is lost."""
+"""Signals, kill −9, dead workers, full and read-only disks, two runs at once: nothing that was finished is lost."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def start_vpbench(*arguments: object) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
         # A shell starts what runs in the background with this signal ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in SIGNALS],
     )
 
 
@@ -122,18 +122,39 @@ def gone(pids: list[int]) -> bool:
     return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids)
 
 
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files of the processes that the test starts."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+def assert_interrupted(code: int, err: str, *folders: Path) -> None:
+    """The one message, the exit code, and nothing left behind."""
+    assert code == 1
+    assert err == "\nInterrupted. What was finished is kept: run the same command to resume.\n"
+    left = [path for folder in folders for path in folder.rglob("*") if path.name.endswith(".tmp")]
+    assert left == []
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_keeps_what_was_finished(place: Path, tmp_path: Path, hold: Path, workers: int):
-    process = start(place, tmp_path, "--workers", workers)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interruption_keeps_what_was_finished(
+    place: Path, tmp_path: Path, hold: Path, temporary: Path, workers: int, number: signal.Signals
+):
+    process = start(place, tmp_path, "--workers", workers, "--save-predictions")
     wait_for(lambda: lines_in(tmp_path / NAME) >= 2, process)
     children = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
     assert bool(children) == (workers > 1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    os.killpg(process.pid, number)  # as a terminal does, and a queueing system: to the workers too
     hold.unlink()
     code, out, err = ended(process)
-    assert code == 1
-    assert "Interrupted. What was finished is kept" in err
-    assert "Traceback" not in err
+    assert_interrupted(code, err, tmp_path)
+    assert list(temporary.iterdir()) == []
     assert out == ""
     wait_for(lambda: gone(children))
     assert json.loads((tmp_path / NAME / "manifest.json").read_text())["status"] == "running"
@@ -142,22 +163,32 @@ def test_ctrl_c_keeps_what_was_finished(place: Path, tmp_path: Path, hold: Path,
     assert 0 < len(kept) < len(whole)
     assert whole.startswith(kept)
 
-    assert ended(start(place, tmp_path, "--workers", workers))[0] == 0
+    assert ended(start(place, tmp_path, "--workers", workers, "--save-predictions"))[0] == 0
     assert (tmp_path / NAME / "scores.jsonl").read_bytes() == whole
 
 
-def test_ctrl_c_while_preparing(place: Path, tmp_path: Path):
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interruption_of_a_preparation(place: Path, tmp_path: Path, number: signal.Signals):
     arguments = ("prepare", "--split", place / "videos", "--out", tmp_path / "out", "--workers", 2)
     process = start_vpbench(*arguments)
     wait_for(lambda: len(list(tmp_path.glob("out/*/clip.json"))) >= 1, process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     code, _, err = ended(process)
     if code != 0:  # it may have been quicker than the signal
-        assert code == 1
-        assert "Interrupted" in err
-        assert "Traceback" not in err
+        assert_interrupted(code, err, tmp_path)
     assert ended(start_vpbench(*arguments))[0] == 0
     assert same_clips(tmp_path / "out", place / "prepared")
+
+
+def test_asked_to_end_alone_a_process_waits_for_its_workers(place: Path, tmp_path: Path, hold: Path):
+    process = start(place, tmp_path, "--workers", 2, "--save-predictions")
+    wait_for(lambda: lines_in(tmp_path / NAME) >= 2, process)
+    process.terminate()
+    time.sleep(0.3)
+    process.terminate()  # a second request does not break off the first
+    hold.unlink()
+    code, _, err = ended(process)
+    assert_interrupted(code, err, tmp_path)
 
 
 def same_clips(one: Path, other: Path) -> bool:
@@ -220,6 +251,24 @@ def test_a_worker_that_dies_is_told_and_the_rest_kept(
     (tmp_path / "die").unlink()
     assert ended(start(place, tmp_path / "runs", "--workers", 2, model="Dies"))[0] == 0
     assert len(score_lines(tmp_path / "runs" / NAME.parent / "own.Dies")) == 2 * CLIPS
+
+
+def test_a_worker_that_is_asked_to_end(place: Path, tmp_path: Path, hold: Path):
+    """As by a guard against memory running out: it asks the largest process."""
+    process = start(place, tmp_path, "--workers", 2, "--save-predictions")
+    wait_for(lambda: lines_in(tmp_path / NAME) >= 2, process)
+    children = psutil.Process(process.pid).children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    workers[0].terminate()
+    wait_for(lambda: gone([workers[0].pid]), process)
+    hold.unlink()
+    code, _, err = ended(process)
+    assert code == 1
+    assert err.startswith("Error: A worker process died")
+    assert "Traceback" not in err
+    assert ended(start(place, tmp_path, "--save-predictions"))[0] == 0
+    assert not list(tmp_path.rglob(".*.tmp"))
 
 
 def test_a_second_run_into_the_same_folder_is_refused(place: Path, tmp_path: Path, hold: Path):
