@@ -53,14 +53,18 @@ def splits() -> str:
     from vpbench.splits import BUILT_IN, get_split
 
     rows = [
-        [name, len(get_split(name).clips), get_split(name).hash, summary]
+        [name, len(split.clips), split.hash, len(set(split.clusters.values())), summary]
         for name, (summary, *_) in BUILT_IN.items()
+        for split in [get_split(name)]
     ]
-    rows.append(["FOLDER", "", "", "each video, or folder of pictures, below it is a clip"])
+    rows.append(["FOLDER", "", "", "", "each video, or folder of pictures, below it is a clip"])
     rows.append(
-        ["FILE.csv", "", "", "columns video and, if wanted, index, first_frame, frames, x, y, width, height"]
+        [
+            *("FILE.csv", "", "", ""),
+            "columns video and, if wanted, index, first_frame, frames, x, y, width, height, cluster",
+        ]
     )
-    return _table(rows, ["split", "clips", "hash", ""], [None, None, None, 50])
+    return _table(rows, ["split", "clips", "hash", "clusters", ""], [None, None, None, None, 40])
 
 
 def flows() -> str:

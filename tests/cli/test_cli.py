@@ -94,6 +94,7 @@ def test_lists_are_complete(cli):
         split = get_split(name)
         (line,) = [line for line in splits.splitlines() if line.split()[:1] == [name]]
         assert line.split()[1:3] == [str(len(split.clips)), split.hash]
+        assert line.split()[3] == str(len({clip.cluster for clip in split.clips}))
     assert {"FOLDER", "FILE.csv"} <= {line.split()[0] for line in splits.splitlines() if line.strip()}
     for what, names in {
         "predictors": predictor_names(),

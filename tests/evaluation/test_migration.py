@@ -203,3 +203,23 @@ def test_prepared_clips_that_do_not_name_clusters_are_of_their_sources(
     edit_manifest(tmp_path / "prepared", split={"clusters": {}})
     run = vpbench.evaluate("last_frame", data=tmp_path / "prepared", out=tmp_path)
     assert run.clusters == {n: f"clip_{n - 1}.avi" for n in (1, 2, 3)}
+
+
+def test_a_protocol_of_ones_own_is_named(
+    cli: Callable[..., Result], clips: SmallClips, tmp_path: Path, migrate: Callable[..., Result]
+) -> None:
+    """A run cannot bring a protocol, whose parameters could name files."""
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "mathieu2016"\nname = "mine"\nexclude = {column = "psnr", at_least = 40}\n')
+    made = cli(
+        *("run", "--model", "last_frame", "--data", clips.prepared, "--protocol", mine),
+        *("--out", tmp_path, "--workers", "1"),
+    )
+    assert made.exit_code == 0, made.stderr
+    run = tmp_path / "small" / "mine" / "last_frame"
+    old = as_of_schema_1(run, tmp_path / "old" / "last_frame")
+    refused = migrate(old)
+    assert refused.exit_code == 2
+    assert "give it as --protocol FILE.toml" in refused.stderr
+    assert migrate(old, "--protocol", mine).exit_code == 0
+    assert json_of(old) == json_of(run)
