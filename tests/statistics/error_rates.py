@@ -11,7 +11,9 @@ Each line is N tables of 14 rows, so of 91 pairs, from one kind of scores (tests
 
 *Measured* scores are those of the committed runs. Two of these, `l2` and `gdl_l2`, differ in the mean by what a single
 clip of 32 makes of it: a sample without that clip, which is every fourth of 40 clips, cannot know of it. So there is
-another kind without `l2`. The kind *videos* has about three clips a cluster, which have half of their noise in common: percentile intervals over
+another kind without `l2`.
+
+The kind *videos* has about three clips a cluster, which have half of their noise in common: percentile intervals over
 clips take them for independent ones.
 """
 
