@@ -24,19 +24,19 @@ from vpbench.tables.cells import ordinal
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "results" / "runs" / "ucf101-every10th"
 
-# Rows of the paper's Table 2, by label and marks, and ours.
-PAPER = {
-    "last_frame": ("Last input", ()),
-    "optical_flow": ("Optical flow", ()),
-    "single_scale_l2": ("single sc. ℓ2", ()),
-    "l2": ("ℓ2", ()),
-    "l1": ("ℓ1", ()),
-    "gdl_l1": ("GDL ℓ1", ()),
-    "gdl_l1_64": ("GDL ℓ1", ("*",)),
-    "adv": ("Adv", ("*",)),
-    "adv_gdl": ("Adv+GDL", ("*",)),
-    "adv_gdl_finetuned": ("Adv+GDL fine-tuned", ("*",)),
-}
+# Rows of the paper's Table 2, by our names.
+PAPER = (
+    "last_frame",
+    "optical_flow",
+    "single_scale_l2",
+    "l2",
+    "l1",
+    "gdl_l1",
+    "gdl_l1_64",
+    "adv",
+    "adv_gdl",
+    "adv_gdl_finetuned",
+)
 BEYOND = ("gdl_l2", "adv_gdl_continued", "optical_flow_refined", "gdl_l1_flow", "adv_gdl_flow")
 GUIDED = "adv_gdl_flow"
 BASELINES = ("last_frame", "optical_flow", "optical_flow_refined")
@@ -83,8 +83,8 @@ def measured(protocol: str = "mathieu2016", against: str | None = None) -> dict[
 
 def published() -> dict[str, PublishedRow]:
     """The paper's rows by our names."""
-    rows = {(row.label, row.marks): row for _, row in board().published}
-    return {name: rows[label] for name, label in PAPER.items()}
+    rows = {row.predictor: row for _, row in board().published}
+    return {name: rows[name] for name in PAPER}
 
 
 def code(name: str, row: dict[str, Any] | None = None) -> str:
@@ -163,7 +163,7 @@ def paper_table() -> str:
     """Table 2: the paper's rows beside ours, and ours beyond it."""
     theirs, rows = published(), []
     for name, row in measured().items():
-        marks = "".join(rf" \{mark}" for mark in PAPER.get(name, ("", ()))[1])
+        marks = "".join(rf" \{mark}" for mark in theirs[name].marks) if name in theirs else ""
         cells = []
         for n in (1, 2):
             cells += [three(row, n, (1, 2, 1), spreads=False), printed(theirs.get(name), n)]
