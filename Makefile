@@ -27,7 +27,7 @@ check: $(VENV)/dev.stamp
 
 pages: $(VENV)/dev.stamp
 	$(BIN)/vpbench standings results/runs
-	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/tables
 	$(BIN)/python docs/pictures/occlusion.py
 
 # On the package as it is installed, whose folders have other names than those of the checkout.

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from vpbench.analysis.bootstrap import half_widths
 from vpbench.analysis.common import Common, common_frames
-from vpbench.analysis.intervals import ratio_means
+from vpbench.analysis.intervals import differences, ratio_means
 from vpbench.analysis.leaderboard import Leaderboard
 from vpbench.analysis.ranking import best_rows, rank
 from vpbench.errors import UsageError
@@ -63,7 +63,8 @@ class Stratum:
         board: the leaderboard of these frames alone, without published rows. Its rows have ``label``, ``source``, the
             means ``<column>_<frame>`` (scores capped as in comparisons; NaN without a frame, and for a run of schema
             1), ``_low`` and ``_high``, the ends of their interval, and ``_best``: whether the row is not significantly
-            worse than the best here.
+            worse than the best here; and where the leaderboard has a baseline the differences to it
+            (:func:`vpbench.analysis.intervals.differences`).
     """
 
     part: Part
@@ -191,6 +192,9 @@ def _stratum(board: Leaderboard, common: Common, part: Part, where: NDArray[np.b
             for end, values in numbers.items():
                 for row, value in zip(rows, values, strict=True):
                     row[f"{column.key}_{frame}{end and f'_{end}'}"] = value
+    for key, values in _differences(board, there).items():
+        for row, value in zip(rows, values, strict=True):
+            row[key] = value
     clips = where.any(axis=1)
     return Stratum(
         part=part,
@@ -200,6 +204,14 @@ def _stratum(board: Leaderboard, common: Common, part: Part, where: NDArray[np.b
         clusters=len(np.unique(common.clusters[clips])),
         board=replace(board, rows=pd.DataFrame(rows), published=(), ranking=ranking),
     )
+
+
+def _differences(board: Leaderboard, there: Common) -> dict[str, NDArray[np.float64]]:
+    """The differences to the leaderboard's baseline, if it has one."""
+    if board.against is None:
+        return {}
+    baseline = list(board.measured["label"]).index(board.against)
+    return differences(there, baseline, board.columns, board.frames, board.ranking.statistics.level)
 
 
 def _means(common: Common, column: Column, frame: Frame, level: float) -> dict[str, NDArray[np.float64]]:

@@ -112,7 +112,7 @@ def _summary_sheet(board: Leaderboard, options: PrintOptions) -> Sheet:
         caption=" ".join([board.caption, *notes.statistics(board, options.intervals)]),
         columns=[
             *_score_columns(board, options),
-            *_difference_columns(board, options),
+            *difference_columns(board, options),
             *_fact_columns(board, options, moving),
         ],
         labels=list(board.rows["label"]),
@@ -146,7 +146,7 @@ def score_column(
     return SheetColumn(column.label, cells, unit(column), group, scores.bold)
 
 
-def _difference_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetColumn]:
+def difference_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetColumn]:
     """The difference to the baseline in the score that ranks, and the share of the clips on which a row is better."""
     if differences := difference_cells(board, options.precision):
         column, group = board.ranking.statistics.column, "difference"

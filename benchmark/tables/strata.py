@@ -15,8 +15,9 @@ from vpbench.tables.cells import frame_in_words, ordinal, slug
 from vpbench.tables.excluded import compared_frames
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
-from vpbench.tables.formats.sheet import Sheet, SheetColumn
-from vpbench.tables.leaderboard import PrintOptions, score_column
+from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
+from vpbench.tables.leaderboard import PrintOptions, difference_columns, score_column
+from vpbench.tables.scores import difference_cells
 
 if TYPE_CHECKING:
     from vpbench.analysis.strata import Strata, Stratum
@@ -169,14 +170,19 @@ def _columns(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) ->
     board = strata.board
     for frame in board.frames:
         for column in board.columns:
-            parts = [score_column(stratum.board, column, frame, options) for stratum in shown]
-            yield SheetColumn(
-                parts[0].heading,
-                [cell for part in parts for cell in part.cells],
-                parts[0].unit,
-                frame_in_words(frame, board.steps),
-                [bold for part in parts for bold in part.bold],
-            )
+            group = frame_in_words(frame, board.steps)
+            yield _stacked([score_column(stratum.board, column, frame, options, group) for stratum in shown])
+    differences = [[*difference_columns(stratum.board, options)] for stratum in shown]
+    for columns in zip(*filter(None, differences), strict=True):
+        missing = replace(columns[0], cells=[MISSING] * len(board.measured))
+        there = iter(columns)
+        yield _stacked([next(there) if own else missing for own in differences])
+
+
+def _stacked(parts: Sequence[SheetColumn]) -> SheetColumn:
+    """The same column of several parts, below each other."""
+    cells = [cell for part in parts for cell in part.cells]
+    return replace(parts[0], cells=cells, bold=[bold for part in parts for bold in part.bold])
 
 
 def _caption(strata: Strata, options: PrintOptions) -> Iterator[str]:
@@ -197,6 +203,10 @@ def _notes(strata: Strata, options: PrintOptions) -> Iterator[str]:
     if empty := [stratum.part.name for stratum in strata.strata if not stratum.total]:
         yield f"No frames: {'; '.join(empty)}."
     yield from notes.not_best(board)
+    if any(difference_cells(stratum.board) for stratum in strata.strata):
+        s = board.ranking.statistics
+        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
+        yield f"Difference: {score} − that of {board.against}; wins: the share of the clips on which it is better."
     few = [stratum.part.name for stratum in strata.strata if _too_few_clusters(stratum)]
     if few:
         which = "; ".join(few) if strata.by != "class" else f"{len(few)} of {len(strata.strata)} classes"

@@ -167,3 +167,19 @@ def test_what_the_runs_do_not_say_is_refused(tmp_path: Path) -> None:
     excluded = make_run(tmp_path / "b", scores={1: [{**frame, "copy": 55.0}] * 2})
     with pytest.raises(UsageError, match="no frame on which all rows can be compared"):
         strata_of([excluded], "difficulty")
+
+
+def test_each_part_has_the_differences_to_the_baseline(tmp_path: Path) -> None:
+    folders = varied_runs(tmp_path, "a", "b")
+    clusters = json.loads((folders[0] / "manifest.json").read_text())["split"]["clusters"]
+    for stratum, name in zip(strata_of(folders, "motion", against="a").strata, ORDER["motion"], strict=True):
+        leads = [
+            min(b["psnr"], 50) - min(a["psnr"], 50)
+            for a, b in zip(*map(score_lines, folders), strict=True)
+            if part_of(a, "motion", clusters) == name and a["copy"] < 50 and a["frame"] == 1
+        ]
+        rows = stratum.board.rows
+        assert rows["psnr_1_difference"][1] == pytest.approx(statistics.mean(leads))
+        assert rows["psnr_1_win_rate"][1] == pytest.approx(statistics.mean(lead > 0 for lead in leads))
+        assert math.isnan(rows["psnr_1_difference"][0])
+    assert "psnr_1_difference" not in strata_of(folders, "motion").strata[0].board.rows

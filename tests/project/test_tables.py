@@ -1,9 +1,12 @@
-"""The tables that docs/tables.py writes into README and documentation are in step with what they are made of."""
+"""The tables that docs/tables writes into README and documentation are in step with what they are made of."""
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,8 @@ RUNS = ROOT / "results" / "runs" / "ucf101-every10th" / "mathieu2016"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, Any]:
-    """The names of docs/tables.py."""
-    return runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    """The names of docs/tables."""
+    return runpy.run_path(str(ROOT / "docs" / "tables"))
 
 
 def block(page: str, name: str) -> str:
@@ -39,7 +42,7 @@ def cells(table: str, row: str) -> list[str]:
 @pytest.mark.slow
 def test_the_pages_are_in_step(tables: dict[str, Any]) -> None:
     for path, text in tables["made"]().items():
-        assert path.read_text(encoding="utf-8") == text, "run `python docs/tables.py`"
+        assert path.read_text(encoding="utf-8") == text, "run `python docs/tables`"
 
 
 def test_every_block_in_the_pages_is_made(tables: dict[str, Any]) -> None:
@@ -71,6 +74,32 @@ def test_the_readme_has_the_papers_numbers_and_those_of_the_runs() -> None:
     assert sorted(names) == sorted(path.name for path in RUNS.iterdir() if "seed=" not in path.name)
     assert f"the {len(run.clips)} of the paper's {run.manifest.split.total} test clips" in table
     assert run.manifest.protocol.hash in table
+
+
+def test_trainings_from_several_seeds_are_one_row_of_a_table(
+    tables: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed, shift in ((1, 0.0), (2, 0.3), (3, -0.3)):
+        label = f"l2,seed={seed}" if seed > 1 else "l2"
+        folder = tmp_path / "mathieu2016" / label
+        shutil.copytree(RUNS / "l2", folder)
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest["predictor"]["description"]["seed"] = seed
+        manifest["label"] = label
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        lines = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+        moved = [json.dumps({**line, "psnr": line["psnr"] + shift * line["counted"]}) for line in lines]
+        (folder / "scores.jsonl").write_text("\n".join(moved) + "\n")
+    shutil.copytree(RUNS / "last_frame", tmp_path / "mathieu2016" / "last_frame")
+    measured = sys.modules["measured"]
+    with monkeypatch.context() as patch:
+        patch.setattr(measured, "RUNS", tmp_path)
+        measured.board.cache_clear()
+        (line,) = [line for line in tables["means_table"]().splitlines() if "l2" in line]
+    measured.board.cache_clear()
+    (once,) = [line for line in block("docs/training.md", "means").splitlines() if line.startswith("| `l2`")]
+    assert line.startswith("| `l2` ×3")
+    assert f"{once.split('|')[2].split('/')[0].strip()} ± 0.30 /" in line
 
 
 def test_marks_stay_as_long_as_they_must() -> None:

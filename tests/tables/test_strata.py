@@ -142,3 +142,12 @@ def test_eight_frames_are_counted_together(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", protocol="ucf101-8to8", scores={1: [FRAME] * 8})
     text = render(build_strata(board_of(run), "motion"))
     assert "motion 1.5–3 px: 8 frames (1st 1, 8th 1), 1 clip, 1 cluster" in text
+
+
+def test_differences_to_a_baseline_stand_beside_the_scores(by: Callable[..., str]) -> None:
+    text = by("motion", "--against", "a", "--format", "markdown")
+    assert "Difference: PSNR of the 1st frame − that of a; wins:" in text
+    assert "difference PSNR" in text
+    for row in csv.DictReader(io.StringIO(by("motion", "--against", "a", "--format", "csv"))):
+        assert (row["psnr_1_difference"] == "") == (row["label"] == "a")
+    assert "Difference" not in by("motion")

@@ -1,0 +1,102 @@
+"""The README's table: the paper's Table 2 beside ours, and what it means in two sentences."""
+
+from __future__ import annotations
+
+from measured import BASELINES, GUIDED, board, code, gap, markdown, measured, signed, three
+
+from vpbench.analysis.footnotes import TUNED
+from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK, PublishedRow
+
+# Our rows, and the label and marks of the paper's.
+PAPER = {
+    "last_frame": ("Last input", ()),
+    "optical_flow": ("Optical flow", ()),
+    "single_scale_l2": ("single sc. ℓ2", ()),
+    "l2": ("ℓ2", ()),
+    "l1": ("ℓ1", ()),
+    "gdl_l1": ("GDL ℓ1", ()),
+    "gdl_l1_64": ("GDL ℓ1", ("*",)),
+    "adv": ("Adv", ("*",)),
+    "adv_gdl": ("Adv+GDL", ("*",)),
+    "adv_gdl_finetuned": ("Adv+GDL fine-tuned", ("*",)),
+}
+
+
+def published() -> dict[str, PublishedRow]:
+    """The paper's rows by our names."""
+    rows = {(row.label, row.marks): row for _, row in board().published}
+    return {name: rows[label] for name, label in PAPER.items()}
+
+
+def narrow(cell: str) -> str:
+    """A cell without spaces, so that the README's table fits a page."""
+    return cell.replace(" ", "")
+
+
+def printed(row: PublishedRow | None, frame: int) -> str:
+    """The same of a published row."""
+    if row is None:
+        return "–"
+    psnr, ssim, sharpness = (row.scores[column][frame] for column in ("psnr", "ssim", "sharpness"))
+    return f"{psnr:.1f} / {ssim:.2f} / {sharpness:.1f}"
+
+
+def paper_table() -> str:
+    """Table 2: the paper's rows beside ours, and ours beyond it."""
+    theirs, rows = published(), []
+    for name, row in measured().items():
+        marks = "".join(rf" \{mark}" for mark in PAPER.get(name, ("", ()))[1])
+        cells = []
+        for n in (1, 2):
+            cells += [three(row, n, (1, 2, 1), spreads=False), printed(theirs.get(name), n)]
+        ahead_of_flow = "" if name == "optical_flow" else gap(name, "optical_flow", 1).short
+        rows.append([code(name, row) + marks, *map(narrow, cells), ahead_of_flow])
+    there = "the paper" + (f" {UNVERIFIED_MARK}" if any(not row.verified for row in theirs.values()) else "")
+    header = ["", "1st frame, here", there, "2nd frame, here", there, "− flow"]
+    return "\n".join([markdown(header, rows), "", caption(), "", meaning()])
+
+
+def caption() -> str:
+    made, theirs = board(), published().values()
+    counted = [int(row[f"frames_counted_{frame}"]) for row in measured().values() for frame in (1, 2)]
+    marks = [f"{UNVERIFIED_MARK} {UNVERIFIED}"] if any(not row.verified for row in theirs) else []
+    if any(row["test_clips_seen"] == "tuned" for row in measured().values()):
+        marks.append(f"{TUNED_MARK} {TUNED}")
+    marks += [
+        rf"\{mark} {text}"
+        for table in {id(t): t for t, _ in made.published}.values()
+        for mark, text in table.marks.items()
+    ]
+    if any(row["seeds"] > 1 for row in measured().values()):
+        marks.append("× trainings from as many seeds, of which the mean is given")
+    return (
+        f"<sub>PSNR (dB) / SSIM / sharpness (dB), `{made.protocol.name}` version {made.protocol.version} "
+        f"({made.protocol.hash}). **Measured on the {made.clips} of the paper's {made.split.total} test clips that "
+        f"were at hand, not on the whole list**: compare rows within a column. {min(counted)} to {max(counted)} frames "
+        "count in a mean; those on which a row reaches 50 dB are left out, so a better row may have a lower mean. "
+        "− flow: PSNR of the first frame minus that of `optical_flow` on the same frames, **bold** where its 95 % "
+        "interval leaves out 0. "
+        f"{'. '.join(marks)}.</sub>"
+    )
+
+
+def meaning() -> str:
+    """What the table means, in two sentences."""
+    ours, theirs = measured(), published()
+    without = [name for name in PAPER if name in ours and name not in BASELINES]
+    best = max(without, key=lambda name: ours[name]["psnr_1"])
+    lead = max(theirs[name].scores["psnr"][1] for name in without) - theirs["optical_flow"].scores["psnr"][1]
+    return (
+        "On the first frame the best of the paper's own models, here small and trained on a CPU, is "
+        f"{placed(best)}; in the paper the best is {lead:.1f} dB above it. Flow estimated with more care, without "
+        f"learning anything, is {placed('optical_flow_refined')}; a network guided by flow is {placed(GUIDED)}."
+    )
+
+
+def placed(name: str) -> str:
+    """``0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``."""
+    found = gap(name, "optical_flow", 1)
+    if not found.significant:
+        return f"level with optical flow (`{name}`, {signed(found.mean)} dB, {found.interval})"
+    word = "above" if found.mean > 0 else "below"
+    return f"{abs(found.mean):.2f} dB {word} optical flow (`{name}`, {found.interval})"
