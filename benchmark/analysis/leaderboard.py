@@ -214,7 +214,6 @@ def build_leaderboard(
         notes=(
             *_common_clips_note(clips, most_clips),
             *_old_runs_note(entries),
-            *_published_notes([table for table, _ in printed], clips, manifest.split.total),
         ),
         entries=tuple(entries[n] for n in order),
     )
@@ -290,14 +289,4 @@ def _old_runs_note(entries: Sequence[Entry]) -> Iterator[str]:
         yield (
             f"{', '.join(old)}: made by an earlier vpbench, so that it is not known on which frames to compare: no "
             "interval, no rank, not best. `vpbench migrate RUN` mends that where the clips are at hand."
-        )
-
-
-def _published_notes(tables: Sequence[PublishedTable], clips: int, total: int) -> Iterator[str]:
-    for table in {table.full_name: table for table in tables}.values():
-        yield f"Published rows: {table.citation}."
-    if tables and clips < total:
-        yield (
-            f"The published rows were scored on the whole split ({total} clips), the measured ones on {clips} of "
-            "its clips: they are not comparable number by number."
         )

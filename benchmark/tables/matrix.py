@@ -22,7 +22,8 @@ def render_matrix(board: Leaderboard, form: str = "text", precision: int | None 
     """Print all pairs of measured rows in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
     CSV and JSON have a line or an object for each pair, with its p-value; the other formats a table of rows against
-    rows, where bold says that the row is significantly better than the column. The text has no newline at its end.
+    rows, which stand in the columns by their numbers. Bold says that the row is significantly better than the column.
+    The text has no newline at its end.
 
     Raises:
         UsageError: unknown format.
@@ -78,16 +79,16 @@ def _sheet(board: Leaderboard, precision: int | None) -> Sheet:
         caption=_caption(board),
         columns=[
             SheetColumn(
-                label,
+                str(column + 1),
                 [
                     MISSING if row == column else signed(float(value), digits)
                     for row, value in enumerate(pairs.differences[:, column])
                 ],
                 bold=list(map(bool, better[:, column])),
             )
-            for column, label in enumerate(labels)
+            for column in range(len(labels))
         ],
-        labels=labels,
+        labels=[f"{n}. {label}" for n, label in enumerate(labels, start=1)],
         notes=[*notes.few_clusters(board), *board.notes],
         bold_means="the row is significantly better than the column",
         short_headings=False,

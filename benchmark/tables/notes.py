@@ -83,6 +83,7 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     yield from not_best(board)
     yield from few_clusters(board, intervals)
     yield from board.notes
+    yield from _published(board)
 
 
 def arrows(board: Leaderboard) -> str:
@@ -106,7 +107,7 @@ def not_best(board: Leaderboard) -> Iterator[str]:
 
 
 def _differences(board: Leaderboard) -> Iterator[str]:
-    """What the columns of differences are, and the differences to published scores."""
+    """What the columns of differences are."""
     s = board.ranking.statistics
     if difference_cells(board):
         score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
@@ -115,8 +116,19 @@ def _differences(board: Leaderboard) -> Iterator[str]:
             f"Difference: {score} − that of {board.against}, on {where}; wins: the share of these on which it is "
             "better, ties as half."
         )
+
+
+def _published(board: Leaderboard) -> Iterator[str]:
+    """Where the published rows are from, and how the measured ones compare."""
+    for table in {table.full_name: table for table, _ in board.published}.values():
+        yield f"Published rows: {table.citation}."
     if any(str(name).endswith("_minus_published") for name in board.rows):
         yield "Beneath a published score: the measured mean of the same method − the published one."
+    if board.published and board.clips < board.split.total:
+        yield (
+            f"The published rows were scored on the whole split ({board.split.total} clips), the measured ones on "
+            f"{board.clips} of its clips: they are not comparable number by number."
+        )
 
 
 def few_clusters(board: Leaderboard, intervals: bool = False) -> Iterator[str]:

@@ -7,25 +7,10 @@ from measured import BASELINES, GUIDED, board, code, gap, markdown, measured, si
 from vpbench.analysis.footnotes import TUNED
 from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK, PublishedRow
 
-# Our rows, and the label and marks of the paper's.
-PAPER = {
-    "last_frame": ("Last input", ()),
-    "optical_flow": ("Optical flow", ()),
-    "single_scale_l2": ("single sc. ℓ2", ()),
-    "l2": ("ℓ2", ()),
-    "l1": ("ℓ1", ()),
-    "gdl_l1": ("GDL ℓ1", ()),
-    "gdl_l1_64": ("GDL ℓ1", ("*",)),
-    "adv": ("Adv", ("*",)),
-    "adv_gdl": ("Adv+GDL", ("*",)),
-    "adv_gdl_finetuned": ("Adv+GDL fine-tuned", ("*",)),
-}
-
 
 def published() -> dict[str, PublishedRow]:
     """The paper's rows by our names."""
-    rows = {(row.label, row.marks): row for _, row in board().published}
-    return {name: rows[label] for name, label in PAPER.items()}
+    return {str(row.predictor): row for _, row in board().published}
 
 
 def narrow(cell: str) -> str:
@@ -45,7 +30,7 @@ def paper_table() -> str:
     """Table 2: the paper's rows beside ours, and ours beyond it."""
     theirs, rows = published(), []
     for name, row in measured().items():
-        marks = "".join(rf" \{mark}" for mark in PAPER.get(name, ("", ()))[1])
+        marks = "".join(rf" \{mark}" for mark in theirs[name].marks) if name in theirs else ""
         cells = []
         for n in (1, 2):
             cells += [three(row, n, (1, 2, 1), spreads=False), printed(theirs.get(name), n)]
@@ -83,7 +68,7 @@ def caption() -> str:
 def meaning() -> str:
     """What the table means, in two sentences."""
     ours, theirs = measured(), published()
-    without = [name for name in PAPER if name in ours and name not in BASELINES]
+    without = [name for name in theirs if name in ours and name not in BASELINES]
     best = max(without, key=lambda name: ours[name]["psnr_1"])
     lead = max(theirs[name].scores["psnr"][1] for name in without) - theirs["optical_flow"].scores["psnr"][1]
     return (

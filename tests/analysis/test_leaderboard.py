@@ -16,6 +16,7 @@ from vpbench.runs.run import read_run
 from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
 from vpbench.scoring.wording import mask_in_words
+from vpbench.tables import notes
 
 
 def test_means_run_over_the_counted_frames_of_each_frame_index(tmp_path: Path) -> None:
@@ -108,7 +109,8 @@ def test_published_rows_stand_beneath_the_same_protocol_and_split_only(tmp_path:
     assert same.marks[5] == ("*", "†")
     assert "not verified" in same.footnotes["†"]
     assert "64×64" in same.footnotes["*"]
-    assert any("3 of its clips: they are not comparable number by number" in note for note in same.notes)
+    said = list(notes.notes(same, intervals=False))
+    assert any("3 of its clips: they are not comparable number by number" in note for note in said)
     assert not board_of(make_run(tmp_path / "b")).published
     assert not board_of(make_run(tmp_path / "c", split=SPLIT, protocol="mathieu2016-framemax")).published
 
@@ -116,7 +118,7 @@ def test_published_rows_stand_beneath_the_same_protocol_and_split_only(tmp_path:
 def test_a_whole_split_is_comparable_with_published_rows(tmp_path: Path) -> None:
     made = board_of(make_run(tmp_path / "a", split={**SPLIT, "total": 3}))
     assert made.published
-    assert not any("not comparable" in note for note in made.notes)
+    assert not any("not comparable" in note for note in notes.notes(made, intervals=False))
 
 
 def test_two_papers_with_one_mark_keep_their_footnotes_apart(tmp_path: Path) -> None:

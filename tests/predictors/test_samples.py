@@ -152,9 +152,14 @@ def test_the_best_of_several_samples_takes_no_rank_and_is_not_best(
     assert [len(group) for group in group_by_seed(runs)] == [1, 1, 1]
     lines = {line.split()[0]: line for line in render(board).splitlines() if line}
     assert "•" not in lines["n.best-of-3"]
-    places = {row.label: {cell.place for cell in row.cells} for row in page_table(board).rows}
-    assert places["n.best-of-3"] == {0}
-    assert 1 in places["last_frame"] | places["n.mean-of-3"]
+    assert dict(zip(board.rows["label"], board.eligible, strict=True)) == {
+        "last_frame": True,
+        "n.best-of-3": False,
+        "n.mean-of-3": True,
+    }
+    assert not any(
+        cell.bold for row in page_table(board).rows if row.label == "n.best-of-3" for cell in row.cells
+    )
     assert "Rows of the best of several samples have no rank, and are not best." in " ".join(
         render(board).split()
     )

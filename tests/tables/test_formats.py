@@ -187,6 +187,7 @@ def test_latex_compiles(tmp_path: Path, small_board: Leaderboard) -> None:
         render(make_board(tmp_path, HOSTILE_LABELS, "ucf101-8to8"), "latex"),
         render(wide_board(tmp_path), "latex", intervals=True, facts=True),
         render(wide_board(tmp_path), "latex", intervals=True),
+        render(make_board(tmp_path, HOSTILE_LABELS), "latex", matrix=True),
         *(render_published(table, "latex") for table in read_published()),
     ]
     document = [

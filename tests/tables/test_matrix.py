@@ -25,8 +25,8 @@ def test_each_pair_has_its_difference_and_who_is_better(tmp_path: Path) -> None:
     labels = board.rows["label"].tolist()
     assert set(labels[:2]) == {"high", "as_high"}
     cells = {
-        label: re.search(rf"^{label} +(\S+) +(\S+) +(\S+)$", text, re.MULTILINE).groups()  # type: ignore[union-attr]
-        for label in labels
+        label: re.search(rf"^{n}\. {label} +(\S+) +(\S+) +(\S+)$", text, re.MULTILINE).groups()  # type: ignore[union-attr]
+        for n, label in enumerate(labels, start=1)
     }
     assert [cells[label][n] for n, label in enumerate(labels)] == ["–"] * 3
     low = board.ranking.pairs.differences[0, 2]
