@@ -1,13 +1,12 @@
-"""A headless Chromium for tests that look at a page; they skip where there is none."""
+"""A headless Chromium for tests that look at a page."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
+from needs import find_browser, missing
 
 _FLAGS = (
     "--no-sandbox",
@@ -22,13 +21,13 @@ _FLAGS = (
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser, or a skipped test with the reason."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip("needs a browser: apt install chromium")
-    with playwright.sync_playwright() as driver:
+    """A browser; where there is none the test skips or fails, with the reason (:mod:`needs`)."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("browser", "pip install playwright")
+    path = find_browser()
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, headless=True, args=list(_FLAGS))
         try:
             yield browser

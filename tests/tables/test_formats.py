@@ -6,13 +6,13 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from boards import HOSTILE_LABELS, SPLIT, make_board, wide_board
+from needs import find_latex
 from published import published_table
 
 from vpbench import escape
@@ -178,8 +178,8 @@ def test_the_empty_slot_is_printed_as_such(form: str) -> None:
     assert expected in text
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles(tmp_path: Path, small_board: Leaderboard) -> None:
+    pdflatex = find_latex()
     marks = {"marks": ["50% & <b>_x_ \\par #1 中"]}
     parts = [
         render(small_board, "latex"),
@@ -197,7 +197,7 @@ def test_latex_compiles(tmp_path: Path, small_board: Leaderboard) -> None:
     ]
     (tmp_path / "table.tex").write_text("\n\\clearpage\n".join(document), encoding="utf-8")
     done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"],
+        [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"],
         cwd=tmp_path,
         capture_output=True,
         check=False,
