@@ -30,6 +30,8 @@ class Column:
         unit: unit, empty for none.
         higher_is_better: direction.
         decimals: digits after the point that are printed for measured rows.
+        low: smallest value a score can have.
+        high: largest value a score can have.
     """
 
     key: str
@@ -37,6 +39,8 @@ class Column:
     unit: str
     higher_is_better: bool
     decimals: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ def score_column(key: str, metric_name: str) -> Column:
         unit=metric.unit or "",
         higher_is_better=metric.higher_is_better,
         decimals=2 if metric.unit == "dB" else 3,
+        low=metric.low,
+        high=metric.high,
     )
 
 

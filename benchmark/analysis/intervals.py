@@ -46,7 +46,8 @@ def mean_intervals(
 ) -> Values:
     """``<column>_<frame>_low`` and ``_high`` of all rows, each over the frames that the row's runs count.
 
-    Of several trainings, it is the interval of the mean of their means.
+    Of several trainings, it is the interval of the mean of their means. It ends where the metric's range does, as the
+    true mean lies in it.
 
     Args:
         common: the clusters and resamples; rows that it does not have get no interval (NaN).
@@ -61,7 +62,8 @@ def mean_intervals(
             low, high = np.full((2, rows), np.nan)
             if common is not None:
                 means, widths = _of_means(common, column.key, frame, level)
-                low[common.members], high[common.members] = means - widths, means + widths
+                low[common.members] = np.maximum(means - widths, column.low)
+                high[common.members] = np.minimum(means + widths, column.high)
             ends |= {f"{column.key}_{frame}_low": low, f"{column.key}_{frame}_high": high}
     return ends
 

@@ -72,16 +72,16 @@ def meaning() -> str:
     best = max(without, key=lambda name: ours[name]["psnr_1"])
     lead = max(theirs[name].scores["psnr"][1] for name in without) - theirs["optical_flow"].scores["psnr"][1]
     return (
-        "On the first frame the best of the paper's own models, here small and trained on a CPU, is "
+        "On the first frame the best of the paper's own models, here small and trained on a CPU, "
         f"{placed(best)}; in the paper the best is {lead:.1f} dB above it. Flow estimated with more care, without "
-        f"learning anything, is {placed('optical_flow_refined')}; a network guided by flow is {placed(GUIDED)}."
+        f"learning anything, {placed('optical_flow_refined')}; a network guided by flow {placed(GUIDED)}."
     )
 
 
 def placed(name: str) -> str:
-    """``0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``."""
+    """``is 0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``, or that it cannot be told from it."""
     found = gap(name, "optical_flow", 1)
     if not found.significant:
-        return f"level with optical flow (`{name}`, {signed(found.mean)} dB, {found.interval})"
+        return f"cannot be told from optical flow (`{name}`, {signed(found.mean)} dB, {found.interval})"
     word = "above" if found.mean > 0 else "below"
-    return f"{abs(found.mean):.2f} dB {word} optical flow (`{name}`, {found.interval})"
+    return f"is {abs(found.mean):.2f} dB {word} optical flow (`{name}`, {found.interval})"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from boards import SPLIT, board_of, graded_runs, with_fields
+from runs import by_column, make_run
 
 from vpbench.errors import UsageError
 
@@ -82,3 +83,17 @@ def test_rows_and_metrics_are_selected_and_sorted(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=message):
             board_of(*folders, **options)
+
+
+def test_an_interval_ends_where_the_metric_does(tmp_path: Path) -> None:
+    values = [1.0] * 9 + [0.7]
+    scores = {
+        clip: by_column(psnr=[30.0 + clip], ssim=[ssim], sharpness=[25.0]) for clip, ssim in enumerate(values)
+    }
+    made = board_of(make_run(tmp_path / "one", scores={c: [f[0]] * 2 for c, f in scores.items()}))
+    ((_, row),) = made.measured.iterrows()
+    mean = sum(values) / 10
+    assert row["ssim_1"] == pytest.approx(mean)
+    assert row["ssim_1_low"] < mean - (1 - mean)  # so that the same to the other side would leave the range
+    assert row["ssim_1_high"] == 1
+    assert row["psnr_1_high"] - row["psnr_1"] == pytest.approx(row["psnr_1"] - row["psnr_1_low"])
