@@ -23,6 +23,7 @@ from .scoring.protocol import Exclusion as Exclusion
 from .scoring.protocol import MaskRule as MaskRule
 from .scoring.protocol import MetricUse as MetricUse
 from .scoring.protocol import Protocol as Protocol
+from .scoring.protocol import ScoredAs as ScoredAs
 from .scoring.score import score_clip as score_clip
 from .splits import Split as Split
 from .splits import get_split as get_split

@@ -98,8 +98,9 @@ class Split:
         """
         short = next((c for c in self.clips if c.frames is not None and c.frames < frames), None)
         if short is not None:
-            longer = f"{self.name}-{frames}"
-            hint = f" Use --split {longer}." if longer in BUILT_IN else ""
+            found = {name: re.fullmatch(rf"{re.escape(self.name)}-(\d+)", name) for name in BUILT_IN}
+            longer = next((name for name, has in found.items() if has and int(has[1]) >= frames), None)
+            hint = f" Use --split {longer}." if longer else ""
             raise UsageError(
                 f"Protocol '{protocol}' needs clips of {frames} frames; clip {short.index} of split "
                 f"'{self.name}' has {short.frames}.{hint}"

@@ -26,7 +26,7 @@ from vpbench.analysis.selection import find_baseline, select_rows, sort_rows
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame, PublishedRow, PublishedTable, for_runs, read_published
 from vpbench.scoring.built_in import find_built_in
-from vpbench.scoring.wording import mask_in_words
+from vpbench.scoring.wording import scoring_in_words
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
 
@@ -145,7 +145,7 @@ class Leaderboard:
             f"Split {self.split.name}, {self.clips} of {self.split.total} clips{clusters}; "
             f"protocol {protocol.name}, version {protocol.version} "
             f"({protocol.hash}): {definition.inputs} frames in, {self.steps} out; "
-            f"{mask_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
+            f"{scoring_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
         )
 
 

@@ -66,6 +66,11 @@ class FramesFolder(Predictor):
             )
         # A folder may hold the inputs too, always as PNG; the last frame is certainly predicted.
         self.quantised = any(suffix == "png" for _, suffix in last.values())
+        self._last = min(number for number, _ in last.values())
+
+    def targets_after(self, inputs: int) -> int:
+        """How many frames it has of every clip after so many inputs."""
+        return self._last - inputs
 
     def predict_clips(
         self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int

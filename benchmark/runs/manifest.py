@@ -100,6 +100,14 @@ class ExclusionRecord(Struct, frozen=True, kw_only=True):
     at_least: float | int
 
 
+class ScoredAsRecord(Struct, frozen=True, kw_only=True):
+    """What is done to frames before they are compared; see :class:`vpbench.ScoredAs`."""
+
+    rounding: str | None = None
+    size: Any = None
+    colour: str = "rgb"
+
+
 class Definition(Struct, frozen=True, kw_only=True):
     """The definition of a protocol, which may be of another version of vpbench; see :class:`vpbench.Protocol`."""
 
@@ -114,6 +122,7 @@ class Definition(Struct, frozen=True, kw_only=True):
     mask: MaskRecord
     exclude: ExclusionRecord | None = None
     skip_empty: bool = False
+    scored_as: ScoredAsRecord | None = None
 
     def __post_init__(self) -> None:
         for column in self.metrics:
@@ -330,6 +339,7 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
     for table, keys in (
         (data, ("samples", "submission")),
         (data["split"], ("clusters",)),
+        (data["protocol"]["definition"], ("scored_as",)),
         (data["predictor"], ("sha256", "class", "distribution")),
         (data["environment"], ("torch",)),
     ):

@@ -9,7 +9,7 @@ from typing import Any
 from vpbench.errors import UsageError, unknown_name
 from vpbench.reading import read_toml
 from vpbench.records import to_record
-from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol, ScoredAs
 from vpbench.video.flow_source import FLOW_NAMES
 
 
@@ -116,6 +116,10 @@ _NOT_AT_50_DB = Exclusion("psnr", 50.0)
 # A standard PSNR is infinite for identical frames; means need a finite number, so it is capped here.
 _STANDARD_PSNR = {"cap": 100.0}
 
+# Of 8-bit frames of 256×256 pixels that differ at all, the PSNR is at most 10·log10(255²·3·256²) = 101.1 dB: this cap
+# is what identical frames have, and only they.
+_INFINITE_PSNR = 110.0
+
 
 MATHIEU2016 = Protocol(
     name="mathieu2016",
@@ -171,10 +175,10 @@ BUILT_IN: dict[str, Protocol] = {
         ),
         Protocol(
             name="dvf2017-like",
-            version=1,
+            version=2,
             summary="Deep Voxel Flow's extrapolation: frames 2 and 3 in, frame 4 out, 256×256, our masks",
             metrics={
-                "psnr": MetricUse("psnr", "inside", _STANDARD_PSNR),
+                "psnr": MetricUse("psnr", "inside", {"cap": _INFINITE_PSNR}),
                 "ssim": MetricUse("ssim", "black", {"border": "replicate"}),
             },
             inputs=2,
@@ -182,7 +186,39 @@ BUILT_IN: dict[str, Protocol] = {
             first_frame=2,
             size=(256, 256),
             mask=MaskRule("colour", max_motion=1.0),
+            exclude=Exclusion("psnr", _INFINITE_PSNR),
             skip_empty=True,
+            scored_as=ScoredAs(rounding="nearest"),
+        ),
+        Protocol(
+            name="dyan2018-like",
+            version=1,
+            summary="DYAN's test: frames 0–3 in, frame 4 out, scaled to 256×256, mathieu2016's measures, our masks",
+            metrics=_RELEASED_SCRIPT,
+            targets=1,
+            mask=MaskRule("colour", max_motion=1.0),
+            exclude=_NOT_AT_50_DB,
+            scored_as=ScoredAs(rounding="down", size=(256, 256)),
+        ),
+        Protocol(
+            name="mcnet2017-like",
+            version=1,
+            summary="MCnet's test: frames 0–3 in, 4–10 out, whole 8-bit frames, standard PSNR and SSIM at each step",
+            metrics={
+                "psnr": MetricUse("psnr", "none", _STANDARD_PSNR),
+                "ssim": MetricUse("ssim", "none", {"border": "symmetric"}),
+            },
+            targets=7,
+            scored_as=ScoredAs(rounding="down"),
+        ),
+        Protocol(
+            name="figure5-grey",
+            version=1,
+            summary="mathieu2016's PSNR and SSIM on luma: the paper's Figure 5, which compares with grey predictions",
+            metrics={column: _RELEASED_SCRIPT[column] for column in ("psnr", "ssim")},
+            mask=MaskRule("colour", max_motion=1.0),
+            exclude=_NOT_AT_50_DB,
+            scored_as=ScoredAs(colour="luma"),
         ),
         Protocol(
             name="ucf101-8to8",

@@ -41,8 +41,8 @@ def frame_facts(
           ``None`` without such a rule, or if it is undefined.
         - ``copy_ssim``: that copy's SSIM: the protocol's own, if it has such a column, else that inside the masks of
           its first column with the border ``replicate``; ``None`` if it is undefined.
-        - ``motion``: median of |flow|, in pixels, over the moving area of the frame, where the flow is known; ``None``
-          if nothing moves there, or if the moving area does not come from vectors.
+        - ``motion``: median of |flow|, in pixels of the clip, over the moving area of the frame, where the flow is
+          known; ``None`` if nothing moves there, or if the moving area does not come from vectors.
     """
     copy = clip.inputs[-1].astype(np.float32)
     copy /= np.float32(255)
@@ -57,7 +57,7 @@ def frame_facts(
         ):
             scores = scored[1][k]
         else:
-            scores = score_frame(clip.targets[k], copy, mask, metrics)
+            scores = score_frame(clip.targets[k], copy, mask, metrics, protocol.scored_as)
         facts.append(
             {
                 "copy": scores[protocol.exclude.column] if protocol.exclude else None,

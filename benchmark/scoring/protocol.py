@@ -20,6 +20,8 @@ from vpbench.records import check_fields
 
 Masking = Literal["black", "inside", "none"]
 MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
+Rounding = Literal["nearest", "down"]
+Colour = Literal["rgb", "luma"]
 
 # The columns of a score file that are not those of metrics: of every run, and what a line says of its frame whoever
 # predicts it (:mod:`vpbench.scoring.frame_facts`).
@@ -133,6 +135,24 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
+class ScoredAs:
+    """What is done to frames after they are predicted and before they are compared, in this order.
+
+    Attributes:
+        rounding: to which of 256 levels predictions are rounded: the ``nearest``, as pictures are usually written, or
+            ``down`` to the next, as a bare cast to bytes does; ``None`` scores them as they are.
+        size: (height, width) to which prediction and truth are scaled (bilinearly), and the moving area with them (to
+            the nearest pixel): it is found at the size of the clip; ``None`` leaves them.
+        colour: ``rgb``, or ``luma``: 0.299 R + 0.587 G + 0.114 B of prediction and truth, not rounded, as all three
+            channels.
+    """
+
+    rounding: Rounding | None = None
+    size: tuple[_Side, _Side] | None = None
+    colour: Colour = "rgb"
+
+
+@dataclass(frozen=True)
 class Protocol:
     """Everything that fixes a score.
 
@@ -143,12 +163,14 @@ class Protocol:
         inputs: number of input frames.
         targets: number of frames to predict.
         first_frame: 0-based index, within the clip's frames, of the first input.
-        size: (height, width) to which whole frames are resized (bilinearly); ``None`` keeps the native size.
+        size: (height, width) to which whole frames are resized (bilinearly) before they are predicted from; ``None``
+            keeps the native size.
         flow: estimator of the flow from the frame before each target to that target, or ``files`` for the user's own.
         mask: how the moving area is found from that flow.
         metrics: column name to metric, in the order of the columns.
         exclude: which frames are not counted, in addition to those with an undefined score.
         skip_empty: do not count frames whose moving area is empty, even where the scores are defined.
+        scored_as: what is done to frames before they are compared; ``None`` for nothing.
     """
 
     name: _Text
@@ -163,8 +185,11 @@ class Protocol:
     mask: MaskRule = MaskRule()
     exclude: Exclusion | None = None
     skip_empty: bool = False
+    scored_as: ScoredAs | None = None
 
     def __post_init__(self) -> None:
+        if self.scored_as == ScoredAs():
+            object.__setattr__(self, "scored_as", None)  # the same scores, so the same definition
         check_fields(self, f"Protocol '{self.name}'")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", self.name):
             raise UsageError(
@@ -184,10 +209,17 @@ class Protocol:
         return self.first_frame + self.inputs + self.targets
 
     def definition(self) -> dict[str, Any]:
-        """The protocol as plain data, without the summary; equal definitions give equal scores."""
+        """The protocol as plain data, without the summary; equal definitions give equal scores.
+
+        It has ``scored_as`` only where something is done to frames, so that older definitions stand as they are.
+        """
         data = asdict(self)
         del data["summary"]
         data["size"] = list(self.size) if self.size else None
+        if self.scored_as is None:
+            del data["scored_as"]
+        else:
+            data["scored_as"]["size"] = list(self.scored_as.size) if self.scored_as.size else None
         return data
 
     @property

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from vpbench.errors import UsageError
 from vpbench.records import check_values
 from vpbench.scoring.clip import Clip
+from vpbench.scoring.conversion import as_scored, scaled
 from vpbench.scoring.metrics import get_metric
-from vpbench.scoring.protocol import Masking, MetricUse, Protocol
+from vpbench.scoring.protocol import Masking, MetricUse, Protocol, ScoredAs
 
 Scores = list[dict[str, Any]]
 
@@ -29,7 +30,8 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
 
     Args:
         clip: with its targets, and the flow or flow images that the protocol's mask rule needs.
-        predictions: ``(targets, H, W, 3)`` in [0, 1], RGB; scored as they are, neither clipped nor rounded.
+        predictions: ``(targets, H, W, 3)`` in [0, 1], RGB; scored as they are, neither clipped nor rounded, unless
+            the protocol says otherwise (``scored_as``). There may be more than the protocol's targets.
         protocol: how.
 
     Returns:
@@ -39,7 +41,7 @@ def score_clip(clip: Clip, predictions: NDArray[np.float32], protocol: Protocol)
     for k in range(protocol.targets):
         mask = clip.moving_area(k, protocol.mask)
         line: dict[str, Any] = {"clip": clip.index, "frame": k + 1}
-        line.update(score_frame(clip.targets[k], predictions[k], mask, protocol.metrics))
+        line.update(score_frame(clip.targets[k], predictions[k], mask, protocol.metrics, protocol.scored_as))
         moving = 1.0 if mask is None else float(np.count_nonzero(mask)) / mask.size
         line["moving"] = moving
         line["counted"] = is_counted(line, protocol)
@@ -52,6 +54,7 @@ def score_frame(
     prediction: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
     metrics: Mapping[str, MetricUse],
+    scored_as: ScoredAs | None = None,
 ) -> dict[str, float | None]:
     """Score one frame.
 
@@ -60,18 +63,23 @@ def score_frame(
         prediction: ``(H, W, 3)`` in [0, 1], RGB.
         mask: its moving area, bool ``(H, W)``; ``None`` for the whole frame.
         metrics: the columns.
+        scored_as: what is done to the frames first, if anything.
 
     Returns:
         Column to score; ``None`` where it is not a finite number.
     """
+    true_frame: NDArray[Any] = target
+    predicted_frame: NDArray[Any] = prediction
+    if scored_as is not None:
+        true_frame, predicted_frame, mask = as_scored(target, prediction, mask, scored_as)
     images: dict[Masking, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     scores: dict[str, float | None] = {}
     for column, use in metrics.items():
         if use.masking not in images:
-            true, predicted = target, prediction
+            true, predicted = true_frame, predicted_frame
             if use.masking == "black" and mask is not None:
-                true, predicted = _blackened(target, mask), _blackened(prediction, mask)
-            images[use.masking] = (_scaled(true), predicted.astype(np.float64))
+                true, predicted = _blackened(true, mask), _blackened(predicted, mask)
+            images[use.masking] = (scaled(true), scaled(predicted))
         score = get_metric(use.metric).function(
             *images[use.masking],
             data_range=1.0,
@@ -85,13 +93,6 @@ def score_frame(
 def _blackened(image: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
     """The image with its pixels outside the mask at 0."""
     return np.asarray(cv2.copyTo(image, mask.view(np.uint8)))
-
-
-def _scaled(image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """uint8 as float64 in [0, 1]."""
-    scaled = image.astype(np.float64)
-    scaled /= 255.0
-    return scaled
 
 
 def check_metrics(protocol: Protocol) -> None:

@@ -23,8 +23,17 @@ class _Mask(typing.Protocol):
     def tau(self) -> float | None: ...
 
 
+class _ScoredAs(typing.Protocol):
+    @property
+    def rounding(self) -> str | None: ...
+    @property
+    def size(self) -> typing.Any: ...
+    @property
+    def colour(self) -> str: ...
+
+
 class _Rules(typing.Protocol):
-    """What a protocol says about masks, as a run's manifest does too."""
+    """What a protocol says about masks and frames, as a run's manifest does too."""
 
     @property
     def flow(self) -> str: ...
@@ -32,6 +41,23 @@ class _Rules(typing.Protocol):
     def mask(self) -> _Mask: ...
     @property
     def metrics(self) -> Mapping[str, _Use]: ...
+    @property
+    def scored_as(self) -> _ScoredAs | None: ...
+
+
+def scoring_in_words(protocol: _Rules, flow: str | None = None) -> str:
+    """What of the frames a protocol scores: :func:`mask_in_words`, and what is done to them first."""
+    how = protocol.scored_as
+    if how is None:
+        return mask_in_words(protocol, flow)
+    steps = []
+    if how.rounding is not None:
+        steps.append(f"predictions rounded {'down ' if how.rounding == 'down' else ''}to 8 bits")
+    if how.size is not None:
+        steps.append(f"frames scaled to {how.size[1]}×{how.size[0]}")
+    if how.colour != "rgb":
+        steps.append(f"{how.colour} alone")
+    return ", ".join([mask_in_words(protocol, flow), *steps])
 
 
 def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:

@@ -1,7 +1,8 @@
 """The protocol study: the same predictions, scored under many protocols, mask rules and small changes.
 
-It shows how far the numbers move when only the ruler changes. Each predictor predicts once for each
-geometry of clips (frames and size); all settings of that geometry score the same arrays.
+It shows how far the numbers move when only the ruler changes. Each predictor predicts once from the same inputs
+(frames and size), as far ahead as any setting asks; all settings with these inputs score the same arrays, or the first
+of their frames.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,17 +21,21 @@ from numpy.typing import NDArray
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import OpenClips
 from vpbench.clips.prepared import PreparedClips
-from vpbench.errors import UsageError
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
 from vpbench.evaluation.prediction import PredictionRequest
 from vpbench.parallel.execution import Execution, ProgressBar, no_progress_bar
 from vpbench.predictors.entrant import Entrant
+from vpbench.predictors.frames_folder import FramesFolder
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import Scores, score_clip
-from vpbench.study.settings import Setting
+from vpbench.study.settings import Setting, served
 from vpbench.study.sharpening import CHANGES
+
+# Settings with their positions in the study.
+_Numbered = tuple[tuple[int, Setting], ...]
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,10 @@ def run_study(
     open_for: Callable[[Protocol], AbstractContextManager[OpenClips]],
     progress: ProgressBar = no_progress_bar,
 ) -> Study:
-    """Predict once for each geometry, and score under every setting.
+    """Predict once from the same inputs, and score under every setting.
+
+    Settings that the clips or a predictor cannot serve, such as those that look further ahead than the clips last,
+    are left out with a note; those of the base's own frames may not be.
 
     Args:
         entrants: the predictors.
@@ -100,49 +108,93 @@ def run_study(
     notes: list[str] = []
     split: dict[str, Any] = {}
     flow = ""
-    for numbered in _by_geometry(settings):
-        reading = _reading([setting for _, setting in numbered])
-        is_base = numbered[0][0] == 0
-        able = _able(entrants, reading, numbered, None if is_base else notes)
-        with open_for(reading) as opened:
+    for inputs in _by_inputs(settings):
+        is_base = inputs[0][0] == 0
+        with ExitStack() as stack:
+            numbered, opened = _open(inputs, open_for, stack, notes)
+            if opened is None:
+                continue
             clips, count = opened.clips, len(opened.clips.contents)
             if is_base:
                 flow = plain(clips.flow["name"])
                 split = {"name": clips.split.name, "total": clips.split.total, "scored": count}
-            for entrant in able:
+            for entrant in entrants:
+                mine = _within_reach(entrant, numbered, settings[0].protocol, notes)
+                if not mine:
+                    continue
+                reading = _reading(mine)
                 with progress(f"{entrant.label}, {reading.inputs} → {reading.targets}", count) as step:
                     execution = replace(opened.execution, progress=step)
-                    rows += _rows(entrant, clips, reading, numbered, execution)
+                    rows += _rows(entrant, clips, reading, mine, execution)
     return Study(
         tuple(e.label for e in entrants), tuple(settings), split, flow, _table(rows, settings), tuple(notes)
     )
 
 
-def _able(
-    entrants: Sequence[Entrant],
-    reading: Protocol,
-    numbered: tuple[tuple[int, Setting], ...],
-    notes: list[str] | None,
-) -> list[Entrant]:
-    """The entrants that can predict from these clips; ``notes`` says of the others why, or they are refused."""
-    able = []
-    for entrant in entrants:
-        if notes is None or entrant.predictor.min_inputs <= reading.inputs:
-            entrant.check_fits(reading)
-            able.append(entrant)
-        else:
-            notes.append(
-                f"{entrant.label} needs {entrant.predictor.min_inputs} input frames and has no scores under "
-                f"{', '.join(s.label for _, s in numbered)}."
-            )
-    return able
+def _open(
+    numbered: _Numbered,
+    open_for: Callable[[Protocol], AbstractContextManager[OpenClips]],
+    stack: ExitStack,
+    notes: list[str],
+) -> tuple[_Numbered, OpenClips | None]:
+    """Open the clips for settings with the same inputs, those that look furthest ahead included where clips allow it.
+
+    Returns:
+        The settings that the clips can serve, and the clips; ``notes`` says what is left out, and why.
+
+    Raises:
+        UsageError: the clips cannot serve the base.
+        VpbenchError: clips that the base needs are missing or damaged.
+    """
+    least = numbered[0][1].protocol.targets if numbered[0][0] == 0 else 0
+    horizons = sorted({setting.protocol.targets for _, setting in numbered}, reverse=True)
+    for horizon in horizons:
+        near = tuple(one for one in numbered if one[1].protocol.targets <= horizon)
+        try:
+            return near, stack.enter_context(open_for(_reading(near)))
+        except VpbenchError as error:
+            if horizon == least:
+                raise
+            left = [one for one in near if one[1].protocol.targets == horizon]
+            notes.append(f"Left out: {_labels(left)}. {str(error).splitlines()[0]}")
+    return (), None
+
+
+def _within_reach(entrant: Entrant, numbered: _Numbered, base: Protocol, notes: list[str]) -> _Numbered:
+    """The settings for which an entrant can predict; ``notes`` says of the others why not.
+
+    Raises:
+        UsageError: it cannot predict for the base.
+    """
+    predictor = entrant.predictor
+    first = numbered[0][1].protocol
+    if numbered[0][0] == 0:
+        entrant.check_fits(base)
+    problem, most = "", predictor.max_targets
+    if isinstance(predictor, FramesFolder):
+        most = predictor.targets_after(first.inputs)
+        if not served(Geometry.of(replace(first, targets=1)), Geometry.of(base)):
+            problem = f"has frames for the clips of {base.name} alone"
+    elif predictor.min_inputs > first.inputs:
+        problem = f"needs {predictor.min_inputs} input frames"
+    if problem:
+        notes.append(f"{entrant.label} {problem} and has no scores under {_labels(numbered)}.")
+        return ()
+    far = [one for one in numbered if most is not None and one[1].protocol.targets > most]
+    if far:
+        notes.append(f"{entrant.label} predicts {most} frames and has no scores under {_labels(far)}.")
+    return tuple(one for one in numbered if one not in far)
+
+
+def _labels(numbered: Sequence[tuple[int, Setting]]) -> str:
+    return ", ".join(setting.label for _, setting in numbered)
 
 
 def _rows(
     entrant: Entrant,
     clips: PreparedClips,
     reading: Protocol,
-    numbered: tuple[tuple[int, Setting], ...],
+    numbered: _Numbered,
     execution: Execution,
 ) -> Iterator[dict[str, Any]]:
     """The rows of an entrant: its scores for each clip under each setting."""
@@ -162,28 +214,31 @@ def _table(rows: list[dict[str, Any]], settings: Sequence[Setting]) -> pd.DataFr
     return table[["model", "setting", "clip", "frame", *metrics, "moving", "counted", "gradient"]]
 
 
-def _by_geometry(settings: Sequence[Setting]) -> list[tuple[tuple[int, Setting], ...]]:
-    """The settings, each with its position, in groups that read the same frames and flow."""
+def _by_inputs(settings: Sequence[Setting]) -> list[_Numbered]:
+    """The settings, each with its position, in groups that read the same inputs and flow."""
     groups: dict[str, list[tuple[int, Setting]]] = {}
     for number, setting in enumerate(settings):
         one = setting.protocol
         flow = one.flow if one.mask.needs_vectors else settings[0].protocol.flow
-        key = json.dumps([Geometry.of(one).data(), flow], sort_keys=True)
+        key = json.dumps([Geometry.of(replace(one, targets=1)).data(), flow], sort_keys=True)
         groups.setdefault(key, []).append((number, setting))
     return [tuple(group) for group in groups.values()]
 
 
-def _reading(settings: Sequence[Setting]) -> Protocol:
-    """A protocol of the group that makes a clip's reader read the flow that any of them needs."""
-    kinds = {setting.protocol.mask.kind for setting in settings}
+def _reading(numbered: _Numbered) -> Protocol:
+    """A protocol that makes a clip's reader read all frames, and the flow, that any of the settings needs."""
+    protocols = [setting.protocol for _, setting in numbered]
+    kinds = {protocol.mask.kind for protocol in protocols}
     if "archive" in kinds and kinds - {"archive", "none"}:
         raise UsageError("Mask rules of flow vectors and of flow images cannot share a study.")
-    return next((s.protocol for s in settings if s.protocol.mask.kind != "none"), settings[0].protocol)
+    masked = next((one for one in protocols if one.mask.kind != "none"), protocols[0])
+    furthest = max(protocols, key=lambda one: one.targets)
+    return replace(masked, name=furthest.name, targets=furthest.targets)
 
 
 @dataclass(frozen=True)
 class _Job(Job[list[Scores], list[Scores]]):
-    """Scores a clip under each of the settings of one geometry."""
+    """Scores a clip under each of the settings with the same inputs."""
 
     settings: tuple[Setting, ...]
 
@@ -192,14 +247,15 @@ class _Job(Job[list[Scores], list[Scores]]):
         for setting in self.settings:
             if setting.change is not None and setting.change not in changed:
                 change = CHANGES[setting.change].function
-                changed[setting.change] = np.stack([change(frame) for frame in predictions])
+                first = predictions[: setting.protocol.targets]
+                changed[setting.change] = np.stack([change(frame) for frame in first])
         scored = [score_clip(clip, changed[s.change], s.protocol) for s in self.settings]
         gradients = {
-            change: [gradient_ratio(*pair) for pair in zip(clip.targets, frames, strict=True)]
+            change: [gradient_ratio(*pair) for pair in zip(clip.targets, frames, strict=False)]
             for change, frames in changed.items()
         }
         for lines, setting in zip(scored, self.settings, strict=True):
-            for line, ratio in zip(lines, gradients[setting.change], strict=True):
+            for line, ratio in zip(lines, gradients[setting.change], strict=False):
                 line["gradient"] = ratio
         return scored
 

@@ -6,20 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import structs
+
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
-from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol
+from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol, ScoredAs
 
 PROTOCOLS = "built-in protocols"
-
-
 MASKS = "other moving areas"
-
-
 DETAILS = "other details"
-
-
 SHARPENED = "sharpened predictions"
 
 
@@ -55,14 +51,15 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     built_in = [p for p in BUILT_IN.values() if p != base and p.first_frame + p.inputs == first]
     if archive:
         built_in = [
-            p for p in built_in if Geometry.of(p) == Geometry.of(base) and p.mask.kind in ("none", "archive")
+            p
+            for p in built_in
+            if served(Geometry.of(p), Geometry.of(base)) and p.mask.kind in ("none", "archive")
         ]
     else:  # in prepared clips the flow images hold the base's own rule
         built_in = [p for p in built_in if p.mask.kind != "archive"]
     found = [Setting(PROTOCOLS, p.name, p) for p in (base, *built_in)]
     found += [Setting(MASKS, label, _derived(base, label, mask=rule)) for label, rule in _mask_rules(archive)]
     found += [Setting(DETAILS, label, protocol) for label, protocol in _details(base)]
-    found.append(Setting(DETAILS, "8-bit predictions", base, "rounded"))
     found.append(Setting(SHARPENED, "unsharp mask", base, "unsharp"))
     found.append(Setting(SHARPENED, "Richardson–Lucy", base, "richardson-lucy"))
     return tuple(found)
@@ -80,13 +77,18 @@ def settings_for_clips(request: ClipRequest) -> tuple[Setting, ...]:
     request.adapt(base)
     settings = settings_for(base)
     if request.kind != "videos" or request.flow_files is not None:
-        settings = tuple(s for s in settings if Geometry.of(s.protocol) == Geometry.of(base))
+        settings = tuple(s for s in settings if served(Geometry.of(s.protocol), Geometry.of(base)))
     if request.flow is None:
         return settings
     return tuple(
         replace(s, protocol=request.adapt(s.protocol)) if s.protocol.mask.needs_vectors else s
         for s in settings
     )
+
+
+def served(wanted: Geometry, there: Geometry) -> bool:
+    """Whether clips of one geometry hold all frames of another: the same inputs, and at least its targets."""
+    return structs.replace(wanted, targets=there.targets) == there and wanted.targets <= there.targets
 
 
 def _mask_rules(archive: bool) -> list[tuple[str, MaskRule]]:
@@ -119,6 +121,10 @@ def _details(base: Protocol) -> Iterator[tuple[str, Protocol]]:
         yield changed(label, ssim=replace(uses["ssim"], parameters={"border": border}))
     yield changed("sharpness, printed", sharpness=replace(uses["sharpness"], metric="sharpness-printed"))
     yield changed("sharpness of luma", sharpness=replace(uses["sharpness"], metric="sharpness-luma"))
+    yield (
+        "8-bit predictions",
+        _derived(base, "8-bit predictions", scored_as=ScoredAs(rounding="nearest")),
+    )
 
 
 def _derived(base: Protocol, label: str, **changes: Any) -> Protocol:

@@ -1,4 +1,4 @@
-"""What the protocol study does to predictions before it scores them: sharpening, and rounding to 8 bits.
+"""How the protocol study sharpens predictions before it scores them.
 
 The paper tried blind deconvolution (Krishnan et al.) on its predictions and found them sharper and less similar
 to the truth (section 4.3). That program is not part of vpbench; two well-known methods of scikit-image replace
@@ -68,11 +68,6 @@ def deconvolved(frame: Frame) -> Frame:
     return np.asarray(np.clip(np.stack(channels, axis=2), 0.0, 1.0), dtype=np.float32)
 
 
-def rounded(frame: Frame) -> Frame:
-    """The frame as an 8-bit picture holds it."""
-    return np.asarray(np.rint(np.clip(frame, 0.0, 1.0) * 255) / 255, dtype=np.float32)
-
-
 @cache
 def _gaussian() -> NDArray[np.float64]:
     """The blur that is undone, out to four standard deviations; its sum is 1."""
@@ -83,7 +78,6 @@ def _gaussian() -> NDArray[np.float64]:
 
 
 CHANGES: dict[str, Change] = {
-    "rounded": Change("rounded to 8 bits", rounded),
     "unsharp": Change(f"unsharp mask, radius {UNSHARP_RADIUS:g} px, amount {UNSHARP_AMOUNT:g}", unsharp),
     "richardson-lucy": Change(
         f"Richardson–Lucy, Gaussian blur of σ {DECONVOLUTION_SIGMA:g} px, {DECONVOLUTION_ITERATIONS} iterations",

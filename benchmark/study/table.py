@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vpbench.analysis.columns import Column, score_column
-from vpbench.scoring.wording import mask_in_words
+from vpbench.scoring.wording import scoring_in_words
 from vpbench.study.run import Study
 from vpbench.study.settings import SHARPENED
 from vpbench.study.sharpening import CHANGES
@@ -49,9 +49,13 @@ def flat(study: Study) -> pd.DataFrame:
 
 
 def sheets(study: Study) -> list[Sheet]:
-    """A sheet for each predicted frame, what sharpening does, and how far the first frame's numbers move."""
+    """A sheet for each frame that the base predicts, later frames, what sharpening does, and how far numbers move."""
     frames = sorted({int(frame) for frame in study.scores["frame"]})
-    return [*(_frame_sheet(study, frame) for frame in frames), _sharpened_sheet(study), _span_sheet(study)]
+    targets = study.settings[0].protocol.targets
+    found = [_frame_sheet(study, frame) for frame in frames if frame <= targets]
+    if frames[-1] > targets:
+        found.append(_later_sheet(study, targets))
+    return [*found, _sharpened_sheet(study), _span_sheet(study)]
 
 
 def spans(study: Study) -> dict[tuple[str, str], tuple[float, float]]:
@@ -78,7 +82,7 @@ def caption(study: Study) -> str:
     base = study.settings[0].protocol
     return (
         f"Split {study.split['name']}, {study.split['scored']} of {study.split['total']} clips. Base: "
-        f"{base.name} ({mask_in_words(base, study.flow)})."
+        f"{base.name} ({scoring_in_words(base, study.flow)})."
     )
 
 
@@ -114,6 +118,25 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
             "the base with one thing changed.",
             *study.notes,
         ),
+    )
+
+
+def _later_sheet(study: Study, after: int) -> Sheet:
+    """The frames beyond those that the base predicts, under the settings that score them."""
+    means = study.means()
+    means = means[means["frame"] > after].set_index(["setting", "frame"])
+    places = sorted(set(means.index))
+    metrics = [metric for metric in study.metrics if means[metric].notna().any()]
+    columns = []
+    for model in study.models:
+        mine = means[means["model"] == model].reindex(places)
+        columns += [_score_column(study, model, metric, mine) for metric in metrics]
+        columns.append(SheetColumn("n", [integer(float(n)) for n in mine["frames_counted"]], group=model))
+    return Sheet(
+        name=f"study-{study.split['name']}-later",
+        caption=f"Frames after the {ordinal(after)}, where a protocol has them. {caption(study)}",
+        columns=columns,
+        labels=[f"{study.settings[int(n)].label}, {ordinal(int(frame))}" for n, frame in places],
     )
 
 

@@ -15,7 +15,7 @@ from vpbench.results.published_tables import PublishedRow, PublishedTable, Sourc
 from vpbench.runs.run import read_run
 from vpbench.scoring.built_in import BUILT_IN
 from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
-from vpbench.scoring.wording import mask_in_words
+from vpbench.scoring.wording import scoring_in_words
 from vpbench.tables import notes
 
 
@@ -187,8 +187,14 @@ def test_caption_names_the_flow_that_the_clips_have(tmp_path: Path) -> None:
         ("mathieu2016-archive", "from the flow images that came with the clips"),
         ("full-frame", "whole frames"),
         ("moving-pixels", "scores averaged inside it"),
-        ("dvf2017-like", "psnr averaged inside it, ssim with all else set to black"),
+        (
+            "dvf2017-like",
+            "psnr averaged inside it, ssim with all else set to black, predictions rounded to 8 bits",
+        ),
+        ("dyan2018-like", "black, predictions rounded down to 8 bits, frames scaled to 256×256"),
+        ("mcnet2017-like", "whole frames, predictions rounded down to 8 bits"),
+        ("figure5-grey", "all else set to black, luma alone"),
     ],
 )
-def test_masks_in_words(name: str, words: str) -> None:
-    assert words in mask_in_words(BUILT_IN[name])
+def test_what_is_scored_in_words(name: str, words: str) -> None:
+    assert words in scoring_in_words(BUILT_IN[name])

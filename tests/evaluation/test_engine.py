@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 from pathlib import Path
@@ -57,24 +56,34 @@ def slow_scores(folder: Path, index: int, protocol: Protocol) -> list[dict[str, 
             for y in range(height):
                 for x in range(width):
                     mask[y, x] = math.floor(255 * (1 - lengths[y][x] / most)) <= 50
+        moving = mask
+        predicted = prediction
+        if (how := protocol.scored_as) is not None:
+            if how.rounding is not None:
+                predicted = reference.as_bytes(predicted, how.rounding)
+            if how.size is not None:
+                target, predicted = (reference.bilinear(f, how.size) for f in (target, predicted))
+                mask = reference.nearest(mask, how.size)
+            if how.colour == "luma":
+                target, predicted = reference.in_grey(target), reference.in_grey(predicted)
         line: dict[str, Any] = {"clip": index, "frame": k}
         for column, use in protocol.metrics.items():
-            images = [target, prediction]
+            images = [target, predicted]
             if use.masking == "black":
                 images = [np.where(mask[:, :, None], image, 0.0) for image in images]
             inside = mask if use.masking == "inside" and protocol.mask.kind != "none" else None
             score = METRICS[use.metric](*images, 1.0, inside, **use.parameters)
             line[column] = None if math.isnan(score) else score
-        line["moving"] = mask.sum() / mask.size
+        line["moving"] = moving.sum() / moving.size
         defined = all(line[column] is not None for column in protocol.metrics)
         line["counted"] = (
             defined
-            and not (protocol.skip_empty and not mask.any())
-            and not (protocol.exclude is not None and line["psnr"] >= 50)
+            and not (protocol.skip_empty and not moving.any())
+            and not (protocol.exclude is not None and line["psnr"] >= protocol.exclude.at_least)
         )
         line["copy"] = line["psnr"] if protocol.exclude is not None else None  # as `last_frame` copies
         line["copy_ssim"] = line["ssim"]
-        moves = [lengths[y][x] for y, x in zip(*np.nonzero(mask), strict=True)] if lengths else []
+        moves = [lengths[y][x] for y, x in zip(*np.nonzero(moving), strict=True)] if lengths else []
         line["motion"] = statistics.median(moves) if moves else None
         lines.append(line)
     return lines
@@ -83,10 +92,16 @@ def slow_scores(folder: Path, index: int, protocol: Protocol) -> list[dict[str, 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "mathieu2016-archive"])
 def test_scores_equal_those_of_a_slow_path(cli, tmp_path: Path, videos: Path, name: str):
     protocol = get_protocol(name)
-    if protocol.size is not None:  # the loops would take minutes
-        (tmp_path / "mine.toml").write_text(f'extends = "{name}"\nname = "smaller"\nsize = [30, 36]\n')
+    how = protocol.scored_as
+    if protocol.size or (how and how.size):  # the loops would take minutes
+        text = f'extends = "{name}"\nname = "smaller"\n'
+        if protocol.size:
+            text += "size = [30, 36]\n"
+        else:
+            text += f'scored_as = {{ rounding = "{how.rounding}", size = [30, 36] }}\n'
+        (tmp_path / "mine.toml").write_text(text)
         name = str(tmp_path / "mine.toml")
-        protocol = dataclasses.replace(protocol, name="smaller", size=(30, 36))
+        protocol = get_protocol(name)
     prepare_folder(videos, tmp_path / "prepared", protocol)
     result = cli(
         *("run", "--model", "last_frame", "--data", tmp_path / "prepared", "--protocol", name),

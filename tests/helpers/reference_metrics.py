@@ -1,6 +1,6 @@
-"""Slow, literal references of the metrics: the formulas written down again, with loops.
+"""Slow, literal references of the metrics, and of what is done to frames first: the formulas again, with loops.
 
-Nothing here is shared with vpbench.scoring.metrics, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
+Nothing here is shared with vpbench.scoring, on purpose. Frames are float64 (H, W, 3) in [0, data_range].
 """
 
 from __future__ import annotations
@@ -128,6 +128,8 @@ def ssim_map(target: Image, prediction: Image, data_range: float, border: str) -
     x, y = (255 * grey(frame) / data_range for frame in (target, prediction))
     if border == "replicate":
         x, y = np.pad(x, 5, mode="edge"), np.pad(y, 5, mode="edge")
+    if border == "symmetric":
+        x, y = np.pad(x, 5, mode="symmetric"), np.pad(y, 5, mode="symmetric")
     if border == "zero-full":
         x, y = np.pad(x, 10), np.pad(y, 10)
     window = gaussian_window()
@@ -157,3 +159,48 @@ def ssim(
     elif border == "valid":
         mask = mask[5:-5, 5:-5]
     return float(similarity[mask].mean()) if mask.any() else math.nan
+
+
+def as_bytes(frame: Image, rounding: str) -> Image:
+    """A prediction in [0, 1] at the 256 levels of a byte."""
+    levels = [min(max(float(np.float32(value) * np.float32(255)), 0.0), 255.0) for value in frame.ravel()]
+    whole = [math.floor(level) if rounding == "down" else math.floor(level + 0.5) for level in levels]
+    return np.array(whole).reshape(frame.shape) / 255
+
+
+def _places(length: int, to: int) -> list[float]:
+    """Where the centres of ``to`` pixels lie on ``length`` pixels."""
+    return [(place + 0.5) * length / to - 0.5 for place in range(to)]
+
+
+def bilinear(frame: Image, size: tuple[int, int]) -> Image:
+    """(H, W, C) at another size, the border continued."""
+    height, width = frame.shape[:2]
+    result = np.empty((*size, frame.shape[2]))
+    for row, y in enumerate(_places(height, size[0])):
+        for column, x in enumerate(_places(width, size[1])):
+            top, left = math.floor(y), math.floor(x)
+            total = np.zeros(frame.shape[2])
+            for i, down in ((top, 1 - (y - top)), (top + 1, y - top)):
+                for j, across in ((left, 1 - (x - left)), (left + 1, x - left)):
+                    pixel = frame[min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
+                    total = total + down * across * pixel
+            result[row, column] = total
+    return result
+
+
+def nearest(mask: Mask, size: tuple[int, int]) -> Mask:
+    """A mask at another size."""
+    height, width = mask.shape
+    return np.array(
+        [
+            [mask[math.floor((r + 0.5) * height / size[0]), math.floor((c + 0.5) * width / size[1])]]
+            for r in range(size[0])
+            for c in range(size[1])
+        ]
+    ).reshape(size)
+
+
+def in_grey(frame: Image) -> Image:
+    """The luma as all three channels."""
+    return np.stack([grey(frame)] * 3, axis=2)

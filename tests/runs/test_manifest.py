@@ -120,6 +120,8 @@ def test_committed_manifests_hold_nothing_else(path: Path) -> None:
 @pytest.mark.parametrize("protocol", BUILT_IN.values(), ids=list(BUILT_IN))
 def test_a_definition_is_the_whole_of_a_protocol(protocol: Protocol) -> None:
     made = msgspec.to_builtins(definition_of(protocol))
+    if made["scored_as"] is None:
+        del made["scored_as"]
     assert json.dumps(made) == json.dumps(protocol.definition())
 
 

@@ -15,7 +15,7 @@ from vpbench.cli import list as listing
 from vpbench.errors import UsageError
 from vpbench.scoring.built_in import BUILT_IN, find_built_in, get_protocol, with_flow
 from vpbench.scoring.metrics import get_metric
-from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol
+from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol, ScoredAs
 
 
 def load(tmp_path: Path, text: str) -> Protocol:
@@ -46,6 +46,29 @@ def test_mathieu2016_is_section_4():
         ("full-frame", {"mask": MaskRule("none"), "frames": 6, "exclude": None}),
         ("moving-pixels", {"mask": MaskRule("colour", max_motion=1.0), "skip_empty": True}),
         ("dvf2017-like", {"inputs": 2, "targets": 1, "first_frame": 2, "size": (256, 256), "frames": 5}),
+        (
+            "dvf2017-like",
+            {"exclude": Exclusion("psnr", 110.0), "scored_as": ScoredAs("nearest"), "skip_empty": True},
+        ),
+        (
+            "dyan2018-like",
+            {
+                **{
+                    "inputs": 4,
+                    "targets": 1,
+                    "first_frame": 0,
+                    "size": None,
+                    "exclude": Exclusion("psnr", 50.0),
+                },
+                **{"metrics": BUILT_IN["mathieu2016"].metrics, "scored_as": ScoredAs("down", (256, 256))},
+            },
+        ),
+        (
+            "mcnet2017-like",
+            {"inputs": 4, "targets": 7, "mask": MaskRule("none"), "exclude": None, "frames": 11},
+        ),
+        ("mcnet2017-like", {"scored_as": ScoredAs("down")}),
+        ("figure5-grey", {"inputs": 4, "targets": 2, "scored_as": ScoredAs(colour="luma"), "frames": 6}),
         ("ucf101-8to8", {"inputs": 8, "targets": 8, "frames": 16}),
     ],
 )
@@ -91,6 +114,11 @@ def test_extending_a_built_in_protocol(tmp_path: Path):
     none = load(tmp_path, 'extends = "mathieu2016"\nname = "mine"\nexclude = {}\n[mask]\nkind = "none"\n')
     assert none.exclude is None
     assert none.mask == MaskRule("none")
+    grey = load(tmp_path, 'extends = "figure5-grey"\nname = "mine"\nscored_as = { rounding = "down" }\n')
+    assert grey.scored_as == ScoredAs("down")
+    plain = load(tmp_path, 'extends = "figure5-grey"\nname = "mine"\nscored_as = {}\n')
+    assert plain.scored_as is None
+    assert "scored_as" not in plain.definition()
 
 
 @pytest.mark.parametrize(
@@ -143,6 +171,17 @@ def test_extending_a_built_in_protocol(tmp_path: Path):
         (SMALL_PROTOCOL.replace('"black"', '"blak"'), "'blak'. Did you mean black?"),
         (SMALL_PROTOCOL.replace("metrics.psnr", "metrics.clip"), "'clip' cannot be a metric's column name"),
         (SMALL_PROTOCOL + '[exclude]\ncolumn = "ssim"\nat_least = 1\n', "'ssim', which is no metric"),
+        (
+            SMALL_PROTOCOL + '[scored_as]\nround = "down"\n',
+            "'scored_as' has no key 'round'. Did you mean rounding",
+        ),
+        (
+            SMALL_PROTOCOL + '[scored_as]\nrounding = "up"\n',
+            "'rounding' cannot be 'up'. Known: down, nearest",
+        ),
+        (SMALL_PROTOCOL + '[scored_as]\ncolour = "gray"\n', "'colour' cannot be 'gray'. Known: luma, rgb"),
+        (SMALL_PROTOCOL + "[scored_as]\nsize = [256]\n", "'size' must be a list of 2, not 1"),
+        (SMALL_PROTOCOL + "[scored_as]\nsize = [256, 8]\n", "entry 2 must be a whole number of at least 16"),
         (
             SMALL_PROTOCOL + '[exclude]\ncolumn = "psnr"\nat_least = "50"\n',
             "exclude: 'at_least' must be a number, not a text",
@@ -214,6 +253,10 @@ def test_the_summary_is_no_part_of_the_identity():
         {"exclude": None},
         {"exclude": Exclusion("psnr", 51.0)},
         {"skip_empty": True},
+        {"scored_as": ScoredAs(rounding="down")},
+        {"scored_as": ScoredAs(rounding="nearest")},
+        {"scored_as": ScoredAs(size=(240, 320))},
+        {"scored_as": ScoredAs(colour="luma")},
         {"metrics": {**BUILT_IN["mathieu2016"].metrics, "psnr": MetricUse("psnr", "black")}},
         {
             "metrics": {
@@ -234,7 +277,14 @@ def test_every_field_is_part_of_the_identity(change: dict[str, Any]):
 
 def test_every_field_was_changed_above():
     fields = {field.name for field in dataclasses.fields(Protocol)} - {"summary"}
-    assert fields == set(get_protocol("mathieu2016").definition())
+    assert fields == set(get_protocol("figure5-grey").definition())
+
+
+def test_nothing_done_to_frames_is_no_part_of_a_definition():
+    """Runs from before `scored_as` keep their hash."""
+    protocol = get_protocol("mathieu2016")
+    assert "scored_as" not in protocol.definition()
+    assert dataclasses.replace(protocol, scored_as=ScoredAs()).definition() == protocol.definition()
 
 
 def test_the_same_numbers_written_otherwise_are_the_same_protocol(tmp_path: Path):
@@ -286,6 +336,9 @@ HASHES = {
     "mathieu2016-archive": (1, "a1b89cdae00e1dae"),
     "full-frame": (1, "ab2206c922e06e21"),
     "moving-pixels": (1, "7f21c4817b14395c"),
-    "dvf2017-like": (1, "45cee64d72aa6d9d"),
+    "dvf2017-like": (2, "581bae1dae092db3"),
+    "dyan2018-like": (1, "0e729913244d24d5"),
+    "mcnet2017-like": (1, "4b136ad77663e582"),
+    "figure5-grey": (1, "ebf4e0234d96c4a4"),
     "ucf101-8to8": (1, "627c3a88cae39a99"),
 }

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
+from footage import moving_frames, write_video
 
 from vpbench.errors import UsageError
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
 from vpbench.study.run import gradient_ratio
 from vpbench.study.settings import DETAILS, MASKS, PROTOCOLS, SHARPENED, settings_for
-from vpbench.study.sharpening import CHANGES, deconvolved, rounded, unsharp
+from vpbench.study.sharpening import CHANGES, deconvolved, unsharp
 
 COUNTER = """
 from pathlib import Path
@@ -33,16 +34,36 @@ class Counted(Predictor):
 """
 
 
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """A folder of three small videos that last as long as mcnet2017-like looks."""
+    folder = tmp_path / "videos"
+    for number in range(3):
+        write_video(folder / f"clip_{number}.avi", moving_frames(11, seed=number))
+    return folder
+
+
 def test_the_settings_are_the_protocols_of_the_same_frame_and_one_change_at_a_time() -> None:
     settings = settings_for()
     assert settings[0].protocol == MATHIEU2016
     names = [s.protocol.name for s in settings if s.group == PROTOCOLS]
-    assert names == ["mathieu2016", "mathieu2016-framemax", "full-frame", "moving-pixels", "dvf2017-like"]
+    assert names == [
+        *(
+            "mathieu2016",
+            "mathieu2016-framemax",
+            "full-frame",
+            "moving-pixels",
+            "dvf2017-like",
+            "dyan2018-like",
+        ),
+        *("mcnet2017-like", "figure5-grey"),
+    ]
     assert {s.label for s in settings if s.group == MASKS} >= {"as printed", "no mask", "flow above 1 px"}
     for setting in settings:
         if setting.group in (MASKS, DETAILS, SHARPENED):
             base, other = MATHIEU2016.definition(), setting.protocol.definition()
-            changed = {key for key in base if base[key] != other[key]} - {"name"}
+            keys = (base.keys() | other.keys()) - {"name"}
+            changed = {key for key in keys if base.get(key) != other.get(key)}
             assert len(changed) == (setting.change is None), setting.label
     hashes = [(s.protocol.hash, s.change) for s in settings]
     assert len(set(hashes)) == len(hashes)
@@ -62,13 +83,15 @@ def test_scores_are_those_of_a_run(cli: Callable[..., Result], videos: Path, tmp
     result = cli("study", "--model", "last_frame", "--split", videos, "--workers", "1", "--out", out)
     assert result.exit_code == 0, result.output
     table = pd.read_csv(out / "study.csv")
-    for protocol in ("mathieu2016", "moving-pixels", "dvf2017-like"):
+    for protocol in ("mathieu2016", "dvf2017-like", "dyan2018-like", "mcnet2017-like", "figure5-grey"):
         run = ["run", "--model", "last_frame", "--split", videos, "--workers", "1", "--protocol", protocol]
         assert cli(*run, "--out", tmp_path / "runs").exit_code == 0
         folder = tmp_path / "runs" / videos.name / protocol / "last_frame"
         csv = cli("leaderboard", folder, "--format", "csv").stdout
         board = pd.read_csv(pd.io.common.StringIO(csv)).query("not published").iloc[0]
-        for _, row in table[table["setting"] == protocol].iterrows():
+        rows = table[table["setting"] == protocol]
+        assert len(rows) == BUILT_IN[protocol].targets
+        for _, row in rows.iterrows():
             frame = row["frame"]
             assert row["psnr"] == pytest.approx(board[f"psnr_{frame}"], abs=0, rel=1e-12)
             assert row["ssim"] == pytest.approx(board[f"ssim_{frame}"], abs=0, rel=1e-12)
@@ -91,7 +114,9 @@ def test_a_model_predicts_once_for_each_clip_and_is_left_out_where_it_does_not_f
     arguments = ("--model", model, "--as", "counted", "--model", "last_frame", "--as", "last")
     result = cli("study", *arguments, "--split", videos, "--workers", "1", "--format", "csv")
     assert result.exit_code == 0, result.output
-    assert log.read_text() == "x" * 3 * 2  # clips × frames; dvf2017-like gives too few inputs
+    assert (
+        log.read_text() == "x" * 3 * 7
+    )  # clips × frames of mcnet2017-like; dvf2017-like gives too few inputs
     table = pd.read_csv(pd.io.common.StringIO(result.stdout))
     assert "dvf2017-like" not in set(table[table["model"] == "counted"]["setting"])
     assert "dvf2017-like" in set(table[table["model"] == "last"]["setting"])
@@ -128,6 +153,59 @@ def test_prepared_clips_serve_the_settings_of_their_geometry(
     assert "dvf2017-like" not in settings
 
 
+SOON = """
+import numpy as np
+from vpbench import Predictor
+
+class Soon(Predictor):
+    max_targets = 2
+
+    def predict(self, inputs, targets):
+        return np.stack([inputs[-1] * np.float32(0.98)] * targets)
+"""
+
+
+def test_what_looks_too_far_ahead_is_left_out_with_a_note(cli: Callable[..., Result], tmp_path: Path) -> None:
+    """Of a predictor, of clips, and of frames that were predicted before: the rest is scored as ever."""
+    (tmp_path / "soon.py").write_text(SOON)
+    soon = f"{tmp_path / 'soon.py'}:Soon"
+    short = tmp_path / "short"
+    write_video(short / "one.avi", moving_frames(6, size=(32, 40)))
+    study = ("study", "--model", "last_frame", "--split", short, "--workers", "1")
+    result = cli(*study)
+    assert result.exit_code == 0, result.output
+    assert "Left out: mcnet2017-like." in " ".join(result.stdout.split())
+    csv = cli(*study, "--format", "csv").stdout
+    last = pd.read_csv(pd.io.common.StringIO(csv))
+    assert {"mathieu2016", "dyan2018-like", "dvf2017-like"} <= set(last["setting"])
+    assert set(last["frame"]) == {1, 2}
+
+    long = tmp_path / "long"
+    write_video(long / "one.avi", moving_frames(11, size=(32, 40)))
+    run = ("run", "--model", soon, "--as", "soon", "--split", long, "--workers", "1", "--save-predictions")
+    assert cli(*run, "--out", tmp_path / "runs").exit_code == 0
+    frames = f"frames:{tmp_path / 'runs' / 'long' / 'mathieu2016' / 'soon' / 'predictions'}"
+    study = ("study", "--model", soon, "--as", "soon", "--model", frames, "--as", "saved", "--split", long)
+    text = " ".join(cli(*study, "--workers", "1").stdout.split())
+    assert "soon predicts 2 frames and has no scores under mcnet2017-like." in text
+    assert "saved predicts 2 frames and has no scores under mcnet2017-like." in text
+    assert "saved has frames for the clips of mathieu2016 alone and has no scores under dvf2017-like." in text
+    table = pd.read_csv(pd.io.common.StringIO(cli(*study, "--workers", "1", "--format", "csv").stdout))
+    one, other = (table[table["model"] == name].set_index(["setting", "frame"]) for name in ("soon", "saved"))
+    assert set(one.index) - set(other.index) == {("dvf2017-like", 1)}
+    pd.testing.assert_series_equal(one.loc[other.index, "psnr"], other["psnr"])
+
+
+def test_later_frames_have_a_table_of_their_own(cli: Callable[..., Result], videos: Path) -> None:
+    arguments = ("--split", videos, "--workers", "1", "--limit", "1")
+    text = cli("study", "--model", "last_frame", *arguments, "--format", "markdown").stdout
+    _, _, later = text.partition("Frames after the 2nd")
+    rows = [line for line in later.partition("What sharpening")[0].splitlines() if "mcnet2017-like, " in line]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        f"mcnet2017-like, {nth}" for nth in ("3rd", "4th", "5th", "6th", "7th")
+    ]
+
+
 def test_sharpening_sharpens_and_keeps_the_range() -> None:
     random = np.random.default_rng(0)
     import cv2
@@ -148,13 +226,12 @@ def test_sharpening_sharpens_and_keeps_the_range() -> None:
     assert np.isnan(gradient_ratio(np.zeros_like(truth), target))
 
 
-def test_unsharp_is_its_formula_and_rounding_is_to_bytes() -> None:
+def test_unsharp_is_its_formula() -> None:
     from scipy.ndimage import gaussian_filter
 
     frame = np.random.default_rng(1).uniform(0, 1, (20, 24, 3)).astype(np.float32)
     blur = np.stack([gaussian_filter(frame[..., c], 1.0, mode="reflect") for c in range(3)], axis=2)
     np.testing.assert_allclose(unsharp(frame), np.clip(2 * frame - blur, 0, 1), atol=1e-6)
-    assert np.array_equal(rounded(frame) * 255, np.rint(frame * 255))
 
 
 def test_deconvolution_leaves_a_flat_frame_alone_up_to_its_border() -> None:

@@ -9,6 +9,8 @@ that map. How the window meets the border of the frame differs between programs 
   so the map is (H + 10) × (W + 10): the released script of Mathieu, Couprie & LeCun (ICLR 2016).
 - ``valid``: the window stays inside the frame, so the map is (H − 10) × (W − 10): Wang's own program.
 - ``replicate``: the frame's border pixels continue and the map is H × W: Matlab's ``ssim``.
+- ``symmetric``: the frame's mirror image continues it, border pixels included, and the map is H × W: programs that
+  filter by ``scipy.ndimage`` as it is, such as pyssim.
 
 The map is computed from s = x + y and d = x − y, which needs two variances and no covariance: with S, D their
 means and Vs, Vd their variances,
@@ -33,7 +35,7 @@ from vpbench.errors import VpbenchError, unknown_name
 from vpbench.scoring.metrics import Metric
 from vpbench.scoring.metrics.frames import Box, Image, checked, differing_box, frame_box, luma, mask_box
 
-Border = Literal["zero-full", "valid", "replicate"]
+Border = Literal["zero-full", "valid", "replicate", "symmetric"]
 
 # Wang et al. 2004, section III-C and their program: window, and the constants against division by 0.
 RADIUS = 5
@@ -54,13 +56,29 @@ _ACROSS = np.ascontiguousarray(_DOWN.T)
 
 
 def _surround(planes: Image, inner: Box, border: Border) -> None:
-    """Overwrite what lies around ``inner`` in (N, H, W) with its border pixels, or with 0."""
+    """Overwrite what lies around ``inner`` in (N, H, W) with its border pixels, its mirror image, or with 0."""
     top, bottom, left, right = inner
-    copied = border == "replicate"
+    copied = border in ("replicate", "symmetric")
     planes[:, :, :left] = planes[:, :, left : left + 1] if copied else 0.0
     planes[:, :, right:] = planes[:, :, right - 1 : right] if copied else 0.0
+    if border == "symmetric":
+        _mirror(planes.swapaxes(1, 2), left, right)
     planes[:, :top] = planes[:, top : top + 1] if copied else 0.0
     planes[:, bottom:] = planes[:, bottom - 1 : bottom] if copied else 0.0
+    if border == "symmetric":
+        _mirror(planes, top, bottom)
+
+
+def _mirror(planes: Image, first: int, end: int) -> None:
+    """Continue rows ``first`` to ``end`` of (N, H, W) by their mirror image, as far as windows look."""
+    rows = end - first
+    for away in range(RADIUS):
+        back = away % (2 * rows)  # there and back again, in frames that are smaller than the window
+        back = min(back, 2 * rows - 1 - back)
+        if first - 1 - away >= 0:
+            planes[:, first - 1 - away] = planes[:, first + back]
+        if end + away < planes.shape[1]:
+            planes[:, end + away] = planes[:, end - 1 - back]
 
 
 def _dissimilarity(mean_s: Image, mean_d: Image, square_s: Image, square_d: Image) -> Image:

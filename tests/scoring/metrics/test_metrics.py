@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 EXACT = 1e-9
 FLOOR_DB = 10 * math.log10(255**2 / 1e-4)  # 88.13, of equal frames under the released script
-BORDERS = ("zero-full", "valid", "replicate")
+BORDERS = ("zero-full", "valid", "replicate", "symmetric")
 
 # Metric with its parameters, and its reference.
 CASES: dict[str, tuple[str, dict[str, Any], Callable[..., float]]] = {
