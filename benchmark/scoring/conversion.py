@@ -50,7 +50,7 @@ def rounded(frame: NDArray[np.float32], rounding: Rounding) -> NDArray[np.uint8]
     levels = np.clip(frame, 0, 1) * np.float32(
         255
     )  # in float32, in which k / 255 · 255 is k for every byte k
-    return (np.floor(levels) if rounding == "down" else np.rint(levels)).astype(np.uint8)
+    return np.asarray(np.floor(levels) if rounding == "down" else np.rint(levels), np.uint8)
 
 
 def scaled(image: _Image) -> NDArray[np.float64]:
