@@ -38,11 +38,16 @@ def as_scored(
         across = (how.size[1], how.size[0])
         images = [cv2.resize(scaled(image), across, interpolation=cv2.INTER_LINEAR) for image in images]
         if mask is not None:
-            bits = cv2.resize(mask.view(np.uint8), across, interpolation=cv2.INTER_NEAREST_EXACT)
-            mask = bits.view(np.bool_)
+            rows, columns = (_nearest(*lengths) for lengths in zip(mask.shape, how.size, strict=True))
+            mask = mask[np.ix_(rows, columns)]
     if how.colour == "luma":
         images = [cv2.merge([luma(scaled(image))] * 3) for image in images]
     return images[0], images[1], mask
+
+
+def _nearest(length: int, to: int) -> NDArray[np.int64]:
+    """Of ``length`` pixels, those in which the centres of ``to`` pixels lie."""
+    return (2 * np.arange(to) + 1) * length // (2 * to)
 
 
 def rounded(frame: NDArray[np.float32], rounding: Rounding) -> NDArray[np.uint8]:
