@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -17,12 +18,14 @@ from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import visible
+from vpbench.signals import breakable, unbroken
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_CANNOT_FLUSH = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _LONGEST_STEM = 50  # characters of a name that are repeated in that of its temporary file
 
 
@@ -52,11 +55,11 @@ def write_atomic(path: Path, data: bytes, *, crowded: bool = False) -> None:
         if not crowded:
             pattern = f".{glob.escape(path.name[:_LONGEST_STEM])}.????????.tmp"
             _remove_abandoned(path.parent.glob(pattern))
-        with _unfinished(path) as (descriptor, temporary):
+        with unbroken(), _unfinished(path) as (descriptor, temporary):
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()
-                os.fsync(stream.fileno())
+                _fsync(stream.fileno())
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)  # mkstemp makes files that only their owner can read
@@ -132,9 +135,30 @@ def flush(path: Path) -> None:
             return
         raise
     try:
-        os.fsync(descriptor)
+        _fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _fsync(descriptor: int) -> None:
+    """Flush, as far as the file system can: some cannot, for folders or at all, which is no failure."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder that is gone after the block, however that ends."""
+    with unbroken():
+        folder = Path(tempfile.mkdtemp(prefix="vpbench-"))
+        try:
+            with breakable():
+                yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

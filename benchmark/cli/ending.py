@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
@@ -17,6 +15,7 @@ from click.exceptions import Exit, NoArgsIsHelpError
 from vpbench.cli.output import say
 from vpbench.errors import VpbenchError
 from vpbench.escape import visible
+from vpbench.signals import watched
 
 
 @contextmanager
@@ -32,7 +31,7 @@ def ending(debug: bool) -> Iterator[None]:
         BrokenPipeError: nobody reads the output any more; click ends with 1.
     """
     try:
-        with _sigterm_as_ctrl_c():
+        with watched():
             _check_working_folder()
             yield
     except VpbenchError as error:
@@ -67,26 +66,6 @@ def _check_working_folder() -> None:
         Path.cwd()
     except OSError:
         raise VpbenchError("The working folder no longer exists; change to one that does.") from None
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Within the block the request to end is an interruption like Ctrl-C: folders are cleaned up, workers ended."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is _interrupt:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not keep the first from its work
-    raise KeyboardInterrupt
 
 
 def _bug(error: Exception) -> str:

@@ -22,6 +22,7 @@ from vpbench.errors import VpbenchError
 from vpbench.files import flush, make_folder, os_error
 from vpbench.parallel.processes import limit_threads
 from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
+from vpbench.signals import unbroken
 from vpbench.splits import SplitClip
 from vpbench.video.decoding import read_frames
 from vpbench.video.flow import MIN_SIDE
@@ -186,21 +187,26 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 def _write_clip(target: Path, files: dict[str, bytes]) -> None:
     """Write a clip's folder next to its place, then move it there."""
     temporary = target.parent / f".clip-{target.name}-{uuid.uuid4().hex}.tmp"
-    try:
-        make_folder(temporary / "new")
-        for name, data in files.items():
-            (temporary / "new" / name).write_bytes(data)
-        for path in (*(temporary / "new").iterdir(), temporary / "new"):
-            flush(path)
-        if target.exists():
-            target.rename(temporary / "old")
+    with unbroken():
         try:
-            (temporary / "new").rename(target)
-        except OSError:
-            # On a cluster, a worker that was thought to be lost may have put the same clip there just now.
-            if not (target / "clip.json").exists():
-                raise
-    except OSError as error:
-        raise os_error(error, f"write {target}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            _put(target, files, temporary)
+        except OSError as error:
+            raise os_error(error, f"write {target}") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(target: Path, files: dict[str, bytes], temporary: Path) -> None:
+    make_folder(temporary / "new")
+    for name, data in files.items():
+        (temporary / "new" / name).write_bytes(data)
+    for path in (*(temporary / "new").iterdir(), temporary / "new"):
+        flush(path)
+    if target.exists():
+        target.rename(temporary / "old")
+    try:
+        (temporary / "new").rename(target)
+    except OSError:
+        # On a cluster, a worker that was thought to be lost may have put the same clip there just now.
+        if not (target / "clip.json").exists():
+            raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from vpbench.clips.opening import ClipRequest, open_clips
 from vpbench.errors import UsageError
 from vpbench.escape import visible
 from vpbench.evaluation.engine import evaluate_clips
+from vpbench.files import temporary_folder
 from vpbench.parallel.execution import Workers
 from vpbench.parallel.processes import threads_restored
 from vpbench.predictors.entrant import Entrant
@@ -200,8 +200,8 @@ def _folder(out: Path | str | None) -> Iterator[Path]:
     if out is not None:
         yield Path(out)
         return
-    with tempfile.TemporaryDirectory(prefix="vpbench-") as folder:
-        yield Path(folder)
+    with temporary_folder() as folder:
+        yield folder
 
 
 def _warn(text: str) -> None:

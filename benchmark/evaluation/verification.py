@@ -7,9 +7,7 @@ same to the last bit; elsewhere it must agree within a tolerance.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from vpbench.clips.opening import Warn, no_warning, open_clips
 from vpbench.errors import UsageError
@@ -23,6 +21,7 @@ from vpbench.evaluation.replay import (
     protocol_of_run,
     saved_predictions,
 )
+from vpbench.files import temporary_folder
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import SCORED, Samples
@@ -92,12 +91,10 @@ def verify(
     request = clips_of_run(run, replay.clips, scored)
     with (
         open_clips(request, rules, workers, warn=warn, progress=progress) as opened,
-        tempfile.TemporaryDirectory(prefix="vpbench-") as folder,
+        temporary_folder() as folder,
         progress(f"Verifying {run.label}", len(scored)) as step,
     ):
-        made = evaluate_clips(
-            entrant, opened.clips, rules, Path(folder), replace(opened.execution, progress=step)
-        )
+        made = evaluate_clips(entrant, opened.clips, rules, folder, replace(opened.execution, progress=step))
     drawn = run.manifest.samples
     again = made[SCORED.index(drawn.scored)] if drawn and len(made) > 1 else made[0]
     return _compare(run, again, source, tolerance)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -12,9 +15,11 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.signals import interrupt, is_unbroken, unbroken
 
 T = TypeVar("T")
 _LAST_SECONDS = 2.0  # in which a worker that was asked to end may clean up
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -41,14 +46,33 @@ def make_executor(workers: int) -> Iterator[Executor]:
 
     # "spawn" because OpenCV and torch hold threads and locks that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = _Processes(workers, mp_context=context, initializer=_start_worker)
     try:
         yield executor
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Processes(ProcessPoolExecutor):
+    """A pool of processes that an interruption finds whole."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Submit work; the first starts all processes."""
+        with unbroken(), _signals_blocked():
+            return super().submit(fn, *args, **kwargs)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Processes that are started in the block get no signal before :func:`_start_worker` can handle it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class SerialExecutor(Executor):
@@ -117,11 +141,10 @@ def _worker_died() -> VpbenchError:
 
 def _start_worker() -> None:
     """Prepare a fresh worker process, before it imports anything heavy."""
-    import signal
-    import threading
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     signal.signal(signal.SIGTERM, _end)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -160,14 +183,18 @@ def _end(number: int, frame: FrameType | None) -> None:
     The parent process, if it was asked too, sends its workers home. Otherwise this one goes a little later, when a
     result that is on its way has been sent: gone at once, it would leave half a message to the parent.
     """
-    import threading
-
+    signal.signal(number, signal.SIG_IGN)
     _state.asked = True
-    end = threading.Timer(_LAST_SECONDS, os._exit, [1])
-    end.daemon = True
-    end.start()
+    threading.Thread(target=_leave, daemon=True).start()
     if _state.working:
-        raise _EndedError
+        interrupt(_EndedError)
+
+
+def _leave() -> None:
+    time.sleep(_LAST_SECONDS)
+    while is_unbroken():
+        time.sleep(0.01)
+    os._exit(1)
 
 
 def _end_with_parent() -> None:

@@ -30,6 +30,7 @@ from vpbench.runs.manifest import Submission
 from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
 from vpbench.runs.untrusted import MOST, check_run, check_texts, read_untrusted, submission_of, submitted_data
+from vpbench.signals import unbroken
 
 _OLD = ".old.tmp"  # ends the name of an entry that is being replaced
 
@@ -119,12 +120,13 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
                 f"{target} is there already. Replace it with --force, or run with another label (--as)."
             )
         make_folder(target.parent)
-        try:
-            _put(run, submission, target)
-        except OSError as error:
-            raise os_error(error, f"write {target}") from error
-        finally:
-            _recover(target.parent)
+        with unbroken():
+            try:
+                _put(run, submission, target)
+            except OSError as error:
+                raise os_error(error, f"write {target}") from error
+            finally:
+                _recover(target.parent)
     return target
 
 

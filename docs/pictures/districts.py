@@ -10,11 +10,12 @@ from pathlib import Path
 ROWS = (
     (
         ("errors", "for users"),
-        ("escape", "safe to print"),
-        ("files", "all or nothing"),
+        ("escape", "harmless"),
+        ("signals", "Ctrl-C"),
+        ("files", "whole files"),
         ("citation", "BibTeX"),
-        ("records", "typed data"),
-        ("reading", "JSON, TOML"),
+        ("records", "typed"),
+        ("reading", "any JSON"),
     ),
     (("video", "frames and motion out of files"),),
     (
@@ -100,7 +101,7 @@ def main_part():
     for number, row in enumerate(ROWS):
         room = RIGHT - LEFT - GAP * (len(row) - 1)
         # A box is as wide as its words need, and the row is filled.
-        needs = [max(len(words), len(name)) + 6 for name, words in row]
+        needs = [max(len(words), 1.3 * len(name)) + 4 for name, words in row]
         x = LEFT
         for (name, words), need in zip(row, needs, strict=True):
             width = room * need / sum(needs)

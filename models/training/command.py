@@ -23,7 +23,7 @@ from vpbench.cli.output import say
     type=click.IntRange(1, 2**31 - 1),
     help="Another seed than the recipe's; with --start-from, of the steps that follow.",
 )
-@click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out.")
+@click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out, if there is one.")
 @click.option(
     "--start-from",
     type=ANY_PATH,

@@ -24,7 +24,7 @@ class Settings:
         data: folder of videos.
         out: folder of the training: checkpoint, weights, logs, sample pictures.
         steps: stop after this many steps in all; ``None`` for the recipe's.
-        resume: continue from the checkpoint in ``out``.
+        resume: continue from the checkpoint in ``out``, if there is one.
         start_from: continue from another training's checkpoint, whose steps so far are this recipe's too.
         seed: of weights and patches; ``None`` for the recipe's, or for that of the training that is resumed.
         include_test: train on UCF101's test groups too, and mark the results.

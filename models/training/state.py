@@ -189,16 +189,13 @@ def find_checkpoint(recipe: Recipe, own: Path, settings: Settings) -> tuple[Reci
         another's checkpoint has the settings' seed in the phases that follow.
 
     Raises:
-        UsageError: there is a checkpoint and no ``resume``, or the other way round; or it is of another recipe,
-            width, data or seed.
+        UsageError: there is a checkpoint and no ``resume``; or it is of another recipe, width, data or seed.
         VpbenchError: it is damaged.
     """
     resume, start_from, seed = settings.resume, settings.start_from, settings.seed
     if own.exists() and not resume:
         raise UsageError(f"{own} exists: give --resume to continue from it, or another --out.")
     if not own.exists() and start_from is None:
-        if resume:
-            raise UsageError(f"--resume: there is no {own}; leave out --resume to begin.")
         return (recipe if seed is None else recipe.with_seed(seed)), None
     path = own if own.exists() or start_from is None else start_from
     loaded = load_checkpoint(path)

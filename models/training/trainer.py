@@ -18,12 +18,12 @@ from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, 
 from vpbench.models.footage.videos import Footage, Segments, cache_segments, find_footage
 from vpbench.models.networks.build import margin_of
 from vpbench.models.recipes.recipe import Phase, Recipe
-from vpbench.models.training.interruption import Interruption
 from vpbench.models.training.logs import Log
 from vpbench.models.training.settings import Settings, make_fabric
 from vpbench.models.training.state import State, find_checkpoint
 from vpbench.models.training.steps import train_step
 from vpbench.models.training.validation import Validation
+from vpbench.signals import unbroken, watched
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -68,18 +68,19 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     log = Log(settings.out, state.step, settings.report) if fabric.is_global_zero else None
     session = _Session(recipe, settings, fabric, footage, segments, state, info, log)
     try:
-        with session.interruption.watched():
+        with watched():
             session.run()
+            if log:
+                state.save_weights(settings.out / WEIGHTS, info)
     except KeyboardInterrupt:
         if log:
             state.save(info)
-            settings.report(f"Interrupted after step {state.step}; --resume continues from there ({own}).")
-        raise
+        raise KeyboardInterrupt(
+            f"Step {state.step} is saved: --resume continues from there ({own})."
+        ) from None
     finally:
         if log:
             log.close()
-    if log:
-        state.save_weights(settings.out / WEIGHTS, info)
     fabric.barrier()
     return settings.out / WEIGHTS
 
@@ -99,7 +100,6 @@ class _Session:
     state: State
     info: dict[str, Any]
     log: Log | None
-    interruption: Interruption = field(default_factory=Interruption)
     saved: float = field(default_factory=time.perf_counter)
     validation: Validation | None = None
 
@@ -109,10 +109,21 @@ class _Session:
 
     def run(self) -> None:
         """Run the phases that are not done."""
+        if self.log and self.settings.resume:
+            self._catch_up(self.log)
         for first, first_batch, phase in self.recipe.timeline():
             if self.state.step < min(first + phase.steps, self.total):
                 self._phase(phase, first, first_batch)
                 self.fabric.barrier()
+
+    def _catch_up(self, log: Log) -> None:
+        """Validate the step that the checkpoint is of, if an interruption broke that off."""
+        before = self.state.validated
+        ends = {first + phase.steps for first, _, phase in self.recipe.timeline()} | {self.total}
+        if self.state.step:
+            self._validate_if_due(log, self.state.step in ends)
+        if self.state.validated is not before:
+            self._save_if_due(True)
 
     def _phase(self, phase: Phase, first: int, first_batch: int) -> None:
         state, each = self.state, phase.batches_per_step
@@ -128,15 +139,15 @@ class _Session:
             drawn = [next(batches) for _ in range(each)]
             waited = time.perf_counter() - began
             show = (state.step + 1) % self.settings.log_every == 0
-            with self.interruption.held():
+            with unbroken():  # what is saved then is the state after a step, with its line in the log
                 values = train_step(state, self.fabric, phase, state.step - first, drawn, show)
                 seconds = time.perf_counter() - began
                 state.seconds += seconds
-            meter.add(values, seconds, waited)
-            if self.log:
-                if show:
+                meter.add(values, seconds, waited)
+                if self.log and show:
                     self._log_step(self.log, phase, meter)
                     meter = _Meter()
+            if self.log:
                 self._validate_if_due(self.log, state.step == last)
                 self._save_if_due(state.step == last)
 
@@ -147,7 +158,8 @@ class _Session:
 
     def _validate_if_due(self, log: Log, phase_ends: bool) -> None:
         step, every = self.state.step, self.settings.validate_every
-        if not self.footage.validation or not (phase_ends or (every and step % every == 0)):
+        due = phase_ends or (every and step % every == 0)
+        if not self.footage.validation or not due or self.state.validated.get("step") == step:
             return
         ends = step == self.recipe.steps
         if self.validation is None or (ends and not self.validation.whole):
@@ -156,9 +168,11 @@ class _Session:
             self.validation = Validation(
                 self.footage.validation, self.recipe.network, self.settings.cache, clips, self.fabric.device
             )
-        self.state.validated = self.validation.scores(self.state.averaged, step)
-        log.validation(self.state.validated)
+        scores = self.validation.scores(self.state.averaged, step)
         self.validation.picture(self.state.averaged, self.settings.out / SAMPLES / f"{step:07d}.png")
+        with unbroken():
+            self.state.validated = scores
+            log.validation(scores)
 
     def _save_if_due(self, phase_ends: bool) -> None:
         if phase_ends or time.perf_counter() - self.saved > self.settings.save_every:

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from folders import prepare_folder, tree, write_png
 from footage import moving_frames, rendered, write_video
+from work import asked_to_end
 
+from vpbench.clips.one_clip import ClipJob, prepare_clip
 from vpbench.clips.prepare import cache_folder
 from vpbench.clips.prepared import file_hash, open_prepared
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.parallel.processes import make_executor, result, submit
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import COLOUR_THRESHOLD, MaskRule, MetricUse, Protocol
 from vpbench.splits import get_split
@@ -313,3 +316,16 @@ def test_prepare_says_what_it_did(cli, tmp_path: Path, videos: Path):
     result = cli("prepare", "--split", videos, "--out", tmp_path / "out", "--limit", 2, "--workers", 1)
     assert result.exit_code == 0
     assert f"2 clips of split 'videos' are prepared in {tmp_path / 'out'}." in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "seconds"), [("rmtree", 0.0), ("rename", 3.0)])
+def test_a_worker_that_is_asked_to_end_finishes_a_clip(tmp_path: Path, where: str, seconds: float):
+    """However long its files take, nothing temporary is left of them, and the parent process hears of it."""
+    (clip,) = get_split("synthetic").clips[:1]
+    job = ClipJob(tmp_path, clip, None, None, get_protocol("mathieu2016"), None)
+    with make_executor(2) as executor:
+        future = submit(executor, asked_to_end, where, seconds, prepare_clip, job)
+        with pytest.raises(VpbenchError, match="A worker process died"):
+            result(future)
+    assert [path.name for path in tmp_path.iterdir()] == [str(clip.index)]

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,12 +106,13 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    for _ in range(12_000):
-        if condition():
-            return
-        assert process is None or process.poll() is None, process.communicate()[1]
+    until = time.monotonic() + 240
+    while not condition():
+        # It may have come about, and the process have ended, since.
+        if process is not None and process.poll() is not None and not condition():
+            raise AssertionError(process.communicate()[1])
+        assert time.monotonic() < until, "waited in vain"
         time.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 def lines_in(folder: Path) -> int:
@@ -119,7 +121,24 @@ def lines_in(folder: Path) -> int:
 
 
 def gone(pids: list[int]) -> bool:
-    return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids)
+    return not any(map(_is_alive, pids))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The worker processes of a process."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -178,6 +197,27 @@ def test_an_interruption_of_a_preparation(place: Path, tmp_path: Path, number: s
         assert_interrupted(code, err, tmp_path)
     assert ended(start_vpbench(*arguments))[0] == 0
     assert same_clips(tmp_path / "out", place / "prepared")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_an_interruption_while_workers_start(
+    place: Path, tmp_path: Path, temporary: Path, number: signal.Signals
+):
+    """They import what they need, have no handlers yet, and get no signal before they have."""
+
+    def import_something() -> bool:
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            return any("_socket" in file.path for w in workers_of(process) for file in w.memory_maps())
+        return False
+
+    process = start(place, tmp_path, "--workers", 2)
+    wait_for(import_something, process)
+    workers = workers_of(process)
+    os.killpg(process.pid, number)
+    code, _, err = ended(process)
+    assert_interrupted(code, err, tmp_path, temporary)
+    wait_for(lambda: gone([worker.pid for worker in workers]))
+    assert ended(start(place, tmp_path, "--workers", 2))[0] == 0
 
 
 def test_asked_to_end_alone_a_process_waits_for_its_workers(place: Path, tmp_path: Path, hold: Path):
@@ -257,8 +297,7 @@ def test_a_worker_that_is_asked_to_end(place: Path, tmp_path: Path, hold: Path):
     """As by a guard against memory running out: it asks the largest process."""
     process = start(place, tmp_path, "--workers", 2, "--save-predictions")
     wait_for(lambda: lines_in(tmp_path / NAME) >= 2, process)
-    children = psutil.Process(process.pid).children()
-    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    workers = workers_of(process)
     assert len(workers) == 2
     workers[0].terminate()
     wait_for(lambda: gone([workers[0].pid]), process)

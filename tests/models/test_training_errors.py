@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,15 @@ from trainings import PLAIN, RECIPE, TINY, same
 
 from vpbench import files
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.training.interruption import Interruption
 from vpbench.models.training.settings import Settings
-from vpbench.models.training.trainer import CHECKPOINT, train
+from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
 from vpbench.models.weights.checkpoint import load_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")]
 
 
 def test_going_on_needs_to_be_said(settings: Settings) -> None:
-    with pytest.raises(UsageError, match="leave out --resume"):
-        train(RECIPE, replace(settings, resume=True))
-    train(RECIPE, replace(settings, steps=1))
+    train(RECIPE, replace(settings, steps=1, resume=True))  # begins where there is nothing yet
     with pytest.raises(UsageError, match="give --resume"):
         train(RECIPE, settings)
 
@@ -135,23 +131,27 @@ def test_a_dead_layer_is_told(settings: Settings) -> None:
     assert any("all but dead" in line for line in lines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_end_of_a_step(number: signal.Signals) -> None:
-    interruption, done = Interruption(), []
-    before = signal.getsignal(number)
+def test_a_validation_that_was_broken_off_is_made_up_for(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its phases end with steps 6 and 10; at each the picture, the last part of a validation, is interrupted once."""
+    whole = replace(settings, out=settings.out.parent / "whole")
+    train(RECIPE, whole)
 
-    def step() -> None:
-        with interruption.held():
-            signal.raise_signal(number)
-            done.append("step")
-        done.append("next step")
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    def validate() -> None:
-        signal.raise_signal(number)
-        done.append("validation")
-
-    for work in (step, validate):
-        with pytest.raises(KeyboardInterrupt), interruption.watched():
-            work()
-    assert done == ["step"]
-    assert signal.getsignal(number) == before
+    for step in (6, 10):
+        if step == 10:
+            train(RECIPE, replace(settings, resume=True, steps=9))
+        with monkeypatch.context() as patch:
+            patch.setattr("vpbench.models.training.validation.Validation.picture", interrupted)
+            with pytest.raises(KeyboardInterrupt, match=f"Step {step} is saved"):
+                train(RECIPE, replace(settings, resume=True))
+    train(RECIPE, replace(settings, resume=True))
+    assert (settings.out / "samples/0000010.png").is_file()
+    assert (settings.out / "samples/0000006.png").read_bytes() == (
+        whole.out / "samples/0000006.png"
+    ).read_bytes()
+    one, other = (load_checkpoint(s.out / WEIGHTS).info["validation"] for s in (settings, whole))
+    assert one == other

@@ -73,22 +73,28 @@ def test_kill_9_while_saving_then_resume(
     same(tmp_path / "whole" / CHECKPOINT, checkpoint)
 
 
-def test_asked_to_end_it_saves_where_it_is(
-    tmp_path: Path, footage: Path, script: Callable[..., list[str]]
-) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_saves_where_it_is(tmp_path: Path, footage: Path, number: signal.Signals) -> None:
     arguments = options(tmp_path, footage, "asked", "--save-every", "1e9", "--log-every", "1")
     process = subprocess.Popen(
-        script() + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-m", "vpbench", "train", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("step 3 "):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             break
-    rest, _ = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "Interrupted after step" in rest
-    assert 3 <= load_checkpoint(tmp_path / "asked" / CHECKPOINT).step < 20
+    checkpoint = tmp_path / "asked" / CHECKPOINT
+    step = load_checkpoint(checkpoint).step
+    assert 3 <= step < 20
+    assert errors == f"\nInterrupted. Step {step} is saved: --resume continues from there ({checkpoint}).\n"
     CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
     CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
     same(tmp_path / "whole" / CHECKPOINT, tmp_path / "asked" / CHECKPOINT)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Executor, Future
+from pathlib import Path
 from typing import Any
 
 import pytest
-from threads import threads
+from work import threads, wait_and_write
 
 from vpbench.errors import VpbenchError
-from vpbench.parallel.processes import SerialExecutor, limit_threads, make_executor, map_in_order
+from vpbench.parallel.processes import (
+    SerialExecutor,
+    limit_threads,
+    make_executor,
+    map_in_order,
+    submit,
+)
 
 
 @pytest.mark.slow
@@ -19,6 +27,17 @@ def test_workers_use_one_thread():
     assert there == {"opencv": 1, "blas": 1}
     limit_threads()
     assert threads() == {"opencv": 1, "blas": 1}
+
+
+@pytest.mark.slow
+def test_an_error_waits_for_what_the_workers_do(tmp_path: Path):
+    """Locks of folders that they write into are held as long as they do."""
+    with pytest.raises(ZeroDivisionError), make_executor(2) as executor:  # noqa: PT012
+        started = submit(executor, wait_and_write, tmp_path / "file", 1.0)
+        while not started.running():
+            time.sleep(0.01)
+        raise ZeroDivisionError
+    assert (tmp_path / "file").read_text() == "done"
 
 
 def test_memory_does_not_hold_all_clips():

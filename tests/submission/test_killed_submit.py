@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from folders import tree
-from kills import changes_of, killed_at, seeded
+from kills import Forks, seeded
 from runs import make_run, score_lines
 
 from vpbench.errors import UsageError
@@ -55,16 +55,16 @@ def new(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment(cli, root: Path, new: Path, tmp_path: Path):
+def test_killed_at_any_moment(cli, forks: Forks, root: Path, new: Path, tmp_path: Path):
     shutil.copytree(root, tmp_path / "whole")
     before = tree(entry(root))
-    most = changes_of(tmp_path / "whole", "submit", new, *OPTIONS, "--to", tmp_path / "whole")
+    most = forks.call(tmp_path / "whole", "submit", new, *OPTIONS, "--to", tmp_path / "whole").changes
     after = tree(entry(tmp_path / "whole"))
     assert most > 10
     for change in seeded(12, most, seed=20160502):
         place = tmp_path / f"{change}" / "runs"
         shutil.copytree(root, place)
-        assert killed_at(change, place, "submit", new, *OPTIONS, "--to", place)
+        assert forks.call(place, "submit", new, *OPTIONS, "--to", place, at=change).code == -9
         with suppress(UsageError):  # there is none for a moment
             assert find_runs(place) == [entry(place)], "leftovers are not runs"
         done = cli("standings", place)
