@@ -2,7 +2,7 @@
 # make test   the tests
 # make fast   the tests that take less than a second or two each, and need no browser
 # make check  ruff, and mypy --strict on the installed package
-# make pages  anew what is made of results/runs and of the weights: the leaderboard, tables of the pages, a picture
+# make pages  anew what is made of results/runs, of the weights and of docs/evidence: the leaderboard, tables, a picture
 # make docs   the documentation, in build/docs/index.html; a warning is an error
 PYTHON ?= python3
 VENV   ?= .venv

@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/training.md that are made of the runs in results/runs and of the weights.
+"""Writes the tables of the pages that are made of the runs in results/runs, of the weights and of docs/evidence.
 
 ``python docs/tables`` writes them anew, each between two comments that name it; a test says whether they are in step.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from calibration import calibration_table
 from measured import ROOT
 from readme import paper_table
 from training import against_table, eight_table, means_table, motion_table, steps_table, weights_table
@@ -17,6 +18,8 @@ from training import against_table, eight_table, means_table, motion_table, step
 # Page, name of the table on it, and what makes it.
 TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "paper", paper_table),
+    ("docs/protocols.md", "calibration-test", partial(calibration_table, "ucf101-every10th")),
+    ("docs/protocols.md", "calibration-others", partial(calibration_table, "groups-22-25")),
     ("docs/training.md", "weights", weights_table),
     ("docs/training.md", "means", means_table),
     ("docs/training.md", "against-1", partial(against_table, 1)),
