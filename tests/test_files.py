@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 from folders import prepare_folder
 from runs import make_run
 
-from vpbench.files import remove_leftovers, write_atomic, write_text
+from vpbench.errors import VpbenchError
+from vpbench.files import flush, remove_leftovers, write_atomic, write_text
 
 KILLED = """
 import os, sys
@@ -54,6 +56,25 @@ def test_a_file_is_on_the_disk_before_it_stands(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "replace", rename)
     write_atomic(tmp_path / "a", b"12345")
     assert happened == ["flushed 5", "renamed to a"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_a_file_system_that_cannot_flush_is_no_failing_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def fsync(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if number == errno.EIO:
+        with pytest.raises(VpbenchError, match="Input/output error"):
+            write_atomic(tmp_path / "file", b"text")
+        with pytest.raises(OSError, match="Input/output error"):
+            flush(tmp_path)
+    else:
+        write_atomic(tmp_path / "file", b"text")
+        flush(tmp_path)
+        assert (tmp_path / "file").read_bytes() == b"text"
 
 
 def test_what_a_killed_process_left_of_a_file_is_removed_with_the_next_writing(

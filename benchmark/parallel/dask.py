@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 from vpbench.errors import UsageError, VpbenchError
 
 _PACKAGES = ("vpbench", "numpy", "scipy", "opencv-contrib-python-headless")
+_SCHEMES = ("tcp", "tls", "ws", "wss", "ucx")
 PATIENCE = 20.0  # seconds to wait for the scheduler and for a first worker
 
 
@@ -25,7 +28,7 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
         scheduler: its address, such as ``tcp://host:8786``.
 
     Raises:
-        UsageError: Dask is not installed, or the workers have several threads each.
+        UsageError: Dask is not installed, the address is none, or the workers have several threads each.
         VpbenchError: no scheduler or worker answers, or the workers have other versions of libraries that scores
             depend on.
     """
@@ -33,6 +36,10 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
         import distributed
     except ImportError:
         raise UsageError("--executor dask needs Dask: pip install 'vpbench[cluster]'.") from None
+    _check_address(scheduler)
+    logging.getLogger("distributed.client").setLevel(
+        logging.CRITICAL
+    )  # tracebacks of what is told in one line
     try:
         connect: Any = distributed.Client  # it has no types
         client = connect(scheduler, timeout=PATIENCE, set_as_default=False)
@@ -59,6 +66,23 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
                     f"The Dask worker {address} has other versions, which may give other scores: {'; '.join(other)}."
                 )
         yield client.get_executor(pure=False), len(threads)
+
+
+def _check_address(scheduler: str) -> None:
+    """Refuse what cannot be an address, at which Dask ends in a traceback after a long wait."""
+    import distributed
+
+    scheme, _, place = scheduler.rpartition("://")
+    if scheme not in ("", *_SCHEMES) or not re.fullmatch(r"[^\s/]+:[0-9]+/?", place):
+        raise UsageError(
+            f"--scheduler {scheduler}: give the address that the Dask scheduler prints, tcp://HOST:PORT (not that of "
+            "its dashboard)."
+        )
+    security: Any = distributed.Security  # it has no types
+    if scheme in ("tls", "wss") and not security().get_connection_args("client").get("ssl_context"):
+        raise UsageError(
+            f"--scheduler {scheduler}: name your certificates in Dask's configuration (distributed.comm.tls)."
+        )
 
 
 def _versions() -> dict[str, str]:

@@ -44,7 +44,8 @@ class Workers:
     """The workers that the user asks for.
 
     Attributes:
-        count: worker processes; ``None``: as many as there are processors, but fewer for few clips.
+        count: worker processes; ``None``: as many as there are processors, but fewer for few clips, and none where
+            none can be started.
         scheduler: address of a Dask scheduler, whose workers are used instead.
     """
 
@@ -61,7 +62,7 @@ class Workers:
         """
         if self.scheduler is None:
             count = default_workers(clips) if self.count is None else self.count
-            with make_executor(count) as executor:
+            with make_executor(count, at_most=self.count is None) as executor:
                 yield Execution(executor, _window(count))
         else:
             from vpbench.parallel.dask import dask_executor

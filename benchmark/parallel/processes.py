@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -31,11 +31,19 @@ def default_workers(clips: int) -> int:
 
 
 @contextmanager
-def make_executor(workers: int) -> Iterator[Executor]:
+def make_executor(workers: int, *, at_most: bool = False) -> Iterator[Executor]:
     """An executor with that many worker processes; with one, the work is done in this process.
 
     The processes end with the block, and also when this process is killed. After an interruption (Ctrl-C), work that
     has not started is cancelled. Work is given to it by :func:`submit`.
+
+    Args:
+        workers: how many.
+        at_most: where no processes can be started, do the work in this one.
+
+    Raises:
+        UsageError: no workers are asked for.
+        VpbenchError: no processes can be started.
     """
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least 1 is needed.")
@@ -46,7 +54,16 @@ def make_executor(workers: int) -> Iterator[Executor]:
 
     # "spawn" because OpenCV and torch hold threads and locks that do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    executor = _Processes(workers, mp_context=context, initializer=_start_worker)
+    try:
+        executor = _Processes(workers, mp_context=context, initializer=_start_worker)
+    except (OSError, ImportError, NotImplementedError) as error:  # there are no semaphores
+        if at_most:
+            yield SerialExecutor()
+            return
+        raise VpbenchError(
+            f"No worker processes can be started on this machine, perhaps for want of /dev/shm ({error}). Use "
+            "--workers 1."
+        ) from None
     try:
         yield executor
     finally:
@@ -58,8 +75,15 @@ class _Processes(ProcessPoolExecutor):
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Submit work; the first starts all processes."""
-        with unbroken(), _signals_blocked():
-            return super().submit(fn, *args, **kwargs)
+        try:
+            with unbroken(), _signals_blocked():
+                return super().submit(fn, *args, **kwargs)
+        except OSError as error:
+            for process in (self._processes or {}).values():  # nobody else would end them
+                process.kill()
+            raise VpbenchError(
+                f"No more worker processes can be started ({error.strerror}); use fewer --workers."
+            ) from None
 
 
 @contextmanager
@@ -121,11 +145,15 @@ def submit(executor: Executor, function: Callable[..., T], *item: Any) -> Future
 
 
 def result(future: Future[T]) -> T:
-    """The future's result; the death of a worker process becomes an error that says what to do."""
+    """The future's result; the loss of workers becomes an error that says what to do."""
     try:
         return future.result()
     except (BrokenExecutor, _EndedError):
         raise _worker_died() from None
+    except CancelledError:  # by Dask alone: what is waited for here is not cancelled
+        raise VpbenchError(
+            "The connection to the Dask scheduler was lost. What was finished is kept: run the same command again."
+        ) from None
     except Exception as error:
         if type(error).__name__ == "KilledWorker":  # Dask's; it has tried several workers
             raise _worker_died() from None

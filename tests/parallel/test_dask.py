@@ -137,6 +137,52 @@ def test_no_scheduler_at_the_address(cli: Callable[..., Result], monkeypatch: py
     assert "No Dask scheduler answers at tcp://127.0.0.1:9" in outcome.output
 
 
+def test_a_lost_scheduler_is_told_soon(
+    cluster: Cluster, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("slow.py").write_text(SLOW)
+    rows = [f"{number},clip_{number % 3}.avi" for number in range(1, 101)]
+    Path("videos/many.csv").write_text("\n".join(["index,video", *rows]) + "\n")
+    cluster.add_worker()
+    options = ("run", "--model", "slow.py:Slow", "--split", "videos/many.csv", "--out", "runs")
+    far = subprocess.Popen(
+        [sys.executable, "-m", "vpbench", *options, "--executor", "dask", "--scheduler", cluster.address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    scores = Path("runs/many/mathieu2016/slow.Slow/scores.jsonl")
+    until = time.monotonic() + 120
+    while not (scores.exists() and scores.read_bytes().count(b"\n") >= 2):
+        assert far.poll() is None, far.communicate()
+        assert time.monotonic() < until, "the run on the cluster does not get on"
+        time.sleep(0.02)
+    cluster.scheduler.kill()
+    _, errors = far.communicate(timeout=90)
+    assert far.returncode == 1
+    assert errors.startswith("Error: The connection to the Dask scheduler was lost.")
+    assert errors.count("\n") == 1, errors
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "tcp://", "host", "http://127.0.0.1:8787/status", "bogus://127.0.0.1:1", "tcp://a b:1", "file:///x"],
+)
+def test_what_is_no_address_is_refused_at_once(cli: Callable[..., Result], address: str) -> None:
+    options = ("--split", "synthetic", "--executor", "dask", "--scheduler", address)
+    outcome = cli("run", "--model", "last_frame", *options)
+    assert outcome.exit_code == 2
+    assert f"--scheduler {address}: give the address that the Dask scheduler prints" in outcome.output
+
+
+def test_a_secure_address_needs_certificates(cli: Callable[..., Result]) -> None:
+    options = ("--split", "synthetic", "--executor", "dask", "--scheduler", "tls://127.0.0.1:9")
+    outcome = cli("run", "--model", "last_frame", *options)
+    assert outcome.exit_code == 2
+    assert "distributed.comm.tls" in outcome.output
+
+
 @pytest.mark.parametrize("options", [("--executor", "dask"), ("--scheduler", "tcp://127.0.0.1:8786")])
 def test_executor_and_scheduler_go_together(cli: Callable[..., Result], options: tuple[str, str]) -> None:
     outcome = cli("run", "--model", "last_frame", "--split", "synthetic", *options)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from work import threads, wait_and_write
 
 from vpbench.errors import VpbenchError
+from vpbench.parallel.execution import Workers
 from vpbench.parallel.processes import (
     SerialExecutor,
     limit_threads,
@@ -38,6 +43,37 @@ def test_an_error_waits_for_what_the_workers_do(tmp_path: Path):
             time.sleep(0.01)
         raise ZeroDivisionError
     assert (tmp_path / "file").read_text() == "done"
+
+
+@pytest.fixture
+def _no_semaphores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no /dev/shm, or none that can be written to."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("multiprocessing.synchronize._multiprocessing.SemLock", refuse)
+
+
+@pytest.mark.usefixtures("_no_semaphores")
+def test_without_semaphores_one_process_works_or_an_error_says_so(cli: Callable[..., Result], tmp_path: Path):
+    options = ("run", "--model", "last_frame", "--split", "synthetic", "--limit", 5, "--out", tmp_path)
+    done = cli(*options, "--workers", 2)
+    assert done.exit_code == 1
+    assert "No worker processes can be started" in done.stderr
+    assert "Read-only file system" in done.stderr
+    assert "--workers 1" in done.stderr
+    with Workers().start(clips=100) as execution:
+        assert isinstance(execution.executor, SerialExecutor)
+
+
+def test_processes_that_cannot_be_started_are_an_error(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", refuse)
+    with make_executor(2) as executor, pytest.raises(VpbenchError, match=r"temporarily.*fewer --workers"):
+        submit(executor, pow, 2, 2)
 
 
 def test_memory_does_not_hold_all_clips():

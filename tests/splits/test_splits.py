@@ -389,6 +389,14 @@ def test_a_list_may_name_clusters(tmp_path: Path):
     assert get_split(str(bare)).hash == split.hash  # scores do not depend on it
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_among_the_videos_is_refused_unopened(tmp_path: Path):
+    write_video(tmp_path / "a.avi", moving_frames(2))
+    os.mkfifo(tmp_path / "x.avi")
+    with pytest.raises(UsageError, match=r"x\.avi is neither a file nor a folder but a pipe"):
+        find_sources(get_split(str(tmp_path)), None)
+
+
 def test_each_video_of_a_folder_is_a_cluster(tmp_path: Path):
     for name in ("a/x.avi", "b/x.avi", "v_Swing_g02_c01.avi", "v_Swing_g02_c03.avi"):
         write_video(tmp_path / name, moving_frames(2))
