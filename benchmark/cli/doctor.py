@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from vpbench.cli.options import data_option
-from vpbench.cli.output import say
+from vpbench.cli.output import say_findings
 from vpbench.errors import UsageError, VpbenchError
 
 
@@ -18,9 +18,7 @@ from vpbench.errors import UsageError, VpbenchError
 def doctor(data: Path | None) -> None:
     """Say what is installed, and which devices and data are found."""
     rows = examine(data)
-    width = max(len(what) for _, what, _ in rows)
-    for state, what, detail in rows:
-        say(f"{state:<8} {what:<{width}}  {detail}")
+    say_findings(rows)
     if any(state == "fault" for state, _, _ in rows):
         raise VpbenchError("Repair what is marked as a fault above.")
 

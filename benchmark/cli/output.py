@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
@@ -38,6 +38,13 @@ def say(text: str, *, err: bool = False) -> None:
         raise
     except OSError as error:
         raise VpbenchError(f"Cannot write to standard output: {error.strerror}.") from error
+
+
+def say_findings(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Print lines of a state, what it is the state of, and a detail, in columns."""
+    width = max(len(what) for _, what, _ in rows)
+    for state, what, detail in rows:
+        say(f"{state:<8} {what:<{width}}  {detail}")
 
 
 def warn(text: str) -> None:

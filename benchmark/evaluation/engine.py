@@ -16,7 +16,7 @@ from vpbench.clips.prepared import PreparedClips
 from vpbench.errors import UsageError
 from vpbench.evaluation.manifests import new_manifests, now
 from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
-from vpbench.evaluation.prediction import PredictionRequest
+from vpbench.evaluation.prediction import PredictionRequest, peak_mib
 from vpbench.files import below, lock_folder, make_folder, write_atomic
 from vpbench.parallel.execution import Execution
 from vpbench.predictors.entrant import Entrant
@@ -129,14 +129,14 @@ def _score_missing(
     """Score the clips that a writer has not yet; returns what it cost."""
     missing = [index for index in clips.contents if any(index not in writer.done for writer in writers)]
     in_parent = entrant.runs_in_parent(execution.batch_size)
-    seconds, peak = [], _peak_mib() if in_parent else 0.0
+    seconds, peak = [], peak_mib() if in_parent else 0.0
     for outcome in outcomes(job, entrant, clips.only(missing), execution):
         for writer, scores in zip(writers, outcome.scores, strict=True):
             if (clip := scores[0]["clip"]) not in writer.done:
                 facts = [{}] * len(scores) if job.describes else known[clip]
                 writer.append([line | of_frame for line, of_frame in zip(scores, facts, strict=True)])
         seconds.append(outcome.seconds)
-        peak = max(peak, _peak_mib() if in_parent else outcome.peak_mib)
+        peak = max(peak, peak_mib() if in_parent else outcome.peak_mib)
         execution.progress()
     timed, targets = entrant.predictor.timed, job.reading.targets
     return Cost(
@@ -199,7 +199,7 @@ class _ClipTally(ClipTally[Scores, _Outcome]):
         scores: tuple[Scores, ...] = (samples.best,)
         if job.request.draws > 1:
             scores += ([{**line, "counted": is_counted(line, job.reading)} for line in samples.mean],)
-        return _Outcome(scores, self._seconds / job.request.draws, _peak_mib())
+        return _Outcome(scores, self._seconds / job.request.draws, peak_mib())
 
 
 def _save(folder: Path, predictions: NDArray[np.float32], inputs: int) -> None:
@@ -209,17 +209,3 @@ def _save(folder: Path, predictions: NDArray[np.float32], inputs: int) -> None:
         buffer = io.BytesIO()
         np.save(buffer, frame, allow_pickle=False)
         write_atomic(folder / f"pred_{inputs + k}.npy", buffer.getvalue())
-
-
-def _peak_mib() -> float:
-    """The largest resident set that this process has had, in MiB."""
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):  # Windows
-        return float(getattr(memory, "peak_wset")) / 2**20  # noqa: B009 -- unknown to other systems
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -89,3 +89,17 @@ def predict_clips(
         check_predictions(p, request.name, i, shape) for i, p in zip(indices, predictions, strict=True)
     ]
     return checked, seconds
+
+
+def peak_mib() -> float:
+    """The largest resident set that this process has had, in MiB."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):  # Windows
+        return float(getattr(memory, "peak_wset")) / 2**20  # noqa: B009 -- unknown to other systems
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
