@@ -90,7 +90,7 @@ device_option = click.option(
 
 def labels_of(specs: Sequence[PredictorSpec], labels: Sequence[str]) -> list[str]:
     """The runs' labels, which are names of folders: those given, or one for each predictor."""
-    from vpbench.runs.manifest import LABEL
+    from vpbench.runs.manifest import LABEL, LABELS
 
     if labels and len(labels) != len(specs):
         raise UsageError(
@@ -100,8 +100,7 @@ def labels_of(specs: Sequence[PredictorSpec], labels: Sequence[str]) -> list[str
     for name in names:
         if not LABEL.fullmatch(name):
             raise UsageError(
-                f"'{name}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - only; "
-                "give another with --as."
+                f"'{name}' cannot be a run's label, which names a folder: {LABELS}; give another with --as."
             )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

@@ -21,7 +21,7 @@ from vpbench.files import below, lock_folder, make_folder, write_atomic
 from vpbench.parallel.execution import Execution
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import Tally
-from vpbench.runs.manifest import LABEL, Cost, Manifest
+from vpbench.runs.manifest import LABEL, LABELS, Cost, Manifest
 from vpbench.runs.run import Run, frame_facts_of, read_run
 from vpbench.runs.writer import RunWriter
 from vpbench.scoring.clip import Clip
@@ -102,10 +102,7 @@ def evaluate_clips(
 
 def _run_folder(out: Path, manifest: Manifest) -> Path:
     if not LABEL.fullmatch(manifest.label):
-        raise UsageError(
-            f"'{manifest.label}' cannot be a run's label, which names a folder: letters, digits and _ . , = + - only, "
-            "at most 100."
-        )
+        raise UsageError(f"'{manifest.label}' cannot be a run's label, which names a folder: {LABELS}.")
     return below(out, manifest.split.name, manifest.protocol.name, manifest.label)
 
 

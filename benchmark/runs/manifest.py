@@ -29,6 +29,7 @@ SCHEMA = 2
 OLDEST_SCHEMA = 1
 # What may be a label, which names a folder.
 LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,=+-]{0,99}")
+LABELS = "at most 100 letters, digits and _ . , = + -, the first of them a letter, a digit or _"
 
 LONGEST_CITATION = 20_000  # characters
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from vpbench.analysis.leaderboard import build_leaderboard
+from vpbench.errors import UsageError
 from vpbench.escape import markdown
 from vpbench.predictors.seen import seen_of
 from vpbench.results.published_tables import read_published
@@ -39,8 +40,15 @@ def committed_runs(root: Path) -> list[Run]:
     """The submitted runs, by split, protocol and label.
 
     Raises:
+        UsageError: a run lies less deep than ``SPLIT/PROTOCOL/LABEL``, so that this is not the folder that was meant.
         VpbenchError: one is wrong (:func:`vpbench.submission.submit.check_committed`).
     """
+    for above in ("", "[!.]*/", "[!.]*/[!.]*/"):
+        for path in sorted(root.glob(f"{above}manifest.json")):
+            raise UsageError(
+                f"{path.parent} is a run, and submitted ones are at RUNS/SPLIT/PROTOCOL/LABEL. Name the folder RUNS, "
+                "results/runs in a checkout."
+            )
     folders = sorted(path.parent for path in root.glob("[!.]*/[!.]*/[!.]*/manifest.json"))
     runs = [check_committed(folder, root) for folder in folders]
     return sorted(runs, key=lambda run: (*_table(run), run.label))

@@ -81,6 +81,11 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
+def count(number: int, thing: str) -> str:
+    """``1 clip``, ``2 clips``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def frame_in_words(frame: Frame, steps: int, article: bool = False) -> str:
     """``1st frame``, or ``the 1st frame``; ``all 8 frames``."""
     if frame == "all":

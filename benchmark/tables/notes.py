@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.results.published_tables import TUNED_MARK, Frame
-from vpbench.tables.cells import frame_in_words, ordinal
+from vpbench.tables.cells import count, frame_in_words, ordinal
 from vpbench.tables.excluded import compared_frames, excluded_frames
 from vpbench.tables.scores import difference_cells
 
@@ -63,7 +63,8 @@ def compared(board: Leaderboard) -> str:
     """What rows are compared on in the score that ranks."""
     s = board.ranking.statistics
     where = compared_frames(board.protocol.definition)
-    return f"the {s.clips} clips ({s.clusters} clusters){f' {where}' if where else ''}"
+    clips, clusters = count(s.clips, "clip"), count(s.clusters, "cluster")
+    return f"the {clips} ({clusters}){f' {where}' if where else ''}"
 
 
 def has_intervals(board: Leaderboard) -> bool:
@@ -140,7 +141,8 @@ def few_clusters(board: Leaderboard, intervals: bool = False) -> Iterator[str]:
     missing += ["no intervals"] if intervals and not has_intervals(board) else []
     if missing:
         text = "; ".join(missing)
-        yield f"{text[0].upper()}{text[1:]}: they need {LEAST_CLUSTERS} clusters of clips, and here are {clusters}."
+        here = f"here {'is' if clusters == 1 else 'are'} {clusters}"
+        yield f"{text[0].upper()}{text[1:]}: they need {LEAST_CLUSTERS} clusters of clips, and {here}."
 
 
 def _dropped(board: Leaderboard) -> Iterator[str]:

@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.tables import notes
-from vpbench.tables.cells import frame_in_words, ordinal, slug
+from vpbench.tables.cells import count, frame_in_words, ordinal, slug
 from vpbench.tables.excluded import compared_frames
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
@@ -109,8 +109,8 @@ def heading(stratum: Stratum) -> str:
     of_each = [f"{ordinal(int(frame))} {n}" for frame, n in stratum.frames.items() if frame != "all"]
     kinds = f" ({', '.join(of_each)})" if stratum.board.steps > 1 else ""
     return (
-        f"{stratum.part.name}: {_count(stratum.total, 'frame')}{kinds}, {_count(stratum.clips, 'clip')}, "
-        f"{_count(stratum.clusters, 'cluster')}"
+        f"{stratum.part.name}: {count(stratum.total, 'frame')}{kinds}, {count(stratum.clips, 'clip')}, "
+        f"{count(stratum.clusters, 'cluster')}"
     )
 
 
@@ -221,7 +221,3 @@ def _too_few_clusters(stratum: Stratum) -> bool:
         number and stratum.board.rows[f"{column}_{frame}_low"].isna().all()
         for frame, number in stratum.frames.items()
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

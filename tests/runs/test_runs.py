@@ -278,7 +278,7 @@ def test_labels_name_folders(score, tmp_path: Path):
     for label in ("../up", "a/b", ".hidden", "", "a b", "x" * 101):
         result = score("--as", label)
         assert result.exit_code == 2
-        assert "cannot be a run's label" in result.stderr
+        assert "cannot be a run's label, which names a folder: at most 100 letters," in result.stderr
     result = score("--as", "a", "--as", "b")
     assert result.exit_code == 2
     assert "--as is given 2 times for 1 --model" in result.stderr

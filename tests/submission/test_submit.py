@@ -103,6 +103,21 @@ def test_runs_by_different_files_of_flow_have_tables_of_their_own(tmp_path: Path
     assert page(root).count("### mine, mathieu2016+flow-files") == 2
 
 
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_folder_of_runs_at_another_depth_is_not_an_empty_page(
+    run: Path, tmp_path: Path, depth: int
+) -> None:
+    root = run.parents[depth - 1] if depth else run
+    if depth == 2:
+        root = tmp_path / "up"
+        (root / "down").mkdir(parents=True)
+        run.rename(root / "down" / "run")
+    result = CliRunner().invoke(main, ["standings", str(root)], catch_exceptions=False)
+    assert result.exit_code == 2
+    assert "run is a run, and submitted ones are at RUNS/SPLIT/PROTOCOL/LABEL" in result.stderr
+    assert not (root.parent / "LEADERBOARD.md").exists()
+
+
 def test_a_bibtex_file_is_read(cli: Callable[..., Result], run: Path, root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.bib").write_text(BIBTEX.replace(", ", ",\n  ") + "\n")
     options = (*OPTIONS[:3], tmp_path / "mine.bib", *OPTIONS[4:])

@@ -91,6 +91,12 @@ def test_bold_is_not_significantly_worse_than_the_best_of_each_column(tmp_path: 
     assert "**Bold**: not significantly worse than the best" in markdown
 
 
+def test_one_clip_is_no_clips(tmp_path: Path) -> None:
+    text = " ".join(render(board_of(*graded_runs(tmp_path, {"last_frame": 5, "r1": 0}, clips=1))).split())
+    assert "on the 1 clip (1 cluster) where" in text
+    assert "they need 6 clusters of clips, and here is 1." in text
+
+
 def test_few_clusters_have_no_rank_no_interval_and_no_bold(tmp_path: Path) -> None:
     clusters = {clip: f"{clip % 2}.avi" for clip in range(30)}
     board = board_of(*graded_runs(tmp_path, {"r0": 5, "r1": 0}, split={"clusters": clusters}))
