@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,43 @@ def read_json(path: Path, kind: str | None = None) -> dict[str, Any]:
         VpbenchError: the file is missing, far too large, no JSON object, of another kind, or holds what could do harm
             (:func:`check_data`); names the path.
     """
-    try:
-        data = json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8-sig"), parse_int=_whole_number)
-    except ValueError as error:
-        raise VpbenchError(f"{path} is damaged: {error}.") from None
-    except RecursionError:
-        raise VpbenchError(f"{path} is damaged: it is nested too deeply.") from None
-    if not isinstance(data, dict):
-        raise VpbenchError(f"{path} is damaged: it holds no JSON object.")
+    data = parse_json(read_bytes(path, _LARGEST_JSON), f"{path}")
     if kind is not None and data.get("kind") != kind:
         found = plain(repr(data.get("kind")))[:100]
         raise VpbenchError(f"{path} is not a {kind} manifest (its kind is {found}).")
-    check_data(data, f"{path}")
     return data
+
+
+def parse_json(text: bytes, where: str, *, nan: bool = False) -> dict[str, Any]:
+    """The JSON object in a text.
+
+    Args:
+        text: UTF-8.
+        where: names the file.
+        nan: whether a number may be NaN.
+
+    Raises:
+        VpbenchError: it is none, has a key twice, or holds what could do harm (:func:`check_data`).
+    """
+    try:
+        data = json.loads(text.decode("utf-8-sig"), parse_int=_whole_number, object_pairs_hook=_object)
+    except ValueError as error:
+        raise VpbenchError(f"{where} is damaged: {error}.") from None
+    except RecursionError:
+        raise VpbenchError(f"{where} is damaged: it is nested too deeply.") from None
+    if not isinstance(data, dict):
+        raise VpbenchError(f"{where} is damaged: it holds no JSON object.")
+    check_data(data, where, nan=nan)
+    return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that is there twice, programs would take the one or the other."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key '{plain(twice)[:100]}' is there twice")
+    return made
 
 
 def read_toml(
@@ -128,7 +153,7 @@ def _harm(value: Any, path: tuple[str, ...], nan: bool) -> tuple[tuple[str, ...]
         places = ((inner, (*path, f"entry {number}")) for number, inner in enumerate(value, start=1))
         return next(filter(None, (_harm(inner, place, nan) for inner, place in places)), None)
     else:
-        return None
+        problem = "" if value is None else "cannot be a date or a time"  # which TOML has
     return (path, problem) if problem else None
 
 

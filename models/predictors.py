@@ -54,7 +54,8 @@ class TrainedModel(Predictor):
             loaded = load_checkpoint(Path(weights))
         self._check(loaded)
         self._loaded = loaded
-        network = make_generator(loaded.recipe.network)
+        with torch.device("meta"):  # without memory: a small file may claim to be of a network of gigabytes
+            network = make_generator(loaded.recipe.network)
         load_weights(network, loaded.part("g"), str(loaded.path))
         network.eval().requires_grad_(False)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -94,9 +95,7 @@ class TrainedModel(Predictor):
         """The weights, what they were trained on and for how long, and the marks of the row."""
         loaded, recipe, info = self._loaded, self._loaded.recipe, self._loaded.info
         network = recipe.network
-        marks = [
-            f"{recipe.kind} recipe: {network.width_in_words}, {loaded.step} steps, {info['training_data']}"
-        ]
+        marks = [f"{recipe.kind} recipe: {network.width_in_words}, {loaded.step} steps, {info.training_data}"]
         if recipe.last_seed != recipe.seed:
             marks.append(f"the first steps are shared with other seeds, from seed {recipe.seed}")
         if network.starts_as_copy:
@@ -110,13 +109,13 @@ class TrainedModel(Predictor):
         return {
             "parameters": parameter_count(self._network),
             "weights": loaded.sha256,
-            "training_data": str(info["training_data"]),
+            "training_data": info.training_data,
             "test_clips_seen": loaded.test_clips_seen,
             "seed": recipe.last_seed,
             "recipe": f"{recipe.kind}/{recipe.name}",
             "width": list(network.widths) or network.width,
             "steps": loaded.step,
-            "hours": round(float(info["seconds"]) / 3600, 2),
+            "hours": round(info.seconds / 3600, 2),
             "machine": self._machine,
             "marks": marks,
         }

@@ -6,15 +6,18 @@ where it was taken and whether somebody has compared it with the source.
 
 from __future__ import annotations
 
-import math
-import tomllib
 from dataclasses import dataclass, field
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from vpbench.errors import UsageError, VpbenchError
+from msgspec import Meta, Struct
+
+from vpbench.errors import VpbenchError
+from vpbench.escape import plain
+from vpbench.reading import read_toml
+from vpbench.records import to_record
+
+FOLDER = Path(__file__).parent / "published"
 
 # Marks with a meaning of their own: not verified, tuned on test clips, and in text bold.
 UNVERIFIED_MARK = "†"
@@ -26,15 +29,22 @@ Frame = int | str
 """A predicted frame, 1-based, or ``"all"`` for the mean over all frames."""
 
 
+_Text = Annotated[str, Meta(min_length=1, max_length=500)]
+_REMEDY = "results/published/README.md explains the format."
+
+
 @dataclass(frozen=True)
 class Source:
     """A paper: its BibTeX key, a short and a full reference."""
 
-    key: str
-    short: str
-    title: str
-    url: str
-    bibtex: str
+    key: _Text
+    short: _Text
+    title: _Text
+    url: _Text
+    bibtex: Annotated[str, Meta(max_length=20_000)]
+
+    def __post_init__(self) -> None:
+        _check_visible({key: text for key, text in vars(self).items() if key != "bibtex"})
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class PublishedTable:
         return f"{self.source.short}, {self.place}{page}"
 
 
-def read_published(folder: Path | None = None) -> tuple[PublishedTable, ...]:
+def read_published(folder: Path = FOLDER) -> tuple[PublishedTable, ...]:
     """Read every published table.
 
     Args:
@@ -111,9 +121,7 @@ def read_published(folder: Path | None = None) -> tuple[PublishedTable, ...]:
     Raises:
         VpbenchError: a file is not TOML or not of the format; the message names file, table and row.
     """
-    place: Traversable = folder if folder is not None else files("vpbench.results") / "published"
-    found = sorted((file for file in place.iterdir() if file.name.endswith(".toml")), key=lambda f: f.name)
-    return tuple(table for file in found for table in _read_file(file))
+    return tuple(table for file in sorted(folder.glob("*.toml")) for table in _read_file(file))
 
 
 def for_runs(protocol: str, split: str, tables: tuple[PublishedTable, ...]) -> tuple[PublishedTable, ...]:
@@ -121,70 +129,112 @@ def for_runs(protocol: str, split: str, tables: tuple[PublishedTable, ...]) -> t
     return tuple(t for t in tables if (t.protocol, t.split) == (protocol, split) and t.rows)
 
 
-def _read_file(file: Traversable) -> list[PublishedTable]:
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise VpbenchError(f"Published rows {file}: not TOML: {error}.") from None
-    try:
-        source = Source(**data["source"])
-        if f"{source.key}.toml" != file.name:
-            raise UsageError(f"[source] key '{source.key}' must be the file's name without .toml.")
-        tables = [_table(source, dict(table)) for table in data["table"]]
-    except (VpbenchError, KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-        raise VpbenchError(
-            f"Published rows {file}: {what}. results/published/README.md explains the format."
-        ) from None
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file as TOML has it."""
+
+    source: Source
+    table: list[dict[str, Any]]
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of a file."""
+
+    name: _Text
+    place: _Text
+    page: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    summary: _Text
+    protocol: _Text | None = None
+    split: _Text | None = None
+    verified: bool
+    frames: Annotated[tuple[Annotated[int, Meta(ge=1, lt=2**31)] | Literal["all"], ...], Meta(max_length=100)]
+    labels: Annotated[dict[str, _Text], Meta(max_length=50)]
+    decimals: dict[str, Annotated[int, Meta(ge=0, le=10)]]
+    marks: dict[str, _Text] = {}
+    rows: Annotated[list[dict[str, Any]], Meta(max_length=1_000)]
+
+    def __post_init__(self) -> None:
+        _check_visible({"name": self.name, "place": self.place, "summary": self.summary})
+        _check_visible(
+            {text: text for table in (self.labels, self.marks) for text in (*table, *table.values())}
+        )
+        for mark in self.marks:
+            if len(mark) != 1 or mark.isalnum() or mark in (UNVERIFIED_MARK, TUNED_MARK, BEST_MARK):
+                raise ValueError(
+                    f"'{mark}' cannot be a mark: one character that is no letter and no digit, but not †, ‡ or •"
+                )
+        if len(set(self.frames)) < len(self.frames):
+            raise ValueError("'frames' has one twice")
+        if (self.protocol is None) != (self.split is None):
+            raise ValueError("'protocol' and 'split' must both be given, or neither")
+        if self.labels.keys() != self.decimals.keys():
+            raise ValueError("'labels' and 'decimals' must name the same metrics")
+        if taken := self.labels.keys() & set(_Row.__struct_fields__):
+            raise ValueError(f"'labels' cannot have '{min(taken)}', a field of rows")
+
+
+class _Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row of a table, without its scores."""
+
+    label: _Text
+    group: Annotated[str, Meta(max_length=500)] = ""
+    predictor: Annotated[str, Meta(max_length=500)] = ""
+    marks: tuple[str, ...] = ()
+    verified: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_visible({"label": self.label, "group": self.group or self.label})
+
+
+def _check_visible(texts: dict[str, str]) -> None:
+    for key, text in texts.items():
+        if plain(text) != text:
+            raise ValueError(f"'{plain(key)[:50]}' must be one line of visible characters")
+
+
+def _read_file(file: Path) -> list[PublishedTable]:
+    where = f"Published rows {file}"
+    read = to_record(read_toml(file, where, error=VpbenchError, nan=True), _File, where, remedy=_REMEDY)
+    if f"{read.source.key}.toml" != file.name:
+        raise VpbenchError(f"{where}: [source] 'key' must be the file's name without .toml. {_REMEDY}")
+    tables = [_table(read.source, data, where) for data in read.table]
     names = [table.name for table in tables]
     if len(set(names)) != len(names):
-        raise VpbenchError(
-            f"Published rows {file}: two tables have the same name; names: {', '.join(names)}."
-        )
+        raise VpbenchError(f"{where}: two tables have the same name; names: {', '.join(names)}.")
     return tables
 
 
-def _table(source: Source, data: dict[str, Any]) -> PublishedTable:
-    where = f"table '{data.get('name', '?')}'"
-    rows, verified = data.pop("rows"), data.pop("verified")
-    frames = tuple(data.pop("frames"))
-    marks = data.pop("marks", {})
-    for mark in marks:
-        if mark.isalnum() or mark in (UNVERIFIED_MARK, TUNED_MARK, BEST_MARK):
-            raise UsageError(f"{where}: '{mark}' cannot be a mark: letters, digits, †, ‡ and • are taken")
-    if ("protocol" in data) != ("split" in data):
-        raise UsageError(f"{where}: give both protocol and split, or neither")
-    if set(data["labels"]) != set(data["decimals"]):
-        raise UsageError(f"{where}: labels and decimals must name the same metrics")
-    table = PublishedTable(
+def _table(source: Source, data: dict[str, Any], where: str) -> PublishedTable:
+    where = f"{where}, table '{plain(str(data.get('name', '?')))[:100]}'"
+    table = to_record(data, _Table, where, remedy=_REMEDY)
+    return PublishedTable(
         source=source,
-        page=data.pop("page", None),
-        protocol=data.pop("protocol", None),
-        split=data.pop("split", None),
-        frames=frames,
-        marks=marks,
-        rows=(),
-        **data,
+        name=table.name,
+        place=table.place,
+        page=table.page,
+        summary=table.summary,
+        protocol=table.protocol,
+        split=table.split,
+        frames=table.frames,
+        labels=table.labels,
+        decimals=table.decimals,
+        rows=tuple(_row(table, row, f"{where}, row {n}") for n, row in enumerate(table.rows, 1)),
+        marks=table.marks,
     )
-    made = tuple(_row(table, dict(row), bool(verified), f"{where}, row {n}") for n, row in enumerate(rows, 1))
-    return PublishedTable(**{**vars(table), "rows": made})
 
 
-def _row(table: PublishedTable, data: dict[str, Any], verified: bool, where: str) -> PublishedRow:
-    label, group = data.pop("label", None), data.pop("group", "")
-    predictor = str(data.pop("predictor", ""))
-    marks, verified = tuple(data.pop("marks", ())), bool(data.pop("verified", verified))
-    if not isinstance(label, str) or not label:
-        raise UsageError(f"{where}: it has no label")
-    if unknown := set(marks) - set(table.marks):
-        raise UsageError(f"{where} ('{label}'): mark '{unknown.pop()}' is not explained in the table's marks")
-    if set(data) != set(table.labels):
-        raise UsageError(f"{where} ('{label}'): it must have values for exactly {', '.join(table.labels)}")
+def _row(table: _Table, data: dict[str, Any], where: str) -> PublishedRow:
+    facts = {key: value for key, value in data.items() if key not in table.labels}
+    row = to_record(facts, _Row, where, remedy=_REMEDY)
+    where = f"{where} ('{row.label}')"
     scores: dict[str, dict[Frame, float]] = {}
-    for column, values in data.items():
-        if not isinstance(values, list) or len(values) != len(table.frames):
-            raise UsageError(f"{where} ('{label}'): {column} must have {len(table.frames)} values")
-        scores[column] = dict(zip(table.frames, map(float, values), strict=True))
-        if any(math.isinf(value) for value in scores[column].values()):
-            raise UsageError(f"{where} ('{label}'): {column} is infinite; write nan for a value not given")
-    return PublishedRow(label, scores, marks, group, verified, predictor)
+    for column in table.labels:
+        values = to_record({column: data.get(column)}, dict[str, list[float]], where, remedy=_REMEDY)[column]
+        if len(values) != len(table.frames):
+            raise VpbenchError(f"{where}: '{column}' must have {len(table.frames)} values. {_REMEDY}")
+        scores[column] = dict(zip(table.frames, values, strict=True))
+    if unknown := set(row.marks) - table.marks.keys():
+        raise VpbenchError(
+            f"{where}: mark '{plain(min(unknown))[:50]}' is not explained in the table's marks. {_REMEDY}"
+        )
+    verified = table.verified if row.verified is None else row.verified
+    return PublishedRow(row.label, scores, row.marks, row.group, verified, row.predictor)

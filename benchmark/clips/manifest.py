@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 
 from vpbench.errors import VpbenchError
 from vpbench.files import FOLDER_NAMES, can_name_folder, write_json
 from vpbench.reading import read_json
 from vpbench.records import to_record
-from vpbench.scoring.protocol import Protocol
+from vpbench.scoring.protocol import Frames, Protocol, Side, Skipped
 
 KIND = "vpbench-prepared"
 CLIP_KIND = "vpbench-clip"
 SCHEMA = 1
+_Index = Annotated[int, Meta(ge=0, lt=2**31)]
+_Text = Annotated[str, Meta(max_length=500)]
 _REMEDY = "Prepare the clips again."
 
 
 class Geometry(Struct, frozen=True):
     """The part of a protocol that fixes which pixels a prepared clip holds; see :class:`vpbench.Protocol`."""
 
-    inputs: int
-    targets: int
-    first_frame: int
-    size: tuple[int, int] | None
+    inputs: Frames
+    targets: Frames
+    first_frame: Skipped
+    size: tuple[Side, Side] | None
 
     @classmethod
     def of(cls, protocol: Protocol) -> Geometry:
@@ -50,10 +52,10 @@ class PreparedSplit(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    hash: str
-    total: int
-    missing: tuple[str, ...] = ()
-    clusters: dict[int, str] = {}
+    hash: _Text
+    total: Annotated[int, Meta(ge=0, lt=2**31)]
+    missing: tuple[Annotated[str, Meta(max_length=4_000)], ...] = ()
+    clusters: dict[_Index, _Text] = {}
 
     def __post_init__(self) -> None:
         if not can_name_folder(self.name):
@@ -81,7 +83,7 @@ class PreparedManifest(Struct, frozen=True, kw_only=True):
     geometry: Geometry
     flow: dict[str, Any]
     decoder: dict[str, Any]
-    clips: dict[int, str]
+    clips: dict[_Index, _Text]
 
     def __post_init__(self) -> None:
         if not isinstance(self.flow.get("name"), str):
@@ -102,10 +104,10 @@ class ClipRecord(Struct, frozen=True, kw_only=True):
 
     kind: str = CLIP_KIND
     schema: int = SCHEMA
-    index: int
+    index: _Index
     source: dict[str, Any]
-    content: str
-    files: dict[str, str]
+    content: _Text
+    files: dict[_Text, _Text]
 
 
 def read_manifest(folder: Path, *, finished: bool) -> PreparedManifest:

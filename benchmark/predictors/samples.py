@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from msgspec import Meta
 
 from vpbench.errors import UsageError
 from vpbench.scoring.metrics import get_metric
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 Scored = Literal["best", "mean"]
 SCORED: tuple[Scored, ...] = ("best", "mean")
 _MOST = 10_000
+Drawn = Annotated[int, Meta(ge=1, le=_MOST)]
+Seed = Annotated[int, Meta(ge=0, lt=2**32)]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
-from vpbench.predictors.samples import SCORED, Scored
+from vpbench.predictors.samples import SCORED, Drawn, Scored, Seed
 from vpbench.predictors.seen import Seen, seen_by
 from vpbench.records import in_words, to_record
 from vpbench.scoring.protocol import FIXED_COLUMNS, FRAME_FACTS, Protocol
@@ -222,8 +222,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 class SamplesRecord(Struct, frozen=True, kw_only=True):
     """What was drawn from a stochastic predictor: how many samples, from which seed, and how they were scored."""
 
-    count: int
-    seed: int
+    count: Drawn
+    seed: Seed
     scored: Scored
 
 

@@ -42,7 +42,8 @@ MOST_METRICS = 50
 LONGEST_SIDE = 8_192  # pixels
 
 Frames = Annotated[int, Meta(ge=1, le=MOST_FRAMES)]
-_Side = Annotated[int, Meta(ge=16, le=LONGEST_SIDE)]
+Skipped = Annotated[int, Meta(ge=0, le=MOST_SKIPPED)]
+Side = Annotated[int, Meta(ge=16, le=LONGEST_SIDE)]
 _Length = Annotated[float, Meta(ge=0, le=1e6)]  # pixels
 _Text = Annotated[str, Meta(max_length=200)]
 
@@ -179,8 +180,8 @@ class Protocol:
     metrics: Annotated[dict[_Text, MetricUse], Meta(min_length=1, max_length=MOST_METRICS)]
     inputs: Frames = 4
     targets: Frames = 2
-    first_frame: Annotated[int, Meta(ge=0, le=MOST_SKIPPED)] = 0
-    size: tuple[_Side, _Side] | None = None
+    first_frame: Skipped = 0
+    size: tuple[Side, Side] | None = None
     flow: _Text = "dis"
     mask: MaskRule = MaskRule()
     exclude: Exclusion | None = None

@@ -17,6 +17,7 @@ from vpbench.models.recipes.recipe import Phase, Recipe
 from vpbench.models.training.settings import Settings
 from vpbench.models.weights.checkpoint import (
     Checkpoint,
+    Info,
     flatten_optimiser,
     load_checkpoint,
     load_weights,
@@ -81,8 +82,8 @@ class State:
         self._judged = bool(loaded.part("d"))
         if self._judged:
             load_weights(self.discriminator, loaded.part("d"), str(loaded.path))
-        self.step, self.seconds = loaded.step, float(loaded.info["seconds"])
-        self.validated = dict(loaded.info["validation"])
+        self.step, self.seconds = loaded.step, loaded.info.seconds
+        self.validated = loaded.info.validation
         self._moments = {which: loaded.part(f"optimiser_{which}") for which in ("g", "d")}
 
     def start_phase(self, phase: Phase) -> None:
@@ -100,7 +101,7 @@ class State:
         kind = torch.optim.Adam if phase.optimiser == "adam" else torch.optim.SGD
         wrapped: Any = self._fabric.setup_optimizers(kind(module.parameters(), lr=phase.rate[0]))
         if phase.optimiser == "adam" and self._moments[which]:
-            restore_optimiser(wrapped.optimizer, self._moments[which])
+            restore_optimiser(wrapped.optimizer, self._moments[which], f"{self.path}")
         return wrapped
 
     def _keep_moments(self) -> None:
@@ -167,13 +168,9 @@ class State:
         tensors = _prefixed("g", self.averaged.state_dict())
         save_checkpoint(path, tensors, self.recipe, self.step, self._facts(info))
 
-    def _facts(self, info: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            **info,
-            "seconds": round(self.seconds, 1),
-            "validation": self.validated,
-            "torch": torch.__version__,
-        }
+    def _facts(self, info: Mapping[str, Any]) -> Info:
+        seconds, version = round(self.seconds, 1), str(torch.__version__)
+        return Info(**info, seconds=seconds, validation=self.validated, torch=version)
 
 
 def find_checkpoint(recipe: Recipe, own: Path, settings: Settings) -> tuple[Recipe, Checkpoint | None]:

@@ -62,7 +62,7 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     state = State(recipe, fabric, own, loaded)
     info = {
         "training_data": footage.describe(),
-        "contaminated": footage.contaminated or bool(loaded and loaded.info["contaminated"]),
+        "contaminated": footage.contaminated or bool(loaded and loaded.info.contaminated),
         "precision": str(fabric._precision.precision),
     }
     log = Log(settings.out, state.step, settings.report) if fabric.is_global_zero else None

@@ -7,21 +7,63 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import safetensors
 import safetensors.torch
 import torch
+from msgspec import Meta, Struct, to_builtins
 from torch import Tensor
 
 from vpbench.errors import VpbenchError
-from vpbench.files import write_atomic
+from vpbench.files import numbered, read_bytes, write_atomic
 from vpbench.models.recipes.files import recipe_from
 from vpbench.models.recipes.recipe import Recipe
 from vpbench.predictors.seen import Seen
+from vpbench.reading import parse_json
+from vpbench.records import to_record
 
 KIND = "vpbench-checkpoint"
 SCHEMA = 1
+_REMEDY = "Take the checkpoint before it, or train again."
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """Further facts about a training.
+
+    Attributes:
+        training_data: the footage, in words.
+        contaminated: whether test clips were trained on.
+        seconds: time spent on the steps.
+        validation: scores of the latest validation, with its step and its number of clips; NaN where undefined.
+        precision: Lightning's word for it, such as ``32-true``.
+        torch: its version.
+    """
+
+    training_data: str
+    contaminated: bool
+    seconds: Annotated[float, Meta(ge=0)]
+    validation: dict[str, float]
+    precision: str = ""
+    torch: str = ""
+
+
+class _Header(Struct, frozen=True):
+    """The part of a safetensors header that says what the tensors are."""
+
+    metadata: dict[str, str] = msgspec.field(name="__metadata__")
+
+
+class _Head(Struct, frozen=True, kw_only=True):
+    """What stands in a checkpoint beside its tensors."""
+
+    kind: str
+    schema: int
+    recipe: dict[str, Any]
+    step: Annotated[int, Meta(ge=0, le=10**12)]
+    info: Info
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +75,7 @@ class Checkpoint:
         tensors: ``g.…`` weights of G, ``d.…`` of D, ``optimiser_g.…`` and ``optimiser_d.…``.
         recipe: how it was trained.
         step: steps done.
-        info: further facts: ``seconds``, ``training_data``, ``contaminated``, ``validation``, ….
+        info: further facts.
         sha256: of the file.
     """
 
@@ -41,13 +83,13 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     recipe: Recipe
     step: int
-    info: dict[str, Any]
+    info: Info
     sha256: str
 
     @property
     def test_clips_seen(self) -> Seen:
         """What part test clips had in making the weights."""
-        if self.info["contaminated"]:
+        if self.info.contaminated:
             return "yes"
         return "tuned" if self.recipe.tuned_on_test_clips else "no"
 
@@ -60,9 +102,7 @@ class Checkpoint:
         }
 
 
-def save_checkpoint(
-    path: Path, tensors: Mapping[str, Tensor], recipe: Recipe, step: int, info: Mapping[str, Any]
-) -> str:
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], recipe: Recipe, step: int, info: Info) -> str:
     """Write a checkpoint whole or not at all, and return its SHA-256.
 
     Raises:
@@ -74,7 +114,7 @@ def save_checkpoint(
         "schema": SCHEMA,
         "recipe": recipe.definition(),
         "step": step,
-        "info": dict(info),
+        "info": to_builtins(info),
         "digest": _digest(plain),
     }
     data = safetensors.torch.save(plain, {"vpbench": json.dumps(head, sort_keys=True)})
@@ -88,44 +128,60 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         VpbenchError: the file is missing, damaged, or not a checkpoint of vpbench.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise VpbenchError(f"Cannot read the weights {path}: {error.strerror}.") from error
+    data = read_bytes(path)
+    where = f"The head of {path}"
+    head = to_record(parse_json(_head(data, path), where, nan=True), _Head, where, remedy=_REMEDY)
+    if head.kind != KIND or head.schema != SCHEMA:
+        raise VpbenchError(
+            f"{path} is a {head.kind} of schema {head.schema}; this vpbench reads {KIND} of schema {SCHEMA}."
+        )
+    recipe = recipe_from(_known_recipe(head.recipe), f"The recipe inside {path}")
     try:
         tensors = safetensors.torch.load(data)
-        with safetensors.safe_open(path, framework="pt") as file:
-            head = json.loads(file.metadata()["vpbench"])
-        kind, schema, digest = head["kind"], head["schema"], head["digest"]
+        digest = _digest(tensors)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise VpbenchError(
-            f"{path} is damaged, or is not a checkpoint of vpbench ({type(error).__name__}: {error}). Take the "
-            "checkpoint before it, or train again."
-        ) from None
-    if kind != KIND or schema != SCHEMA:
-        raise VpbenchError(
-            f"{path} is a {kind} of schema {schema}; this vpbench reads {KIND} of schema {SCHEMA}."
-        )
-    if _digest(tensors) != digest:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from None
+    if digest != head.digest:
         raise VpbenchError(
             f"{path} is damaged: its tensors do not match the digest that was written with them."
         )
-    recipe = recipe_from(_known_recipe(head["recipe"]), f"The recipe inside {path}")
-    return Checkpoint(
-        path, tensors, recipe, int(head["step"]), head["info"], hashlib.sha256(data).hexdigest()
-    )
+    return Checkpoint(path, tensors, recipe, head.step, head.info, hashlib.sha256(data).hexdigest())
+
+
+def _head(data: bytes, path: Path) -> bytes:
+    """What a checkpoint says of itself, JSON.
+
+    Source: https://huggingface.co/docs/safetensors, format: eight bytes that give the length of a header, and the
+    header, JSON, in whose ``__metadata__`` texts stand.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 0 < length <= len(data) - 8:
+        raise _damaged(path, "it does not begin as safetensors does")
+    try:
+        text = msgspec.json.decode(data[8 : 8 + length], type=_Header).metadata["vpbench"]
+    except (msgspec.MsgspecError, RecursionError, ValueError, KeyError):
+        raise _damaged(path, "its header has no metadata of vpbench") from None
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _damaged(path: Path, problem: str) -> VpbenchError:
+    return VpbenchError(f"{path} is damaged, or is not a checkpoint of vpbench ({problem}). {_REMEDY}")
 
 
 def _known_recipe(definition: dict[str, Any]) -> dict[str, Any]:
     """A recipe as this version writes it: those that ship use the words of earlier versions."""
-    network = definition.get("network")
+    known = dict(definition)
+    network, phases = known.get("network"), known.get("phases")
     if isinstance(network, dict) and network.get("noise") == 0:
-        network = {key: value for key, value in network.items() if key != "noise"}
-    phases = [_known_phase(phase) for phase in definition.get("phases", [])]
-    return {**definition, "network": network, "phases": phases}
+        known["network"] = {key: value for key, value in network.items() if key != "noise"}
+    if isinstance(phases, list):
+        known["phases"] = [_known_phase(phase) for phase in phases]
+    return known
 
 
-def _known_phase(phase: dict[str, Any]) -> dict[str, Any]:
+def _known_phase(phase: Any) -> Any:
+    if not isinstance(phase, dict):
+        return phase
     phase = dict(phase)
     if "every_pair" in phase:
         phase["moves"] = "every_pair" if phase.pop("every_pair") else "mean"
@@ -154,27 +210,42 @@ def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The reverse of :func:`flatten_optimiser`, into an optimiser of the same parameters."""
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], where: str) -> None:
+    """The reverse of :func:`flatten_optimiser`, into an optimiser of the same parameters.
+
+    Raises:
+        VpbenchError: they are of an optimiser of others; names ``where``.
+    """
+    shapes = [parameter.shape for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = tensor
+        index, _, key = name.partition(".")
+        number = numbered(index)
+        if number is None or number >= len(shapes) or tensor.shape not in (shapes[number], torch.Size()):
+            raise VpbenchError(f"{where} is damaged: '{name}' is not of its optimiser's state. {_REMEDY}")
+        state.setdefault(number, {})[key] = tensor
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 
 def load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Put weights into a network.
+    """Put weights into a network; one on torch's device ``meta``, without memory, comes to the CPU.
 
     Raises:
-        VpbenchError: they are for another network or width; names the first tensor that differs.
+        VpbenchError: they are for another network or width, or of another type than float32; names the first tensor
+            that differs.
     """
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wanted = {name: _form(tensor) for name, tensor in network.state_dict().items()}
+    found = {name: _form(tensor) for name, tensor in tensors.items()}
     if wanted != found:
         name = min(set(wanted.items()) ^ set(found.items()))[0]
         raise VpbenchError(
             f"{where}: the weights are of another network or width: '{name}' is {found.get(name, 'missing')}, and "
             f"the recipe's network has {wanted.get(name, 'no such tensor')}."
         )
+    if any(parameter.is_meta for parameter in network.parameters()):
+        network.to_empty(device="cpu")
     network.load_state_dict(dict(tensors))
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tensor.dtype} {tuple(tensor.shape)}".removeprefix("torch.")

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import tomli_w
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import write_atomic
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint
 from vpbench.predictors.seen import Seen
-from vpbench.records import to_record
+from vpbench.reading import read_toml
+from vpbench.records import Name, to_record
 
 FOLDER = Path(__file__).parent
 REGISTRY = "registry.toml"
@@ -53,8 +54,8 @@ class Shipped(Struct, frozen=True):
     """
 
     name: str
-    seed: int
-    file: str
+    seed: Annotated[int, Meta(ge=0)]
+    file: Name
     sha256: str
     recipe: str
     width: float | list[float]
@@ -77,14 +78,10 @@ def read_registry(folder: Path = FOLDER) -> dict[str, Shipped]:
     """
     path = folder / REGISTRY
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise VpbenchError(f"Cannot read {path}: {error.strerror}. {_REMEDY}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise VpbenchError(f"{path} is damaged: {error}. {_REMEDY}") from None
-    return {
-        stem: to_record(entry, Shipped, f"{path}, '{stem}',", remedy=_REMEDY) for stem, entry in table.items()
-    }
+        table = read_toml(path, f"{path}", error=VpbenchError)
+    except VpbenchError as error:
+        raise VpbenchError(f"{error} {_REMEDY}") from None
+    return to_record(table, dict[str, Shipped], f"{path}", remedy=_REMEDY)
 
 
 def find_shipped(name: str, seed: int | None = None, folder: Path = FOLDER) -> Shipped:
@@ -161,16 +158,12 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         width=list(recipe.network.widths) or recipe.network.width,
         parameters=parameter_count(make_generator(recipe.network)),
         steps=loaded.step,
-        hours=round(float(loaded.info["seconds"]) / 3600, 2),
+        hours=round(loaded.info.seconds / 3600, 2),
         machine=machine,
-        training_data=str(loaded.info["training_data"]),
+        training_data=loaded.info.training_data,
         test_clips_seen=loaded.test_clips_seen,
         tuned_on_test_clips=recipe.tuned_on_test_clips,
-        scores={
-            key: round(float(value), 4)
-            for key, value in dict(loaded.info["validation"]).items()
-            if key != "step"
-        },
+        scores={key: round(value, 4) for key, value in loaded.info.validation.items() if key != "step"},
     )
     write_atomic(folder / entry.file, weights.read_bytes())
     entries = {

@@ -136,6 +136,7 @@ def test_a_clip_of_another_folder_is_noticed(cli, folder: Path, tmp_path: Path):
     [
         ("{", "is damaged"),
         ("[]", "holds no JSON object"),
+        ('{"kind": "vpbench-prepared", "schema": 1, "kind": 2}', "the key 'kind' is there twice"),
         ('{"kind": "vpbench-run"}', "is not a vpbench-prepared manifest"),
         ('{"kind": "vpbench-prepared", "schema": 99}', "schema 99; this vpbench reads 1"),
         ('{"kind": "vpbench-prepared", "schema": 1, "status": "running"}', "is not complete"),
@@ -156,6 +157,10 @@ def test_a_damaged_manifest_is_named(folder: Path, text: str, message: str):
         ("split.name", "..", "split: 'name' cannot be that of a split"),
         ("split.total", "3", "split: 'total' must be a whole number, not a text"),
         ("geometry.size", [1, 2, 3], "geometry: 'size' must be"),
+        ("geometry.targets", 150_000_000, "geometry: 'targets' must be a whole number of at most 1000"),
+        ("geometry.inputs", 0, "geometry: 'inputs' must be a whole number of at least 1"),
+        ("split.total", -1, "split: 'total' must be a whole number of at least 0"),
+        ("clips", {str(2**31): "x"}, "'clips' has a key of the wrong form"),
         ("flow", {"version": "1"}, "'flow' has no name"),
         ("clips", {"one": "x"}, "'clips' has a key of the wrong form"),
     ],

@@ -32,9 +32,9 @@ def test_what_a_training_leaves(settings: Settings) -> None:
     loaded = load_checkpoint(weights)
     assert (loaded.step, loaded.recipe) == (10, RECIPE)
     assert {name.split(".")[0] for name in loaded.tensors} == {"g"}
-    assert loaded.info["training_data"] == "UCF101 groups 8–21, 3 videos"
-    assert loaded.info["contaminated"] is False
-    assert loaded.info["validation"]["clips"] == 2
+    assert loaded.info.training_data == "UCF101 groups 8–21, 3 videos"
+    assert loaded.info.contaminated is False
+    assert loaded.info.validation["clips"] == 2
     with (settings.out / "training.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["step"] for row in rows] == ["2", "4", "6", "8", "10"]
@@ -175,16 +175,16 @@ def test_forced_test_groups_are_marked(settings: Settings, tmp_path: Path) -> No
     (folder / "v_Drift_g08_c01.avi").rename(folder / "v_Drift_g01_c01.avi")
     settings = replace(settings, data=folder, cache=tmp_path / "cache", steps=1)
     train(RECIPE, settings)
-    assert load_checkpoint(settings.out / WEIGHTS).info["contaminated"] is False
+    assert load_checkpoint(settings.out / WEIGHTS).info.contaminated is False
     forced = replace(settings, out=tmp_path / "forced", include_test=True)
     train(RECIPE, forced)
     loaded = load_checkpoint(forced.out / WEIGHTS)
-    assert loaded.info["contaminated"] is True
-    assert "test groups" in loaded.info["training_data"]
+    assert loaded.info.contaminated is True
+    assert "test groups" in loaded.info.training_data
     # The mark stays when training goes on without them.
     rest = replace(settings, out=tmp_path / "rest", start_from=forced.out / CHECKPOINT, steps=2)
     train(RECIPE, rest)
-    assert load_checkpoint(rest.out / WEIGHTS).info["contaminated"] is True
+    assert load_checkpoint(rest.out / WEIGHTS).info.contaminated is True
 
 
 def test_trainings_from_three_seeds_are_one_row(settings: Settings, tmp_path: Path) -> None:
