@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, to_builtins
 
 from vpbench.errors import VpbenchError
+from vpbench.escape import plain
 from vpbench.files import FOLDER_NAMES, can_name_folder, write_json
 from vpbench.reading import read_json
 from vpbench.records import to_record
@@ -123,8 +124,9 @@ def read_manifest(folder: Path, *, finished: bool) -> PreparedManifest:
     path = folder / "manifest.json"
     data = read_json(path, KIND)
     if data.get("schema") != SCHEMA:
-        raise VpbenchError(f"{path} has schema {data.get('schema')}; this vpbench reads {SCHEMA}.")
-    if finished and data.get("status") != "complete":
+        found = plain(f"{data.get('schema')}")[:100]
+        raise VpbenchError(f"{path} has schema {found}; this vpbench reads {SCHEMA}.")
+    if finished and data.get("status") == "running":
         raise VpbenchError(f"{folder} is not complete; run the `vpbench prepare` that made it again.")
     return to_record(data, PreparedManifest, f"{path}", remedy=_REMEDY)
 

@@ -314,8 +314,9 @@ def check_manifest(data: dict[str, Any], where: str) -> Manifest:
         VpbenchError: a field is missing or of the wrong type; names ``where`` and the field.
     """
     if data.get("schema") not in (OLDEST_SCHEMA, SCHEMA):
+        found = plain(f"{data.get('schema')}")[:100]
         raise VpbenchError(
-            f"{where} has schema {data.get('schema')}; this vpbench reads {OLDEST_SCHEMA} and {SCHEMA}. "
+            f"{where} has schema {found}; this vpbench reads {OLDEST_SCHEMA} and {SCHEMA}. "
             "Install the vpbench that wrote it, or run again."
         )
     samples = f"'samples' must have count, seed and scored ({' or '.join(SCORED)})"

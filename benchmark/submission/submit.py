@@ -73,7 +73,7 @@ def check_committed(folder: Path, root: Path) -> Run:
     submission = submission_of(run)
     try:
         check_submission(submission)
-    except UsageError as error:
+    except VpbenchError as error:
         raise VpbenchError(f"{path}, {error}") from None
     check_run(run, partial=submission.partial)
     split = run.manifest.split

@@ -159,6 +159,7 @@ def test_a_damaged_manifest_is_named(folder: Path, text: str, message: str):
         ("geometry.size", [1, 2, 3], "geometry: 'size' must be"),
         ("geometry.targets", 150_000_000, "geometry: 'targets' must be a whole number of at most 1000"),
         ("geometry.inputs", 0, "geometry: 'inputs' must be a whole number of at least 1"),
+        ("status", "done", "'status' cannot be"),
         ("split.total", -1, "split: 'total' must be a whole number of at least 0"),
         ("clips", {str(2**31): "x"}, "'clips' has a key of the wrong form"),
         ("flow", {"version": "1"}, "'flow' has no name"),

@@ -11,21 +11,18 @@ from hypothesis import HealthCheck, settings
 
 from vpbench.results import published_tables
 
+# How many of each kind, others each time; else 200, the same each time.
+WANTED = int(os.environ.get("VPBENCH_FUZZ", "0"))
 settings.register_profile(
-    "quick",
-    max_examples=200,
-    derandomize=True,  # the same ones each time
+    "fuzz",
+    max_examples=WANTED or 200,
+    derandomize=not WANTED,
+    print_blob=bool(WANTED),
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-settings.register_profile(
-    "short", settings.get_profile("quick"), max_examples=int(os.environ.get("VPBENCH_N", 10))
-)
-settings.register_profile(
-    "long", settings.get_profile("quick"), max_examples=2_000, derandomize=False, print_blob=True
-)
-settings.load_profile(os.environ.get("VPBENCH_FUZZ", "quick"))
+settings.load_profile("fuzz")
 
 
 @pytest.fixture(scope="session")
@@ -34,5 +31,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     read = published_tables.read_published
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(published_tables, "read_published", lambda: read(world.home / "published"))
+        patch.setattr(os, "fsync", lambda _: None)  # nothing here outlives the test
         patch.setenv("VPBENCH_CACHE", f"{world.out / 'cache'}")
         yield world

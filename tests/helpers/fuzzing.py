@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from click.testing import CliRunner, Result
 from folders import SMALL_PROTOCOL, prepare_folder, write_archive
 from footage import moving_frames, write_video
@@ -133,7 +134,11 @@ def make_world(top: Path) -> World:
     (home / "published").mkdir()
     (home / "published" / "paper.toml").write_text(PUBLISHED, encoding="utf-8")
     recipe = Recipe(
-        "l2", "own", "a test", Network("single_scale", width=1 / 64), (Phase(steps=3, loss={"l2": 1.0}),)
+        "single_scale_l2",
+        "own",
+        "a test",
+        Network("single_scale", width=1 / 64),
+        (Phase(steps=3, loss={"l2": 1.0}),),
     )
     tensors = {f"g.{name}": tensor for name, tensor in make_generator(recipe.network).state_dict().items()}
     info = Info(
@@ -155,7 +160,7 @@ def little_time(seconds: int = 60) -> Iterator[None]:
     """Fail if the block takes longer, as one that waits for a pipe would."""
 
     def fail(*_: object) -> None:
-        raise AssertionError(f"it took more than {seconds} s")
+        pytest.fail(f"it took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, fail)
     signal.alarm(seconds)
@@ -195,6 +200,7 @@ def run_checked(world: World, command: list[str]) -> Result:
     obeys, no file written but in :attr:`World.out`, and memory bounded.
     """
     before = world.state()
+    world.out.mkdir()
     try:
         with contextlib.chdir(world.home), little_memory(), little_time():
             done = CliRunner().invoke(main, command, catch_exceptions=False)

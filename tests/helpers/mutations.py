@@ -269,7 +269,7 @@ def by_npy_header(valid: bytes) -> st.SearchStrategy[Mutant]:
         text = literal.replace("[", "(").replace("]", ",)").encode("utf-8", "replace") + b"\n"
         return valid[:8] + (len(text) % 2**16).to_bytes(2, "little") + text + numbers
 
-    return by_field({**header, "shape": list(header["shape"])}, "python", write)
+    return by_field({**header, "shape": list(header["shape"])}, "python", write).map(_unnamed)
 
 
 def by_safetensors_header(valid: bytes) -> st.SearchStrategy[Mutant]:
@@ -287,7 +287,11 @@ def by_safetensors_header(valid: bytes) -> st.SearchStrategy[Mutant]:
         return len(text).to_bytes(8, "little") + text + numbers
 
     head = json.loads(header["__metadata__"]["vpbench"])
-    return st.one_of(by_field(head, "json", write_head), by_field(header, "json", write))
+    return st.one_of(by_field(head, "json", write_head), by_field(header, "json", write).map(_unnamed))
+
+
+def _unnamed(mutant: Mutant) -> Mutant:
+    return Mutant(mutant.data)
 
 
 def by_number(

@@ -490,3 +490,12 @@ def test_a_run_is_not_written_through_links(cli: Callable[..., Result], videos: 
     (folder / ".lock").symlink_to(tmp_path / "precious")
     assert cli(*call).exit_code == 1
     assert (tmp_path / "precious").read_text() == "text"
+
+
+def test_a_hostile_text_of_a_submission_is_named_with_its_file(run: Path, root: Path) -> None:
+    target = submit(read_untrusted(run), SAID, root)
+    edit_field(target, "submission.method", "a\x1b[2J")
+    with pytest.raises(
+        VpbenchError, match=r"manifest\.json, submission, method: .*control character U\+001B"
+    ):
+        check_committed(target, root)
