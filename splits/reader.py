@@ -223,7 +223,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if unknown or len({*columns}) < len(columns):
             raise UsageError(
                 f"Split {path}: a list has the columns {', '.join(_Row.__struct_fields__)}, each at most once; it has "
-                f"{', '.join(columns)}."
+                f"{plain(', '.join(columns))[:200]}."
             )
         for cells in lines:
             if len(cells) > len(columns):

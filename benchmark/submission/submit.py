@@ -81,7 +81,9 @@ def check_committed(folder: Path, root: Path) -> Run:
         raise VpbenchError(f"{path}, submission: 'partial' contradicts the number of clips scored.")
     place = root / split.name / run.manifest.protocol.name / run.label
     if place != folder:
-        raise VpbenchError(f"{folder} must stand in {place}.")
+        raise VpbenchError(
+            f"{folder} must stand in {place}: so say split, protocol and label in its manifest."
+        )
     strange = sorted(p.name for p in folder.iterdir() if p.name not in MOST)
     if strange:
         raise VpbenchError(f"{folder} holds {strange[0]}; only manifest.json and scores.jsonl belong there.")

@@ -192,7 +192,7 @@ def _mutant(data: Any, changes: list[_Change], write: Callable[..., bytes]) -> M
         if kind == "drop":
             del table[key]
         elif kind == "set" or isinstance(table, list):
-            table[key] = value
+            table[key] = copy.deepcopy(value)
         elif kind == "rename":
             new = value if isinstance(value, str) else f"{key}s"
             named.append(new)

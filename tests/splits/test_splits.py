@@ -163,6 +163,7 @@ def test_csv_needs_only_the_videos(tmp_path: Path):
         ("index,video", "1", "line 2: 'video' is missing"),
         ("index,video", "one,a.avi", "line 2: 'index' must be a whole number, not a text"),
         ("index,name", "1,a.avi", "a list has the columns video, index, .*; it has index, name"),
+        ("x" * 30_000, "1", r"each at most once; it has x{200}\.$"),
         ("index,video", "0,a.avi", "'index' must be a whole number of at least 1"),
         ("video,first_frame", "a.avi,-1", "'first_frame' must be a whole number of at least 0"),
         ("video,frames", "a.avi,0", "'frames' must be a whole number of at least 1"),
