@@ -149,7 +149,7 @@ class ScoredAs:
     """
 
     rounding: Rounding | None = None
-    size: tuple[_Side, _Side] | None = None
+    size: tuple[Side, Side] | None = None
     colour: Colour = "rgb"
 
 
