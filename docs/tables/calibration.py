@@ -95,7 +95,7 @@ def calibration_table(name: str) -> str:
                 *(distance(parts[n], n) for n in (1, 2)),
             ]
         )
-    header = ["", "moving", "n", *HEADINGS.values(), "flow − last", "off, 1st frame", "off, 2nd frame"]
+    header = ["", "moving", "n", *HEADINGS.values(), "flow − last", "off, 1st", "off, 2nd"]
     least, most = np.min(errors, axis=0), np.max(errors, axis=0)
     return "\n".join(
         [
@@ -114,7 +114,8 @@ def named(rule: str) -> str:
 
 
 def three(scores: Sequence[float] | NDArray[np.float64]) -> str:
-    return f"{scores[0]:.1f} / {scores[1]:.2f} / {scores[2]:.1f}"
+    """PSNR, SSIM and sharpness without spaces, so that a row of the table is a line of the page."""
+    return f"{scores[0]:.1f}/{scores[1]:.2f}/{scores[2]:.1f}"
 
 
 def lead(flow: Means, copy: Means) -> str:
@@ -128,4 +129,4 @@ def distance(part: pd.DataFrame, frame: int) -> str:
     measured = {row: means(part, row) for row in ROWS}
     off = [(one.means - published()[row][frame]) / one.errors for row, one in measured.items()]
     squares = np.square(off)
-    return f"{math.sqrt(squares[:, :2].mean()):.1f} / {math.sqrt(squares[:, 2].mean()):.1f}"
+    return f"{math.sqrt(squares[:, :2].mean()):.1f}/{math.sqrt(squares[:, 2].mean()):.1f}"

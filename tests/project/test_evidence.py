@@ -104,7 +104,7 @@ def test_the_page_has_the_means_of_the_file(data: dict[str, Lines], table: str, 
                 statistics.fmean(float(line[f"{column}_{predictor}"]) for line in counted)
                 for column in COLUMNS
             ]
-            assert cell == f"{means[0]:.1f} / {means[1]:.2f} / {means[2]:.1f}"
+            assert cell == f"{means[0]:.1f}/{means[1]:.2f}/{means[2]:.1f}"
             firsts[predictor] = means[0]
             if predictor == "last_frame":
                 assert row[2] == str(len(counted))
