@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, to_builtins
+from msgspec.structs import replace
 
 from vpbench.errors import VpbenchError
 from vpbench.escape import plain
@@ -34,6 +35,16 @@ class Geometry(Struct, frozen=True):
     def of(cls, protocol: Protocol) -> Geometry:
         """What a protocol needs."""
         return cls(protocol.inputs, protocol.targets, protocol.first_frame, protocol.size)
+
+    def holds(self, wanted: Geometry) -> bool:
+        """Whether clips of this kind hold all that is wanted: the same inputs, and at least as many targets."""
+        return replace(wanted, targets=self.targets) == self and wanted.targets <= self.targets
+
+    def describe(self) -> str:
+        """``frames 4 to 5 after 0 to 3, of 256×256 pixels``, counted from 0."""
+        first, end = self.first_frame, self.first_frame + self.inputs
+        size = "" if self.size is None else f", of {self.size[1]}×{self.size[0]} pixels"
+        return f"frames {end} to {end + self.targets - 1} after {first} to {end - 1}{size}"
 
     def data(self) -> dict[str, Any]:
         """The fields as JSON data."""

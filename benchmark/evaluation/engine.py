@@ -42,6 +42,7 @@ def evaluate_clips(
     save_predictions: bool = False,
     force: bool = False,
     same_clips: Run | None = None,
+    predicted_by: Manifest | None = None,
 ) -> tuple[Run, ...]:
     """Score a predictor on prepared clips, and keep the run on disk.
 
@@ -59,6 +60,8 @@ def evaluate_clips(
         force: discard a run in the folder that does not match, rather than refuse.
         same_clips: a run that was made on these clips under this protocol just now: what it says about the frames,
             whoever predicts them, is not computed again.
+        predicted_by: the manifest of the run that made the frames which the predictor only looks up: the new run is
+            of its predictor, and costs what it cost.
 
     Returns:
         The run; for several samples, the runs of their best and of their mean scores.
@@ -72,7 +75,7 @@ def evaluate_clips(
     clips.check_serves(protocol)
     check_metrics(protocol)
     clips = clips.only(sorted(clips.contents))
-    manifests = new_manifests(entrant, clips, protocol)
+    manifests = new_manifests(entrant, clips, protocol, predicted_by)
     folders = [_run_folder(out, manifest) for manifest in manifests]
     first = folders[0]
     with ExitStack() as locks:
@@ -94,6 +97,8 @@ def evaluate_clips(
             request = PredictionRequest(entrant.spec.name, protocol.targets, entrant.samples)
             job = _Job(protocol, request, saved, not known.keys() >= clips.contents.keys())
             cost = _score_missing(job, entrant, clips, writers, execution, known)
+            if predicted_by is not None:
+                cost = predicted_by.cost or cost
             for writer in writers:
                 if not writer.complete:
                     writer.finish(now(), cost)

@@ -34,13 +34,24 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def new_manifests(entrant: Entrant, clips: PreparedClips, protocol: Protocol) -> list[Manifest]:
+def new_manifests(
+    entrant: Entrant, clips: PreparedClips, protocol: Protocol, predicted_by: Manifest | None = None
+) -> list[Manifest]:
     """The manifests of the runs that will be made: one, or for several samples one for each way to score them.
+
+    Args:
+        entrant: what predicts.
+        clips: the clips.
+        protocol: the protocol.
+        predicted_by: the manifest of the run whose frames the entrant only looks up; the new run is of its predictor.
 
     Raises:
         VpbenchError: what the predictor says about itself is not JSON data, or could not be printed in a table.
     """
     manifest, samples = _manifest(entrant, clips, protocol), entrant.samples
+    if predicted_by is not None:
+        made = predicted_by
+        return [msgspec.structs.replace(manifest, predictor=made.predictor, samples=made.samples)]
     if samples is None:
         return [manifest]
 

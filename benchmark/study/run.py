@@ -31,7 +31,7 @@ from vpbench.predictors.frames_folder import FramesFolder
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.protocol import Protocol
 from vpbench.scoring.score import Scores, score_clip
-from vpbench.study.settings import Setting, served
+from vpbench.study.settings import Setting
 from vpbench.study.sharpening import CHANGES
 
 # Settings with their positions in the study.
@@ -173,7 +173,7 @@ def _within_reach(entrant: Entrant, numbered: _Numbered, base: Protocol, notes: 
     problem, most = "", predictor.max_targets
     if isinstance(predictor, FramesFolder):
         most = predictor.targets_after(first.inputs)
-        if not served(Geometry.of(replace(first, targets=1)), Geometry.of(base)):
+        if not Geometry.of(base).holds(Geometry.of(replace(first, targets=1))):
             problem = f"has frames for the clips of {base.name} alone"
     elif predictor.min_inputs > first.inputs:
         problem = f"needs {predictor.min_inputs} input frames"

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from msgspec import structs
-
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
@@ -53,7 +51,7 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
         built_in = [
             p
             for p in built_in
-            if served(Geometry.of(p), Geometry.of(base)) and p.mask.kind in ("none", "archive")
+            if Geometry.of(base).holds(Geometry.of(p)) and p.mask.kind in ("none", "archive")
         ]
     else:  # in prepared clips the flow images hold the base's own rule
         built_in = [p for p in built_in if p.mask.kind != "archive"]
@@ -77,18 +75,13 @@ def settings_for_clips(request: ClipRequest) -> tuple[Setting, ...]:
     request.adapt(base)
     settings = settings_for(base)
     if request.kind != "videos" or request.flow_files is not None:
-        settings = tuple(s for s in settings if served(Geometry.of(s.protocol), Geometry.of(base)))
+        settings = tuple(s for s in settings if Geometry.of(base).holds(Geometry.of(s.protocol)))
     if request.flow is None:
         return settings
     return tuple(
         replace(s, protocol=request.adapt(s.protocol)) if s.protocol.mask.needs_vectors else s
         for s in settings
     )
-
-
-def served(wanted: Geometry, there: Geometry) -> bool:
-    """Whether clips of one geometry hold all frames of another: the same inputs, and at least its targets."""
-    return structs.replace(wanted, targets=there.targets) == there and wanted.targets <= there.targets
 
 
 def _mask_rules(archive: bool) -> list[tuple[str, MaskRule]]:
