@@ -23,7 +23,7 @@ from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import Tally
 from vpbench.runs.manifest import LABEL, LABELS, Cost, Manifest
 from vpbench.runs.run import Run, frame_facts_of, read_run
-from vpbench.runs.writer import RunWriter
+from vpbench.runs.writer import RunWriter, is_finished
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.frame_facts import frame_facts
 from vpbench.scoring.protocol import Protocol
@@ -103,6 +103,13 @@ def evaluate_clips(
                 if not writer.complete:
                     writer.finish(now(), cost)
         return tuple(read_run(folder) for folder in folders)
+
+
+def planned_run(entrant: Entrant, clips: PreparedClips, protocol: Protocol, out: Path) -> tuple[Path, bool]:
+    """Where :func:`evaluate_clips` would put the run of one sample, and whether it is there and complete."""
+    (manifest,) = new_manifests(entrant, clips.only(sorted(clips.contents)), protocol)
+    folder = _run_folder(out, manifest)
+    return folder, is_finished(folder, manifest)
 
 
 def _run_folder(out: Path, manifest: Manifest) -> Path:

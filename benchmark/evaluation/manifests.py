@@ -50,8 +50,13 @@ def new_manifests(
     """
     manifest, samples = _manifest(entrant, clips, protocol), entrant.samples
     if predicted_by is not None:
-        made = predicted_by
-        return [msgspec.structs.replace(manifest, predictor=made.predictor, samples=made.samples)]
+        made, there = predicted_by, predicted_by.environment
+        where = msgspec.structs.replace(manifest.environment, device=there.device, torch=there.torch)
+        return [
+            msgspec.structs.replace(
+                manifest, predictor=made.predictor, samples=made.samples, environment=where
+            )
+        ]
     if samples is None:
         return [manifest]
 

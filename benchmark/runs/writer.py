@@ -169,6 +169,17 @@ class RunWriter:
         write_json(self.folder / "manifest.json", manifest_data(finished))
 
 
+def is_finished(folder: Path, manifest: Manifest) -> bool:
+    """Whether a folder holds the complete run that a manifest begins, of the same clips."""
+    try:
+        old = read_json(folder / "manifest.json", KIND)
+    except VpbenchError:
+        return False
+    new = manifest_data(manifest)
+    same_clips = _table(old, "prepared").get("clips") == new["prepared"]["clips"]
+    return old.get("status") == "complete" and same_clips and _identity(old) == _identity(new)
+
+
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
     """What must be the same for a run to be resumed."""
     return {

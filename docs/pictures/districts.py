@@ -28,7 +28,12 @@ ROWS = (
     (("evaluation", "clips × predictor × protocol → run"), ("results", "published tables")),
     (("analysis", "runs → means, intervals, ranks, comparisons"),),
     (("tables", "numbers → printed tables"), ("figures", "frames → pictures")),
-    (("study", "one run, every ruler"), ("report", "a page to look at"), ("submission", "checked runs")),
+    (
+        ("study", "one run, every ruler"),
+        ("suite", "many runs, one file"),
+        ("report", "a page to look at"),
+        ("submission", "checked runs"),
+    ),
     (("cli", "one file a command"),),
 )
 BESIDE = (("baselines", "predictors that learn nothing"), ("models", "the trained ones"))

@@ -1,0 +1,1 @@
+"""Several predictors under several protocols on several splits, from one file."""
