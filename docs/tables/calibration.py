@@ -20,7 +20,6 @@ from vpbench.splits import SplitClip
 FOLDER = ROOT / "docs" / "evidence"
 COLUMNS = ("psnr", "ssim", "sharpness")
 ROWS = ("last_frame", "optical_flow")  # those of the paper
-HEADINGS = {"last_frame": "last input", "optical_flow": "optical flow", "flow_back": "flow back"}
 NAMES = {"frame": "0.8 of the frame's largest", "previous": "0.8 px, flow of the pair before"}
 
 
@@ -80,22 +79,33 @@ def calibration_table(name: str) -> str:
     """The rules of a data file, one below the other, and how far each is from the published numbers."""
     data, errors = lines(name), []
     copy, flow = (published()[row][1] for row in ROWS)
-    rows = [["published", "", "", three(copy), three(flow), "", f"{flow[0] - copy[0]:+.1f}", "", ""]]
+    rows = [["published", "", "", three(copy), three(flow), f"{flow[0] - copy[0]:+.1f}", "", "", ""]]
     for rule in data["rule"].unique():
         parts = {n: data[(data["rule"] == rule) & (data["frame"] == n)] for n in (1, 2)}
-        first = {predictor: means(parts[1], predictor) for predictor in HEADINGS}
+        first = {predictor: means(parts[1], predictor) for predictor in (*ROWS, "flow_back")}
         errors += [first[row].errors for row in ROWS]
         rows.append(
             [
                 named(rule),
                 f"{100 * parts[1]['moving'].mean():.0f} %",
                 str(first["last_frame"].frames),
-                *(three(one.means) for one in first.values()),
+                *(three(first[row].means) for row in ROWS),
                 lead(first["optical_flow"], first["last_frame"]),
                 *(distance(parts[n], n) for n in (1, 2)),
+                three(first["flow_back"].means),
             ]
         )
-    header = ["", "moving", "n", *HEADINGS.values(), "flow − last", "off, 1st", "off, 2nd"]
+    header = [
+        "",
+        "moving",
+        "n",
+        "last input",
+        "optical flow",
+        "flow − last",
+        "off, 1st",
+        "off, 2nd",
+        "flow back",
+    ]
     least, most = np.min(errors, axis=0), np.max(errors, axis=0)
     return "\n".join(
         [
@@ -121,7 +131,7 @@ def three(scores: Sequence[float] | NDArray[np.float64]) -> str:
 def lead(flow: Means, copy: Means) -> str:
     """The difference in mean PSNR, each over its own frames as the published one is, and its standard error."""
     error = math.sqrt(((flow.parts[0] - copy.parts[0]) ** 2).sum())
-    return f"{flow.means[0] - copy.means[0]:+.1f} ± {error:.1f}"
+    return f"{flow.means[0] - copy.means[0]:+.1f}±{error:.1f}"
 
 
 def distance(part: pd.DataFrame, frame: int) -> str:
