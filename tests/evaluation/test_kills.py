@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 import shutil
 import signal
 from collections.abc import Callable
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 POINTS = int(os.environ.get("VPBENCH_TEST_KILLS", "50"))
 SEED = 20160502
-EACH = 3  # one in so many is asked to end (SIGTERM), the others are killed
+AGAIN = 3  # one in so many times the command that goes on is killed as well
 
 RECIPE = """
 name = "mine"
@@ -137,8 +138,9 @@ def test_killed_anywhere_a_command_ends_the_same(name: str, base: Path, forks: F
     whole = call()
     assert whole.code == 0, whole.err
     expected = outcome(out)
-    for count, at in enumerate(seeded(round(POINTS * case.share), whole.changes, SEED)):
-        number = signal.SIGTERM if count % EACH == EACH - 1 else signal.SIGKILL
+    chances = random.Random(SEED)
+    points = seeded(round(POINTS * case.share), whole.changes, SEED)
+    for count, (number, at) in enumerate(points):
         shutil.rmtree(out)
         shutil.copytree(base / case.start, out)
         broken = call(at=at, number=number)
@@ -150,6 +152,8 @@ def test_killed_anywhere_a_command_ends_the_same(name: str, base: Path, forks: F
             assert leftovers(out, forks.temporary) == [], what
         else:
             assert broken.code == -number, what
+        if count % AGAIN == 0:
+            assert call(*case.again, at=chances.randint(1, whole.changes)).code in (-signal.SIGKILL, 0), what
         done = call(*case.again)
         assert done.code == 0, f"{what}: {done.err}"
         found = outcome(out)
@@ -157,6 +161,7 @@ def test_killed_anywhere_a_command_ends_the_same(name: str, base: Path, forks: F
         for path, content in expected.items():
             assert found[path] == content, f"{what}: {path}"
         assert leftovers(out, forks.temporary) == [], what
+    print(f"{name}: {len(points)} points of {whole.changes} changes")
 
 
 def outcome(folder: Path) -> dict[str, Any]:

@@ -80,9 +80,15 @@ class Forks:
         self._process.communicate()
 
 
-def seeded(count: int, most: int, seed: int) -> list[int]:
-    """So many different changes of 1 … ``most``, in order; all if there are not so many."""
-    return sorted(random.Random(seed).sample(range(1, most + 1), min(count, most)))
+def seeded(count: int, changes: int, seed: int) -> list[tuple[signal.Signals, int]]:
+    """So many different points before a change of 1 … ``changes``, all if there are not so many.
+
+    Two of three are kills, the others requests to end.
+    """
+    chances, places = random.Random(seed), range(1, changes + 1)
+    kills = chances.sample(places, min(count - count // 3, changes))
+    requests = chances.sample(places, min(count - len(kills), changes))
+    return [(signal.SIGKILL, at) for at in sorted(kills)] + [(signal.SIGTERM, at) for at in sorted(requests)]
 
 
 def leftovers(*folders: Path) -> list[Path]:
@@ -147,6 +153,9 @@ def _serve(folder: Path) -> None:
 def _call(main: Any, output: Path, folder: str, arguments: list[str], at: int, number: int) -> NoReturn:
     """Be the process of one call."""
     signal.alarm(_SECONDS)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A shell starts what runs in the background with this signal ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     files = [os.open(os.devnull, os.O_RDONLY)]
     files += [os.open(output / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in ("out", "err")]
     for number_of_stream, file in enumerate(files):

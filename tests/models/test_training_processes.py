@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: several at once, killed, and asked to end."""
+"""Trainings in processes of their own: several at once, and asked to end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
+from kills import Forks
 from trainings import options, same
 
 from vpbench.models.training.command import train as command
@@ -54,47 +54,21 @@ def test_two_processes_do_as_one(
         torch.testing.assert_close(both.tensors[name], tensor, atol=1e-6, rtol=0)
 
 
-def test_kill_9_while_saving_then_resume(
-    tmp_path: Path, footage: Path, script: Callable[..., list[str]]
-) -> None:
-    CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
-    arguments = options(tmp_path, footage, "killed", "--save-every", "0")
-    process = subprocess.Popen(script() + arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    checkpoint = tmp_path / "killed" / CHECKPOINT
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(0.03)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert load_checkpoint(checkpoint).step >= 1
-    if process.returncode == -signal.SIGKILL:
-        CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
-    same(tmp_path / "whole" / CHECKPOINT, checkpoint)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_it_saves_where_it_is(tmp_path: Path, footage: Path, number: signal.Signals) -> None:
-    arguments = options(tmp_path, footage, "asked", "--save-every", "1e9", "--log-every", "1")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vpbench", "train", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step 3 "):
-            process.send_signal(number)
-            break
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
+def test_asked_to_end_it_saves_where_it_is(
+    tmp_path: Path, footage: Path, forks: Forks, number: signal.Signals
+) -> None:
+    """Of kills, tests/evaluation/test_kills.py has more."""
+    more = ("--save-every", "1e9", "--log-every", "1", "--workers", "1")
+    whole = forks.call(tmp_path / "whole", "train", *options(tmp_path, footage, "whole", *more))
+    assert whole.code == 0, whole.err
+    arguments = ("train", *options(tmp_path, footage, "asked", *more))
+    asked = forks.call(tmp_path / "asked", *arguments, at=whole.changes // 2, number=number)
     checkpoint = tmp_path / "asked" / CHECKPOINT
     step = load_checkpoint(checkpoint).step
-    assert 3 <= step < 20
-    assert errors == f"\nInterrupted. Step {step} is saved: --resume continues from there ({checkpoint}).\n"
-    CliRunner().invoke(command, [*arguments, "--resume"], catch_exceptions=False)
-    CliRunner().invoke(command, options(tmp_path, footage, "whole"), catch_exceptions=False)
-    same(tmp_path / "whole" / CHECKPOINT, tmp_path / "asked" / CHECKPOINT)
+    assert 1 < step < 19
+    message = f"\nInterrupted. Step {step} is saved: --resume continues from there ({checkpoint}).\n"
+    assert (asked.code, asked.err) == (1, message)
+    again = forks.call(tmp_path / "asked", *arguments, "--resume")
+    assert again.code == 0, again.err
+    same(tmp_path / "whole" / CHECKPOINT, checkpoint)
