@@ -23,7 +23,7 @@ DISTRICTS = (
     *("baselines", "models"),
 )
 # The same within vpbench.models.
-MODELS = ("recipes", "footage", "networks", "weights", "learned_metrics", "predictors", "training")
+MODELS = ("recipes", "footage", "networks", "weights", "learned_metrics", "predictors", "training", "atoms")
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {

@@ -1,0 +1,1 @@
+"""Dynamical atoms: motion that changes, as a sparse sum of damped oscillations."""
