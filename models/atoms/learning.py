@@ -155,7 +155,8 @@ def differentiable_dictionary(magnitudes: torch.Tensor, phases: torch.Tensor, le
     atoms = torch.cat(
         [torch.ones(length, 1), grows * cosine, sign * grows * cosine, grows * sine, sign * grows * sine], 1
     )
-    return atoms / atoms[:LENGTH].norm(dim=0).clamp_min(1e-6)
+    norms: torch.Tensor = atoms[:LENGTH].norm(dim=0).clamp_min(1e-6)
+    return atoms / norms
 
 
 def _codes(atoms: torch.Tensor, sequences: torch.Tensor, penalty: float) -> torch.Tensor:

@@ -65,9 +65,8 @@ class DynamicAtoms(OpticalFlow):
         small = (max(1, width // STRIDE), max(1, height // STRIDE))
         means = np.stack([cv2.resize(one, small, interpolation=cv2.INTER_AREA) for one in flows])
         changed = changes(self.poles, means.reshape(length, -1), steps).reshape(steps, *means.shape[1:])
-        return flows[-1] + np.stack(
-            [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in changed]
-        )
+        wide = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in changed]
+        return np.asarray(flows[-1] + np.stack(wide), np.float32)
 
     def describe(self) -> dict[str, Any]:
         """The flow, and the poles: what they were learned from, and how codes are found."""
