@@ -39,6 +39,7 @@ ROWS = (
 BESIDE = (("baselines", "predictors that learn nothing"), ("models", "the trained ones"))
 # Within models, from the top down.
 IN_MODELS = (
+    ("atoms", "dynamic_atoms"),
     ("training", "the trainer"),
     ("predictors", "one class a row"),
     ("learned_metrics", "LPIPS, DISTS, FVD"),
