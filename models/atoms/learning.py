@@ -26,6 +26,7 @@ import torch
 from msgspec import to_builtins
 
 from vpbench.baselines.optical_flow import BilinearSampler, OpticalFlow
+from vpbench.cli.output import say
 from vpbench.files import write_atomic
 from vpbench.models.atoms.dictionary import LENGTH, SHIPPED, Poles, read_poles
 from vpbench.models.atoms.predictor import STRIDE, DynamicAtoms
@@ -137,7 +138,7 @@ def learn(examples: Examples, penalty: float, steps: int, seed: int, training_da
             magnitudes.clamp_(0.01, 2)
             phases.clamp_(0, math.pi)
         if (step + 1) % 50 == 0:
-            click.echo(f"step {step + 1}: loss {loss.item():.3f}")
+            say(f"step {step + 1}: loss {loss.item():.3f}")
     return Poles(
         tuple(round(value, 6) for value in magnitudes.tolist()),
         tuple(round(value, 6) for value in phases.tolist()),
@@ -237,7 +238,7 @@ def main(
     if out is not None:
         chosen = _spread(footage.training, videos)
         examples = examples_of(chosen, np.random.default_rng(seed))
-        click.echo(f"{len(examples.weights)} sequences of {len(chosen)} videos")
+        say(f"{len(examples.weights)} sequences of {len(chosen)} videos")
         text = (
             f"flow ({flow.DEFAULT}) of UCF101 groups 8–21, {len(chosen)} videos, {steps} steps, seed {seed}"
         )
@@ -245,7 +246,7 @@ def main(
         write_atomic(out, tomli_w.dumps(to_builtins(poles)).encode())
         read_poles(out)
     for line in compare(out or SHIPPED, _spread(footage.validation, validate)):
-        click.echo(line)
+        say(line)
 
 
 def _spread(videos: Sequence[Path], count: int) -> list[Path]:
