@@ -19,6 +19,7 @@ from vpbench.errors import VpbenchError
 from vpbench.scoring.protocol import FIXED_COLUMNS, FRAME_FACTS
 
 _Clip = Annotated[int, Meta(ge=0, lt=2**31)]
+_Frame = Annotated[int, Meta(ge=1, lt=2**31)]
 _Score = Annotated[int, Meta(gt=-(2**53), lt=2**53)] | float | None
 _Fraction = Annotated[int, Meta(ge=0, le=1)] | Annotated[float, Meta(ge=0, le=1)]
 
@@ -88,7 +89,7 @@ def _decoder(metrics: tuple[str, ...], facts: tuple[str, ...]) -> msgspec.json.D
     """
     names = {f"m{n}": metric for n, metric in enumerate(metrics)}
     scores = [(field, _Score) for field in names]
-    fields = [("clip", _Clip), ("frame", int), *scores, ("moving", _Fraction), ("counted", bool)]
+    fields = [("clip", _Clip), ("frame", _Frame), *scores, ("moving", _Fraction), ("counted", bool)]
     fields += [(fact, _Score) for fact in facts]
     return msgspec.json.Decoder(
         msgspec.defstruct("Line", fields, rename=names, forbid_unknown_fields=True, gc=False)

@@ -21,7 +21,7 @@ from vpbench.runs.run import Run, read_run, score_lines
 from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.metrics import get_metric
 from vpbench.scoring.protocol import Protocol
-from vpbench.scoring.score import is_counted
+from vpbench.scoring.score import check_metrics, is_counted
 from vpbench.splits import BUILT_IN as SPLITS
 from vpbench.splits import get_split
 
@@ -80,6 +80,10 @@ def check_run(run: Run, *, partial: bool = False, complete: bool = True) -> Prot
             f"{known.version} (hash {known.hash}); run it again."
         )
     _check_split(run, path)
+    try:
+        check_metrics(protocol)
+    except VpbenchError as error:
+        raise type(error)(f"{where}: {error}") from None
     _check_scores(run, protocol)
     if complete and not run.manifest.complete:
         raise UsageError(

@@ -10,6 +10,8 @@ from boards import board_of, with_fields
 from runs import by_column, make_run
 
 from vpbench.errors import UsageError, VpbenchError
+from vpbench.runs.run import read_run
+from vpbench.runs.untrusted import check_run
 from vpbench.scoring.protocol import MetricUse, Protocol
 
 
@@ -151,3 +153,16 @@ def test_runs_that_say_other_things_about_the_same_frame_are_refused(
 def test_a_run_of_schema_1_stays_readable_beside_others(tmp_path: Path) -> None:
     made = board_of(make_run(tmp_path / "a", label="a", schema=1), make_run(tmp_path / "b", label="b"))
     assert made.rows["psnr_1"].tolist() == [made.rows["psnr_1"][0]] * 2
+
+
+def test_a_metric_that_is_not_installed_is_named_with_the_run(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path / "a",
+        protocol=Protocol("mine", 1, "", {"psnr": MetricUse("mine")}),
+        prepared={"hash": "a" * 16},
+        split={"name": "x"},
+    )
+    with pytest.raises(UsageError, match=r"manifest\.json, metrics: Unknown metric 'mine'"):
+        board_of(run)
+    with pytest.raises(UsageError, match=r"manifest\.json, protocol: Unknown metric 'mine'"):
+        check_run(read_run(run))

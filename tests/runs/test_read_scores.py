@@ -78,6 +78,7 @@ def test_every_number_is_read_to_its_last_bit(tmp_path: Path) -> None:
         (3, changed(2, b"11", b"99999999999")),
         (3, changed(2, b'"frame": 1', b'"frame": true')),
         (3, changed(2, b'"frame": 1', b'"frame": 2')),
+        (3, changed(2, b'"frame": 1', b'"frame": 9223372036854775808')),
         (4, changed(3, b"11", b"21")),
         (3, changed(2, b"}", b', "more": 1}')),
         (3, changed(2, b"}", b', "psnr": 99}')),
