@@ -16,6 +16,7 @@ from vpbench.scoring.metrics import get_metric
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vpbench.runs.manifest import Definition
     from vpbench.runs.run import Run
 
 
@@ -132,17 +133,16 @@ def score_column(key: str, metric_name: str) -> Column:
     )
 
 
-def score_columns(run: Run) -> tuple[Column, ...]:
-    """The columns of a run's protocol; those that would have the same heading are headed by their keys.
+def score_columns(definition: Definition, where: str) -> tuple[Column, ...]:
+    """The columns of a protocol; those that would have the same heading are headed by their keys.
 
     Raises:
-        VpbenchError: a metric is not installed; names the run's manifest.
+        VpbenchError: a metric is not installed; the message begins with ``where``.
     """
-    uses = run.manifest.protocol.definition.metrics
     try:
-        columns = [score_column(key, use.metric) for key, use in uses.items()]
+        columns = [score_column(key, use.metric) for key, use in definition.metrics.items()]
     except VpbenchError as error:
-        raise type(error)(f"{run.folder / 'manifest.json'}, metrics: {error}") from None
+        raise type(error)(f"{where}, metrics: {error}") from None
     count = Counter(column.label for column in columns)
     return tuple(
         column if count[column.label] == 1 else replace(column, label=column.key) for column in columns

@@ -168,7 +168,7 @@ def compare(
     require_comparable(runs, labels, allow_incomplete=False)
     manifest, steps = runs[0].manifest, runs[0].targets
     frames: tuple[Frame, ...] = (*overall(steps), *range(1, steps + 1))
-    columns = score_columns(runs[0])
+    columns = score_columns(manifest.protocol.definition, f"{runs[0].folder / 'manifest.json'}")
     shown = select_columns(columns, metrics)
     sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)
     a, b = map(clip_scores, runs)

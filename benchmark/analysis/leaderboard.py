@@ -179,7 +179,7 @@ def build_leaderboard(
 
     manifest, clips, steps = runs[0].manifest, clips_scored(runs[0]), runs[0].targets
     frames: tuple[Frame, ...] = (*range(1, steps + 1), *overall(steps))
-    columns = score_columns(runs[0])
+    columns = score_columns(manifest.protocol.definition, f"{runs[0].folder / 'manifest.json'}")
     ranked_by = split_score_name(options.rank_by or f"{columns[0].key}_1", columns, frames)
     columns = select_columns(columns, options.metrics)
 

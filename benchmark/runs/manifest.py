@@ -20,7 +20,7 @@ from vpbench.escape import plain
 from vpbench.predictors.samples import SCORED, Drawn, Scored, Seed
 from vpbench.predictors.seen import Seen, seen_by
 from vpbench.records import in_words, to_record
-from vpbench.scoring.protocol import FIXED_COLUMNS, FRAME_FACTS, Protocol
+from vpbench.scoring.protocol import FRAME_FACTS, Protocol, can_name_column
 from vpbench.video import flow_files
 
 KIND = "vpbench-run"
@@ -127,7 +127,7 @@ class Definition(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for column in self.metrics:
-            if plain(column) != column or {*column} & {'"', "\\"} or column in FIXED_COLUMNS:
+            if not can_name_column(column):
                 raise ValueError(f"'metrics': '{plain(column)[:50]}' cannot be a column's name")
 
 

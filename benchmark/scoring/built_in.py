@@ -43,6 +43,8 @@ def load_protocol(path: Path) -> Protocol:
     if find_built_in(protocol.name) is not None:
         raise UsageError(f"{where}: '{protocol.name}' is the name of a built-in protocol; choose another.")
     try:
+        if protocol.flow not in FLOW_NAMES:
+            raise unknown_name("flow", protocol.flow, [*FLOW_NAMES])
         check_metrics(protocol)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 from msgspec import Meta
 
 from vpbench.errors import UsageError, unknown_name
+from vpbench.escape import plain
 from vpbench.records import check_fields
 
 Masking = Literal["black", "inside", "none"]
@@ -60,6 +61,11 @@ def _set_number(owner: object, key: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise UsageError(f"{key} must be a number, not {value!r}.")
     object.__setattr__(owner, key, float(value))
+
+
+def can_name_column(name: str) -> bool:
+    """Whether a column of scores can have the name: it is shown as it is, and is a key of score lines."""
+    return plain(name) == name and not {*name} & {'"', "\\"} and name not in FIXED_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -196,9 +202,9 @@ class Protocol:
             raise UsageError(
                 f"Protocol {self.name!r}: the name becomes a folder's; letters, digits and _ . + - only."
             )
-        taken = {*FIXED_COLUMNS, *FRAME_FACTS} & set(self.metrics)
-        if taken:
-            raise UsageError(f"Protocol '{self.name}': '{taken.pop()}' cannot be a metric's column name.")
+        taken = next((key for key in self.metrics if key in FRAME_FACTS or not can_name_column(key)), None)
+        if taken is not None:
+            raise UsageError(f"Protocol '{self.name}': {taken[:50]!r} cannot be a metric's column name.")
         if self.exclude and self.exclude.column not in self.metrics:
             raise UsageError(
                 f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric."

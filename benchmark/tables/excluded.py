@@ -27,5 +27,7 @@ def _rule(definition: Definition) -> tuple[str, str]:
     rule = definition.exclude
     if rule is None:
         return "", ""
-    column = next(column for column in score_columns(definition) if column.key == rule.column)
+    column = next(
+        column for column in score_columns(definition, definition.name) if column.key == rule.column
+    )
     return column.label, f"{rule.at_least:g} {column.unit}".strip()

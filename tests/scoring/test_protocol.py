@@ -169,6 +169,11 @@ def test_extending_a_built_in_protocol(tmp_path: Path):
         (SMALL_PROTOCOL.replace("max_motion = 1.0", "max_motion = 1\ntau = 1"), "tau is for 'magnitude'"),
         (SMALL_PROTOCOL.replace('"colour"', '"color"'), "'color'. Did you mean colour?"),
         (SMALL_PROTOCOL.replace('"black"', '"blak"'), "'blak'. Did you mean black?"),
+        (
+            SMALL_PROTOCOL.replace("metrics.psnr", 'metrics."a\\nb"'),
+            r"'a\nb' cannot be a metric's column name",
+        ),
+        (SMALL_PROTOCOL.replace('"dis"', '"dus"'), "Unknown flow 'dus'. Did you mean dis"),
         (SMALL_PROTOCOL.replace("metrics.psnr", "metrics.clip"), "'clip' cannot be a metric's column name"),
         (SMALL_PROTOCOL + '[exclude]\ncolumn = "ssim"\nat_least = 1\n', "'ssim', which is no metric"),
         (
