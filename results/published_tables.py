@@ -182,12 +182,12 @@ class _Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verified: bool | None = None
 
     def __post_init__(self) -> None:
-        _check_visible({"label": self.label, "group": self.group or self.label})
+        _check_visible({"label": self.label, "group": self.group})
 
 
 def _check_visible(texts: dict[str, str]) -> None:
     for key, text in texts.items():
-        if plain(text) != text:
+        if text and plain(text) != text:
             raise ValueError(f"'{plain(key)[:50]}' must be one line of visible characters")
 
 

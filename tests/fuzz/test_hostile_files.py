@@ -107,7 +107,7 @@ KINDS = {
         "list.csv",
         ("prepare --split list.csv --protocol small.toml --workers 1 --out out",),
         CSV,
-        "a list has the columns|sources cannot be used|sources of split 'list'",
+        "a list has the columns|lists no clips|sources cannot be used|sources of split 'list'",
     ),
     "weights": Kind(
         "w.safetensors",
