@@ -181,6 +181,6 @@ def test_lower_is_better_turns_ranks_round(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(
         leaderboard,
         "score_columns",
-        lambda definition: tuple(replace(c, higher_is_better=False) for c in real(definition)),
+        lambda *given: tuple(replace(c, higher_is_better=False) for c in real(*given)),
     )
     assert board_of(*folders).rows["rank"].tolist() == [1, 2]
