@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 
 from vpbench.errors import UsageError
-from vpbench.models.networks.build import MARGINS, make_generator
+from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.forecast import forecast_batch
 from vpbench.models.networks.generator import parameter_count
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint, load_weights
@@ -37,6 +37,7 @@ class TrainedModel(Predictor):
 
     row: ClassVar[str]
     targets_at_once: ClassVar[int] = 1
+    guided: ClassVar[bool] = False
     min_inputs: ClassVar[int] = 4
     runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
     trained: ClassVar[bool] = True
@@ -68,8 +69,7 @@ class TrainedModel(Predictor):
             raise UsageError(
                 f"{where} are of recipe '{recipe.name}', not '{self.row}': --model {recipe.name},weights={loaded.path}."
             )
-        guided = self.row.endswith("_flow")
-        if (recipe.network.type in MARGINS) != guided:
+        if (recipe.network.type == "motion") != self.guided:
             raise UsageError(f"{where} are of a {recipe.network.type} network, which '{self.row}' is not.")
         wanted = self.min_inputs, self.targets_at_once
         if (recipe.network.inputs, recipe.network.targets) != wanted:
@@ -100,7 +100,7 @@ class TrainedModel(Predictor):
             marks.append(f"the first steps are shared with other seeds, from seed {recipe.seed}")
         if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
-        if network.type in MARGINS:
+        if self.guided:
             marks.append("guided by optical flow: beyond the paper")
         if loaded.test_clips_seen == "yes":
             marks.append("trained on test clips")
@@ -181,16 +181,11 @@ class AdvGdlContinued(TrainedModel):
     row = "adv_gdl_continued"
 
 
-class GdlL1Flow(TrainedModel):
-    """Beyond the paper: ``gdl_l1``, guided by the constant-flow prediction."""
+class MotionModel(TrainedModel):
+    """Beyond the paper: rules of motion, mixed and corrected by a network that optical flow guides."""
 
-    row = "gdl_l1_flow"
-
-
-class AdvGdlFlow(TrainedModel):
-    """Beyond the paper: ``adv_gdl``, guided by the constant-flow prediction."""
-
-    row = "adv_gdl_flow"
+    row = "motion"
+    guided = True
 
 
 class MultiFrame(TrainedModel):
@@ -213,7 +208,6 @@ ROWS: tuple[type[TrainedModel], ...] = (
     AdvGdl,
     AdvGdlFinetuned,
     AdvGdlContinued,
-    GdlL1Flow,
-    AdvGdlFlow,
+    MotionModel,
     MultiFrame,
 )

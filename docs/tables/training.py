@@ -24,15 +24,14 @@ STEPS = (
     ("adv_gdl", "gdl_l1"),
     ("adv_gdl", "gdl_l1_64"),
     ("adv_gdl_finetuned", "adv_gdl_continued"),
-    ("gdl_l1_flow", "gdl_l1"),
-    ("adv_gdl_flow", "gdl_l1_flow"),
+    ("motion", "optical_flow_refined"),
 )
 # Pairs by how far things move.
 BY_MOTION = (
     ("gdl_l1", "optical_flow"),
     ("optical_flow_refined", "optical_flow"),
-    ("adv_gdl_flow", "optical_flow"),
-    ("adv_gdl_flow", "optical_flow_refined"),
+    ("motion", "optical_flow"),
+    ("motion", "optical_flow_refined"),
 )
 FRAMES_8TO8 = (1, 2, 3, 4, 5, 6, 7, 8, "all")
 PAIRS_8TO8 = (("multi_frame", "last_frame"), ("multi_frame", "optical_flow"))

@@ -1,1 +1,1 @@
-"""What models learn from: videos, patches and flows."""
+"""What models learn from: videos, patches, and what guides the motion network."""

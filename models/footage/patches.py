@@ -62,13 +62,11 @@ class WindowFiles:
 
     Attributes:
         errors: float32 ``(windows, 2)``: what a loss is weighed by, forwards and with time reversed.
-        flows: float16 ``(windows, fields, H, W, 2)``, pixels to the right and down.
         guides: what guides the motion network, and where there are no ``errors`` those that a loss is weighed by:
             files for :meth:`vpbench.models.footage.guide_cache.Guides.open`. They know time forwards only.
     """
 
     errors: Sequence[Path] | None = None
-    flows: Sequence[Path] | None = None
     guides: Sequence[Path] | None = None
 
 
@@ -78,8 +76,8 @@ class Batch:
 
     Attributes:
         frames: float32 ``(B, frames · 3, h, w)`` in [−1, 1], h = w = patch + 2 margins.
-        flows: float32 ``(B, 2 · fields, h, w)`` in pixels, where flows are cached; else ``None``.
-        facts: float32 ``(B, facts)``, where facts are cached.
+        flows: float32 ``(B, 2 · fields, h, w)`` in pixels, where guides are cached; else ``None``.
+        facts: float32 ``(B, facts)``, likewise.
         errors: float32 ``(B, n)``, where errors are cached: the error of the frame that each patch is from, for
             each target, or one for all.
     """
@@ -96,14 +94,13 @@ class _Video:
 
     segments: NDArray[np.uint8]
     errors: NDArray[np.float32] | None
-    flows: NDArray[np.float16] | None
     guides: Guides | None
 
 
 @dataclass(frozen=True)
 class _Sample:
     frames: NDArray[np.uint8]
-    flows: NDArray[np.floating] | None
+    flows: NDArray[np.float32] | None
     facts: NDArray[np.float32] | None
     errors: NDArray[np.float32] | None
 
@@ -131,7 +128,6 @@ class PatchSource:
             _Video(
                 array,
                 np.load(beside.errors[index]) if beside.errors else None,
-                np.load(beside.flows[index], mmap_mode="r") if beside.flows else None,
                 Guides.open(beside.guides[index]) if beside.guides else None,
             )
             for index, array in enumerate(map(segments.open, range(len(segments.files))))
@@ -181,10 +177,7 @@ class PatchSource:
             if least > 0 and movement(inner, wanted.moves, wanted.targets) < least:
                 continue
             window = segment * starts + start
-            flows: NDArray[np.floating] | None = None
-            facts = errors = None
-            if video.flows is not None:
-                flows = video.flows[window, :, rows, columns]
+            flows = facts = errors = None
             if video.guides is not None:
                 flows = video.guides.fields(segment, start, rows, columns)
                 facts, errors = (video.guides.windows[segment, start][name] for name in ("facts", "errors"))
@@ -212,7 +205,7 @@ def _flipped(images: NDArray[Any], mirror: bool, upside_down: bool) -> NDArray[A
     return images[:, :: -1 if upside_down else 1, :: -1 if mirror else 1]
 
 
-def _flipped_flows(flows: NDArray[np.floating], mirror: bool, upside_down: bool) -> NDArray[np.floating]:
+def _flipped_flows(flows: NDArray[np.float32], mirror: bool, upside_down: bool) -> NDArray[np.float32]:
     """Flows ``(fields, h, w, 2)`` of flipped images: what went right goes left, what went down goes up."""
     signs = np.array([-1 if mirror else 1, -1 if upside_down else 1], flows.dtype)
     return np.asarray(_flipped(flows, mirror, upside_down) * signs)

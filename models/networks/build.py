@@ -8,14 +8,13 @@ from torch.nn import functional
 
 from vpbench.errors import UsageError
 from vpbench.models.networks.discriminator import Discriminator
-from vpbench.models.networks.flow_guided import FlowGuided
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 from vpbench.models.recipes.recipe import Network
 
-AnyGenerator = Generator | FlowGuided | Motion
-# Pixels around a training patch from which networks that sample along a flow may sample.
-MARGINS = {"flow_guided": 16, "motion": 24}
+AnyGenerator = Generator | Motion
+# Pixels around a training patch from which the motion network may sample.
+MARGIN = 24
 
 
 def make_generator(network: Network) -> AnyGenerator:
@@ -24,17 +23,15 @@ def make_generator(network: Network) -> AnyGenerator:
     Raises:
         UsageError: an option does not fit the network's type.
     """
-    if network.type in MARGINS and (network.targets != 1 or network.starts_as_copy):
-        raise UsageError(
-            f"Network type '{network.type}' predicts one frame at a time and starts from the constant-flow "
-            "prediction: remove targets and starts_as_copy from [network]."
-        )
     if network.type == "motion":
+        if network.targets != 1 or network.starts_as_copy:
+            raise UsageError(
+                "Network type 'motion' predicts one frame at a time and starts from the refined flow's prediction: "
+                "remove targets and starts_as_copy from [network]."
+            )
         if network.inputs != Motion.inputs:
             raise UsageError(f"Network type 'motion' has {Motion.inputs} inputs, not {network.inputs}.")
         return Motion(network.width)
-    if network.type == "flow_guided":
-        return FlowGuided(network.inputs, network.width)
     return Generator(
         inputs=network.inputs,
         targets=network.targets,
@@ -54,7 +51,7 @@ def make_discriminator(network: Network) -> Discriminator:
 
 def margin_of(network: Network) -> int:
     """Pixels that training patches of this network need around them."""
-    return MARGINS.get(network.type, 0)
+    return MARGIN if network.type == "motion" else 0
 
 
 def outputs_of(
@@ -71,20 +68,15 @@ def outputs_of(
         module: G, possibly wrapped.
         network: what it is.
         frames: inputs ``(B, inputs · 3, h, w)`` in [−1, 1], with the margin.
-        flows: ``(B, 2 · FIELDS, h, w)`` for networks that are guided by flow.
-        facts: ``(B, facts)`` for the motion network.
+        flows: ``(B, 2 · FIELDS, h, w)`` for the motion network.
+        facts: ``(B, facts)`` for it.
         targets: frames that the motion network predicts, each from those before.
 
     Returns:
         Predictions per scale, coarse to fine, without the margin.
     """
-    outputs: list[Tensor]
-    if network.type == "motion":
-        outputs = module(frames, flows, facts, MARGINS["motion"], targets)
-    elif network.type == "flow_guided":
-        outputs = module(frames, flows, MARGINS["flow_guided"])
-    else:
-        outputs = module(frames)
+    guides = (flows, facts, MARGIN, targets) if network.type == "motion" else ()
+    outputs: list[Tensor] = module(frames, *guides)
     return outputs
 
 
@@ -100,8 +92,8 @@ def predict_whole(
     Args:
         module: G.
         frames: ``(B, inputs · 3, H, W)`` in [−1, 1].
-        flows: ``(B, 2 · FIELDS, H, W)`` for networks that are guided by flow.
-        facts: ``(B, facts)`` for the motion network.
+        flows: ``(B, 2 · FIELDS, H, W)`` for the motion network.
+        facts: ``(B, facts)`` for it.
         targets: frames that the motion network predicts, each from those before.
 
     Returns:
@@ -112,12 +104,6 @@ def predict_whole(
     frames = functional.pad(frames, border, mode="replicate").contiguous(memory_format=torch.channels_last)
     if flows is not None:
         flows = functional.pad(flows, border, mode="replicate")
-    output: Tensor
-    if isinstance(module, Motion):
-        output = module(frames, flows, facts, targets=targets)[-1]
-    elif isinstance(module, FlowGuided):
-        output = module(frames, flows)[-1]
-    else:
-        output = module(frames)[-1]
-    cropped: Tensor = output[..., :height, :width].float()
+    guides = (flows, facts, 0, targets) if isinstance(module, Motion) else ()
+    cropped: Tensor = module(frames, *guides)[-1][..., :height, :width].float()
     return cropped.clamp(-1.0, 1.0)

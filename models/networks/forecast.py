@@ -9,10 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vpbench.models.footage.flows import guiding_flows
 from vpbench.models.footage.guides import guide
 from vpbench.models.networks.build import AnyGenerator, predict_whole
-from vpbench.models.networks.flow_guided import FlowGuided
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 
@@ -40,7 +38,7 @@ def forecast_batch(
     """Predict the frames after several clips of one size.
 
     A network that predicts one frame is applied recursively, each time to its own unquantised prediction
-    (paper, section 3). Flows that guide a network are estimated once, from the inputs.
+    (paper, section 3). Flows that guide the motion network are estimated once, from the inputs.
 
     Args:
         generator: the network.
@@ -58,7 +56,7 @@ def forecast_batch(
         if isinstance(generator, Motion):
             together = _guided(generator, clips, window, targets)
         else:
-            together = _recursively(generator, clips, window, targets)
+            together = _recursively(generator, window, targets)
     together = together.reshape(len(clips), targets, 3, *together.shape[-2:])
     pixels = together.permute(0, 1, 3, 4, 2).add(1).mul(0.5).clamp(0, 1)
     return list(pixels.cpu().numpy())
@@ -78,21 +76,13 @@ def _guided(generator: Motion, clips: Sequence[Frames], window: Tensor, targets:
     return predict_whole(generator, window, flows, facts, targets)
 
 
-def _recursively(
-    generator: Generator | FlowGuided, clips: Sequence[Frames], window: Tensor, targets: int
-) -> Tensor:
+def _recursively(generator: Generator, window: Tensor, targets: int) -> Tensor:
     """The same by a network that predicts the next frames of a window."""
-    flows = None
-    if isinstance(generator, FlowGuided):
-        flows = torch.stack([_stacked_flows(guiding_flows(_pixels(clip))) for clip in clips]).to(window)
     predicted: list[Tensor] = []
     while sum(part.shape[1] for part in predicted) < 3 * targets:
-        frame = predict_whole(generator, window, flows)
+        frame = predict_whole(generator, window)
         predicted.append(frame)
         window = torch.cat([window, frame], 1)[:, -3 * generator.inputs :]
-        if flows is not None:
-            # One frame on, the pair before the last moved as the last did.
-            flows = torch.cat([flows[:, :4], flows[:, 2:4], flows[:, 6:]], 1)
     return torch.cat(predicted, 1)[:, : 3 * targets]
 
 

@@ -13,7 +13,7 @@ from vpbench.records import Name
 
 Loss = Literal["l1", "l2", "gdl_l1", "gdl_l2", "adv"]
 Init = Literal["default", "he", "differences"]
-NetworkType = Literal["multi_scale", "single_scale", "flow_guided", "motion"]
+NetworkType = Literal["multi_scale", "single_scale", "motion"]
 Schedule = Literal["geometric", "cosine"]
 Weighing = Literal["", "patch", "frame", "refined"]
 # Which pairs of consecutive frames must move so much: all on average, every one, or the last input and the first

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vpbench.files import lock_folder, make_folder, remove_leftovers
-from vpbench.models.footage.flows import cache_flows
 from vpbench.models.footage.frame_errors import cache_copy_errors
 from vpbench.models.footage.guide_cache import cache_guides
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, prefetched
@@ -230,9 +229,6 @@ def _source(recipe: Recipe, phase: Phase, segments: Segments, settings: Settings
     weighed = phase.weigh == "frame"
     beside = WindowFiles(
         errors=cache_copy_errors(segments, network.inputs, frames, workers) if weighed else None,
-        flows=cache_flows(segments, network.inputs, frames, workers)
-        if network.type == "flow_guided"
-        else None,
         guides=cache_guides(segments, workers, progress) if network.type == "motion" else None,
     )
     selection = Selection(

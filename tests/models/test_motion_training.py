@@ -16,7 +16,7 @@ from vpbench.models.footage.guide_cache import Guides, cache_guides
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles
 from vpbench.models.footage.videos import Segments, cache_segments
 from vpbench.models.networks.build import margin_of
-from vpbench.models.predictors import GdlL1Flow
+from vpbench.models.predictors import MotionModel
 from vpbench.models.recipes.files import load_recipe
 from vpbench.models.recipes.recipe import Recipe
 from vpbench.models.training.settings import Settings
@@ -77,7 +77,7 @@ def test_twenty_steps_are_the_same_twice_and_interrupted(settings: Settings) -> 
 def test_the_weights_predict_as_a_row(settings: Settings) -> None:
     weights = train(small(2), settings)
     assert weights == settings.out / WEIGHTS
-    model = GdlL1Flow(weights=str(weights))
+    model = MotionModel(weights=str(weights))
     inputs = drifting(3, 4, 40, 52).astype(np.float32) / 255
     assert model.predict(inputs, 2).shape == (2, 40, 52, 3)
     assert "guided by optical flow: beyond the paper" in model.describe()["marks"]

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from vpbench.models.footage.flows import FIELDS
 from vpbench.models.networks.build import make_discriminator, make_generator, predict_whole
 from vpbench.models.networks.discriminator import Discriminator
-from vpbench.models.networks.flow_guided import BASELINE, CANDIDATES, REFINED, FlowGuided, candidates, sample
 from vpbench.models.networks.forecast import forecast, forecast_batch
 from vpbench.models.networks.generator import (
     ConvStack,
@@ -21,6 +19,8 @@ from vpbench.models.networks.generator import (
     upsample,
     watch,
 )
+from vpbench.models.networks.motion import Motion
+from vpbench.models.networks.sampling import sample
 from vpbench.models.recipes.recipe import Network
 
 
@@ -191,37 +191,6 @@ def test_sampling_is_the_baselines() -> None:
     np.testing.assert_allclose(found[0].permute(1, 2, 0).numpy(), expected, atol=2e-5)
 
 
-def test_flow_guided_starts_near_a_constant_flow_prediction() -> None:
-    generator = FlowGuided(width=1 / 16)
-    given, flows = frames(1, 4, 24, 24), torch.randn(1, 2 * FIELDS, 24, 24)
-    mixture = candidates(given, flows)
-    assert mixture.shape == (1, CANDIDATES, 3, 24, 24)
-    share = float(np.exp(3) / (np.exp(3) + CANDIDATES - 1))
-    rest = (1 - share) / (CANDIDATES - 1)
-    expected = rest * mixture.sum(1) + (share - rest) * mixture[:, REFINED]
-    torch.testing.assert_close(generator(given, flows)[0], expected, atol=1e-5, rtol=0)
-
-
-def test_the_baselines_candidate_is_the_baseline() -> None:
-    from vpbench.baselines.optical_flow import OpticalFlow
-    from vpbench.models.footage.flows import guiding_flows
-
-    random = np.random.default_rng(0)
-    wide = random.integers(0, 256, (40, 60, 3)).astype(np.uint8)
-    clip = np.stack([wide[:, shift : shift + 48] for shift in (6, 4, 2, 0)])
-    given = torch.from_numpy(clip).permute(0, 3, 1, 2).reshape(1, 12, 40, 48) / 127.5 - 1
-    fields = torch.from_numpy(guiding_flows(clip)).permute(0, 3, 1, 2).reshape(1, 2 * FIELDS, 40, 48)
-    found = (candidates(given, fields)[0, BASELINE].permute(1, 2, 0).numpy() + 1) / 2
-    expected = OpticalFlow().predict((clip / 255).astype(np.float32), 1)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_still_frames_give_equal_candidates() -> None:
-    still = torch.full((1, 3, 16, 16), 0.25).repeat(1, 4, 1, 1)
-    mixture = candidates(still, torch.zeros(1, 2 * FIELDS, 16, 16))
-    torch.testing.assert_close(mixture, torch.full_like(mixture, 0.25))
-
-
 def test_forecast_feeds_the_prediction_back() -> None:
     generator = Generator(width=1 / 16)
     clip = np.random.default_rng(0).random((4, 17, 22, 3)).astype(np.float32)
@@ -234,7 +203,7 @@ def test_forecast_feeds_the_prediction_back() -> None:
 def test_forecast_of_a_batch_is_that_of_its_clips() -> None:
     random = np.random.default_rng(1)
     clips = [random.integers(0, 256, (4, 24, 32, 3)).astype(np.uint8) for _ in range(3)]
-    for generator in (Generator(width=1 / 16), FlowGuided(width=1 / 16)):
+    for generator in (Generator(width=1 / 16), Motion(width=1 / 16)):
         together = forecast_batch(generator, clips, 2)
         for clip, found in zip(clips, together, strict=True):
             np.testing.assert_allclose(found, forecast(generator, clip, 2)[:2], atol=1e-5)

@@ -10,8 +10,8 @@ import torch
 from footage import drifting, write_footage, write_video
 
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.models.footage.flows import FIELDS, cache_flows, guiding_flows
 from vpbench.models.footage.frame_errors import cache_copy_errors, copy_errors, moving_error
+from vpbench.models.footage.guide_cache import cache_guides
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, movement, prefetched
 from vpbench.models.footage.videos import (
     Segments,
@@ -188,23 +188,6 @@ def test_prefetched_keeps_the_order(tmp_path: Path) -> None:
         assert torch.equal(batch.frames, source.batch(number, 2).frames)
 
 
-def test_flows_belong_to_their_patches(tmp_path: Path) -> None:
-    segments = cached(tmp_path)
-    files = cache_flows(segments, 4, 5)
-    assert files == cache_flows(segments, 4, 5)
-    stored = np.load(files[0])
-    assert windows_of(segments.open(0), 5) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    expected = guiding_flows(np.array(segments.open(0)[1, :4]))
-    np.testing.assert_allclose(stored[2], expected, rtol=1e-3, atol=1e-3)
-    source = PatchSource(segments, Selection(frames=5, patch=32, margin=8), 1, WindowFiles(flows=files))
-    batch = source.batch(0, 6)
-    assert batch.flows is not None
-    assert batch.flows.shape == (6, 2 * FIELDS, 48, 48)
-    # Forward 2 pixels to the right, backward 2 to the left.
-    medians = batch.flows.median(-1).values.median(-1).values.median(0).values
-    torch.testing.assert_close(medians[:4], torch.tensor([2.0, 0.0, -2.0, 0.0]), atol=0.3, rtol=0)
-
-
 def test_the_last_pair_decides_whatever_the_inputs_repeat() -> None:
     frames = np.zeros((4, 2, 2, 3), np.uint8)
     frames[3] = 51  # the inputs stand still, the target does not
@@ -241,10 +224,7 @@ def test_every_start_is_drawn(tmp_path: Path) -> None:
 def facing(tmp_path: Path, **varied: bool) -> tuple[Segments, PatchSource, PatchSource]:
     """Segments, a source of patches as they are, and one of patches that are varied."""
     segments = cached(tmp_path)
-    files = WindowFiles(
-        cache_copy_errors(segments, 4, 5),
-        cache_flows(segments, 4, 5),
-    )
+    files = WindowFiles(cache_copy_errors(segments, 4, 5), cache_guides(segments))
     plain, other = (Selection(5, 32, margin=8, **chosen) for chosen in ({}, varied))
     return segments, PatchSource(segments, plain, 1, files), PatchSource(segments, other, 1, files)
 

@@ -16,7 +16,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.models import predictors
 from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.forecast import forecast
-from vpbench.models.predictors import ROWS, AdvGdl, AdvGdlFlow, GdlL1, MultiFrame
+from vpbench.models.predictors import ROWS, AdvGdl, GdlL1, MotionModel, MultiFrame
 from vpbench.models.recipes.recipe import Data, Network, Phase, Recipe
 from vpbench.models.weights import registry
 from vpbench.models.weights.checkpoint import Info, load_checkpoint, save_checkpoint
@@ -41,7 +41,7 @@ def weights(path: Path, name: str, network: Network, contaminated: bool = False)
 
 
 MULTI = Network("multi_scale", width=1 / 16)
-GUIDED = Network("flow_guided", width=1 / 16)
+GUIDED = Network("motion", width=1 / 16)
 EIGHT = Network("multi_scale", width=1 / 16, inputs=8, targets=8)
 
 
@@ -58,7 +58,7 @@ def test_rows_are_declared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "network", "targets"), [(GdlL1, MULTI, 2), (AdvGdlFlow, GUIDED, 2), (MultiFrame, EIGHT, 8)]
+    ("cls", "network", "targets"), [(GdlL1, MULTI, 2), (MotionModel, GUIDED, 2), (MultiFrame, EIGHT, 8)]
 )
 def test_own_weights(
     tmp_path: Path, cls: type[predictors.TrainedModel], network: Network, targets: int
@@ -120,8 +120,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     own = weights(tmp_path / "own.safetensors", "mine", MULTI)
     assert AdvGdl(weights=str(own)).describe()["recipe"] == "own/mine"
     with pytest.raises(UsageError, match="multi_scale network"):
-        AdvGdlFlow(weights=str(own))
-    with pytest.raises(UsageError, match="flow_guided network"):
+        MotionModel(weights=str(own))
+    with pytest.raises(UsageError, match="motion network"):
         AdvGdl(weights=str(weights(tmp_path / "flow.safetensors", "mine", GUIDED)))
     with pytest.raises(UsageError, match="8 inputs and 8 targets"):
         AdvGdl(weights=str(weights(tmp_path / "eight.safetensors", "mine", EIGHT)))

@@ -29,13 +29,13 @@ loss = { l2 = 1.0 }
 """
 
 
-# What rows branch from, and what has no weights that ship yet.
-NOT_ROWS = {"compact/trunk", "own/motion"}
+# What rows branch from.
+NOT_ROWS = {"compact/trunk"}
 
 
-def test_every_row_has_both_recipes() -> None:
-    rows = {cls.row for cls in ROWS}
-    named = {f"{kind}/{row}" for kind in ("paper", "compact") for row in rows}
+def test_every_row_has_its_recipes() -> None:
+    kinds = {cls.row: ("own",) if cls.guided else ("paper", "compact") for cls in ROWS}
+    named = {f"{kind}/{row}" for row, own in kinds.items() for kind in own}
     assert set(recipe_names()) == named | NOT_ROWS
 
 
@@ -48,12 +48,12 @@ def test_recipes_that_ship(name: str) -> None:
     assert recipe_from(recipe.definition(), "again") == recipe
     row = {cls.row: cls for cls in ROWS}[recipe.name]
     assert (recipe.network.inputs, recipe.network.targets) == (row.min_inputs, row.targets_at_once)
-    assert (recipe.network.type == "flow_guided") == recipe.name.endswith("_flow")
+    assert (recipe.network.type == "motion") == row.guided
     if recipe.kind == "compact":
         make_generator(recipe.network)
 
 
-@pytest.mark.parametrize("name", [f"paper/{cls.row}" for cls in ROWS if not cls.row.endswith("_flow")])
+@pytest.mark.parametrize("name", [f"paper/{cls.row}" for cls in ROWS if not cls.guided])
 def test_paper_recipes_are_the_papers(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.network.width == 1
