@@ -46,6 +46,7 @@ def weights_table() -> str:
         "steps": lambda e: f"{e.steps:,}",
         "hours": lambda e: f"{e.hours:.2f}",
         "parameters": lambda e: f"{e.parameters:,}",
+        "clips": lambda e: f"{e.scores['clips']:.0f}",
         "PSNR, 1st / 2nd": lambda e: f"{e.scores['psnr_1']:.2f} / {e.scores['psnr_2']:.2f}",
         "− `last_frame`": lambda e: " / ".join(
             signed(e.scores[f"psnr_{n}"] - e.scores[f"copy_psnr_{n}"]) for n in (1, 2)
