@@ -79,7 +79,7 @@ def meaning() -> str:
 
 
 def placed(name: str) -> str:
-    """``is 0.44 dB above optical flow (`adv_gdl_flow`, 0.09 to 0.83)``, or that it cannot be told from it."""
+    """``is 0.44 dB above optical flow (`motion`, 0.09 to 0.83)``, or that it cannot be told from it."""
     found = gap(name, "optical_flow", 1)
     if not found.significant:
         return f"cannot be told from optical flow (`{name}`, {signed(found.mean)} dB, {found.interval})"
