@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from vpbench.models.recipes.recipe import NetworkType
+
 
 class TrainedModel(Predictor):
     """A network with learnt weights.
@@ -37,7 +39,10 @@ class TrainedModel(Predictor):
 
     row: ClassVar[str]
     targets_at_once: ClassVar[int] = 1
-    guided: ClassVar[bool] = False
+    # What networks its weights may be of, what kinds of recipes it has, and what is to be known of every row of its.
+    networks: ClassVar[tuple[NetworkType, ...]] = ("multi_scale", "single_scale")
+    recipes: ClassVar[tuple[str, ...]] = ("paper", "compact")
+    remark: ClassVar[str] = ""
     min_inputs: ClassVar[int] = 4
     runs_in: ClassVar[Literal["worker", "parent"]] = "parent"
     trained: ClassVar[bool] = True
@@ -69,7 +74,7 @@ class TrainedModel(Predictor):
             raise UsageError(
                 f"{where} are of recipe '{recipe.name}', not '{self.row}': --model {recipe.name},weights={loaded.path}."
             )
-        if (recipe.network.type == "motion") != self.guided:
+        if recipe.network.type not in self.networks:
             raise UsageError(f"{where} are of a {recipe.network.type} network, which '{self.row}' is not.")
         wanted = self.min_inputs, self.targets_at_once
         if (recipe.network.inputs, recipe.network.targets) != wanted:
@@ -100,8 +105,8 @@ class TrainedModel(Predictor):
             marks.append(f"the first steps are shared with other seeds, from seed {recipe.seed}")
         if network.starts_as_copy:
             marks.append("the output starts as a copy of the last frame")
-        if self.guided:
-            marks.append("guided by optical flow: beyond the paper")
+        if self.remark:
+            marks.append(self.remark)
         if loaded.test_clips_seen == "yes":
             marks.append("trained on test clips")
         if recipe.tuned_on_test_clips:
@@ -185,7 +190,26 @@ class MotionModel(TrainedModel):
     """Beyond the paper: rules of motion, mixed and corrected by a network that optical flow guides."""
 
     row = "motion"
-    guided = True
+    networks = ("motion",)
+    recipes = ("own",)
+    remark = "guided by optical flow: beyond the paper"
+
+
+class Ranzato2014(TrainedModel):
+    """The system that the paper's Figure 5 compares itself with: a recurrent network over quantised patches."""
+
+    row = "ranzato2014"
+    networks = ("patch_words",)
+    recipes = ("compact",)
+    remark = "predictions are grey"
+
+
+class Srivastava2015(TrainedModel):
+    """The other recurrent network that the paper names: an LSTM that predicts patches."""
+
+    row = "srivastava2015"
+    networks = ("patch_lstm",)
+    recipes = ("compact",)
 
 
 class MultiFrame(TrainedModel):
@@ -209,5 +233,7 @@ ROWS: tuple[type[TrainedModel], ...] = (
     AdvGdlFinetuned,
     AdvGdlContinued,
     MotionModel,
+    Ranzato2014,
+    Srivastava2015,
     MultiFrame,
 )

@@ -10,9 +10,11 @@ from vpbench.errors import UsageError
 from vpbench.models.networks.discriminator import Discriminator
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
+from vpbench.models.networks.patch_lstm import PatchLSTM
+from vpbench.models.networks.patch_words import PatchWords
 from vpbench.models.recipes.recipe import Network
 
-AnyGenerator = Generator | Motion
+AnyGenerator = Generator | Motion | PatchLSTM | PatchWords
 # Pixels around a training patch from which the motion network may sample.
 MARGIN = 24
 
@@ -23,15 +25,26 @@ def make_generator(network: Network) -> AnyGenerator:
     Raises:
         UsageError: an option does not fit the network's type.
     """
+    if network.type in ("multi_scale", "single_scale"):
+        return _of_the_paper(network)
+    if network.targets != 1 or (network.starts_as_copy and network.type != "patch_lstm"):
+        raise UsageError(
+            f"Network type '{network.type}' predicts one frame at a time and has a start of its own: remove targets "
+            "and starts_as_copy from [network]."
+        )
+    made: Motion | PatchLSTM | PatchWords
     if network.type == "motion":
-        if network.targets != 1 or network.starts_as_copy:
-            raise UsageError(
-                "Network type 'motion' predicts one frame at a time and starts from the refined flow's prediction: "
-                "remove targets and starts_as_copy from [network]."
-            )
-        if network.inputs != Motion.inputs:
-            raise UsageError(f"Network type 'motion' has {Motion.inputs} inputs, not {network.inputs}.")
-        return Motion(network.width)
+        made = Motion(network.width)
+    elif network.type == "patch_lstm":
+        made = PatchLSTM(network.width, network.starts_as_copy)
+    else:
+        made = PatchWords(network.words, network.width)
+    if network.inputs != made.inputs:
+        raise UsageError(f"Network type '{network.type}' has {made.inputs} inputs, not {network.inputs}.")
+    return made
+
+
+def _of_the_paper(network: Network) -> Generator:
     return Generator(
         inputs=network.inputs,
         targets=network.targets,
@@ -70,13 +83,17 @@ def outputs_of(
         frames: inputs ``(B, inputs · 3, h, w)`` in [−1, 1], with the margin.
         flows: ``(B, 2 · FIELDS, h, w)`` for the motion network.
         facts: ``(B, facts)`` for it.
-        targets: frames that the motion network predicts, each from those before.
+        targets: frames that networks of types ``motion`` and ``patch_lstm`` predict, one after the other.
 
     Returns:
-        Predictions per scale, coarse to fine, without the margin.
+        Predictions per scale, coarse to fine, without the margin; of ``patch_words`` logits.
     """
-    guides = (flows, facts, MARGIN, targets) if network.type == "motion" else ()
-    outputs: list[Tensor] = module(frames, *guides)
+    rest: tuple[object, ...] = ()
+    if network.type == "motion":
+        rest = flows, facts, MARGIN, targets
+    elif network.type == "patch_lstm":
+        rest = (targets,)
+    outputs: list[Tensor] = module(frames, *rest)
     return outputs
 
 
@@ -94,7 +111,7 @@ def predict_whole(
         frames: ``(B, inputs · 3, H, W)`` in [−1, 1].
         flows: ``(B, 2 · FIELDS, H, W)`` for the motion network.
         facts: ``(B, facts)`` for it.
-        targets: frames that the motion network predicts, each from those before.
+        targets: frames that networks of types ``motion`` and ``patch_lstm`` predict, one after the other.
 
     Returns:
         ``(B, targets · 3, H, W)`` in [−1, 1].
@@ -104,6 +121,15 @@ def predict_whole(
     frames = functional.pad(frames, border, mode="replicate").contiguous(memory_format=torch.channels_last)
     if flows is not None:
         flows = functional.pad(flows, border, mode="replicate")
-    guides = (flows, facts, 0, targets) if isinstance(module, Motion) else ()
-    cropped: Tensor = module(frames, *guides)[-1][..., :height, :width].float()
+    output: Tensor
+    match module:
+        case Motion():
+            output = module(frames, flows, facts, targets=targets)[-1]
+        case PatchLSTM():
+            output = module.predict(frames, targets)
+        case PatchWords():
+            output = module.predict(frames)
+        case Generator():
+            output = module(frames)[-1]
+    cropped: Tensor = output[..., :height, :width].float()
     return cropped.clamp(-1.0, 1.0)

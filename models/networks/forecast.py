@@ -13,6 +13,8 @@ from vpbench.models.footage.guides import guide
 from vpbench.models.networks.build import AnyGenerator, predict_whole
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
+from vpbench.models.networks.patch_lstm import PatchLSTM
+from vpbench.models.networks.patch_words import PatchWords
 
 Frames = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -55,6 +57,8 @@ def forecast_batch(
     with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
         if isinstance(generator, Motion):
             together = _guided(generator, clips, window, targets)
+        elif isinstance(generator, PatchLSTM):
+            together = predict_whole(generator, window, targets=targets)
         else:
             together = _recursively(generator, window, targets)
     together = together.reshape(len(clips), targets, 3, *together.shape[-2:])
@@ -76,7 +80,7 @@ def _guided(generator: Motion, clips: Sequence[Frames], window: Tensor, targets:
     return predict_whole(generator, window, flows, facts, targets)
 
 
-def _recursively(generator: Generator, window: Tensor, targets: int) -> Tensor:
+def _recursively(generator: Generator | PatchWords, window: Tensor, targets: int) -> Tensor:
     """The same by a network that predicts the next frames of a window."""
     predicted: list[Tensor] = []
     while sum(part.shape[1] for part in predicted) < 3 * targets:

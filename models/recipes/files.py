@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vpbench.errors import UsageError, unknown_name
-from vpbench.models.recipes.recipe import Phase, Recipe
+from vpbench.models.recipes.recipe import NetworkType, Phase, Recipe
 from vpbench.reading import read_toml
 from vpbench.records import to_record
 
@@ -73,21 +73,28 @@ def _problems(recipe: Recipe) -> Iterator[str]:
         yield "it needs at least one [[phases]]"
     if network.widths and len(network.widths) != network.scales:
         yield f"network: 'widths' must be {network.scales}, one for each scale, coarse to fine"
+    if (network.type == "patch_words") != (network.words > 0):
+        yield "network: 'words' must be given for type 'patch_words', and for no other"
     if data.length < network.inputs + network.targets:
         yield (
             f"segments of {data.length} frames are shorter than {network.inputs} inputs and {network.targets} targets"
         )
-    motion = network.type == "motion"
-    if motion and data.reverse:
+    if network.type == "motion" and data.reverse:
         yield "data: 'reverse' is not for networks of type 'motion': flows are known forwards only"
     for number, phase in enumerate(recipe.phases, 1):
-        yield from (f"phase {number}: {problem}" for problem in _problems_of_phase(phase, motion))
+        yield from (f"phase {number}: {problem}" for problem in _problems_of_phase(phase, network.type))
 
 
-def _problems_of_phase(phase: Phase, motion: bool) -> Iterator[str]:
+def _problems_of_phase(phase: Phase, network: NetworkType) -> Iterator[str]:
     if phase.frozen_g and not phase.adversarial:
         yield "'frozen_g' is for adversarial phases: D alone learns"
-    if phase.further and (phase.adversarial or not motion):
-        yield "'further' is for networks of type 'motion' in phases without 'adv'"
-    if phase.weigh == "refined" and not motion:
+    if phase.further and (phase.adversarial or network not in ("motion", "patch_lstm")):
+        yield "'further' is for networks of types 'motion' and 'patch_lstm' in phases without 'adv'"
+    if phase.adversarial and network.startswith("patch"):
+        yield f"'adv' is not for networks of type '{network}'"
+    if network == "patch_lstm" and phase.patch != 32:
+        yield "'patch' is 32 for networks of type 'patch_lstm'"
+    if (network == "patch_words") != (set(phase.loss) == {"words"}):
+        yield "the loss 'words' stands alone, and is the only one for networks of type 'patch_words'"
+    if phase.weigh == "refined" and network != "motion":
         yield "'weigh' = 'refined' is for networks of type 'motion'; take 'frame'"

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from vpbench.records import Name
 
-Loss = Literal["l1", "l2", "gdl_l1", "gdl_l2", "adv"]
+Loss = Literal["l1", "l2", "gdl_l1", "gdl_l2", "adv", "words"]
 Init = Literal["default", "he", "differences"]
-NetworkType = Literal["multi_scale", "single_scale", "motion"]
+NetworkType = Literal["multi_scale", "single_scale", "motion", "patch_lstm", "patch_words"]
 Schedule = Literal["geometric", "cosine"]
 Weighing = Literal["", "patch", "frame", "refined"]
 # Which pairs of consecutive frames must move so much: all on average, every one, or the last input and the first
@@ -47,6 +47,7 @@ class Network:
         starts_as_copy: the output starts as a copy of the last frame.
         init: of the hidden layers: ``default``, ``he`` or ``differences``.
         leak: slope of the ReLUs below zero.
+        words: centroids of quantised patches, for networks of type ``patch_words``.
     """
 
     type: NetworkType
@@ -58,6 +59,7 @@ class Network:
     starts_as_copy: bool = False
     init: Init = "default"
     leak: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    words: Annotated[int, Meta(ge=0, le=65_536)] = 0
 
     @property
     def scales(self) -> int:
@@ -102,7 +104,7 @@ class Phase:
 
     Attributes:
         steps: optimiser steps of G (and of D, where it takes part).
-        loss: weight of each :data:`Loss`; ``adv`` brings D in.
+        loss: weight of each :data:`Loss`; ``adv`` brings D in, ``words`` is the cross-entropy of quantised patches.
         patch: side of the patches, pixels.
         batch: samples of a global batch.
         movement: least movement of a patch (see :class:`vpbench.models.footage.patches.Selection`).
@@ -119,7 +121,7 @@ class Phase:
             α = 1); ``refined``, the same of the refined optical flow, for networks of type ``motion``; nothing if
             empty.
         further: share of the steps that learn from a second frame too, predicted from the first; for networks of
-            type ``motion``.
+            types ``motion`` and ``patch_lstm``.
         clip: largest norm of a step's gradient; 0 for no limit.
         frozen_g: D alone learns, to recognise the frames of the present G.
         seed: of its patches; 0 for the recipe's.

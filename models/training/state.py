@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.networks.build import make_discriminator, make_generator
+from vpbench.models.networks.patch_words import PatchWords
 from vpbench.models.recipes.recipe import Phase, Recipe
 from vpbench.models.training.settings import Settings
 from vpbench.models.weights.checkpoint import (
@@ -85,6 +88,12 @@ class State:
         self.step, self.seconds = loaded.step, loaded.info.seconds
         self.validated = loaded.info.validation
         self._moments = {which: loaded.part(f"optimiser_{which}") for which in ("g", "d")}
+
+    def learn_words(self, centroids: NDArray[np.float32]) -> None:
+        """Give a network of type ``patch_words`` its centroids ``(K, 64)``."""
+        for module in (self.generator, self.averaged):
+            assert isinstance(module, PatchWords)  # noqa: S101 -- the recipe says so
+            module.centroids.copy_(torch.from_numpy(centroids))
 
     def start_phase(self, phase: Phase) -> None:
         """Make a phase's optimisers; Adam's moments are kept from the phase before or the checkpoint."""

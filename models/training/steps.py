@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vpbench.models.footage.patches import Batch
 from vpbench.models.networks.build import margin_of, outputs_of
 from vpbench.models.networks.discriminator import Discriminator
 from vpbench.models.networks.generator import active_share, pyramid, watch
+from vpbench.models.networks.patch_words import PatchWords, greys
 from vpbench.models.recipes.recipe import Loss, Network, Phase
 from vpbench.models.training.losses import gdl, judged, lp, over_scales
 from vpbench.models.training.state import State
@@ -226,13 +228,17 @@ def _generator_step(
     watch(state.generator, show)
     targets = task.targets[-1].shape[1] // 3
     outputs = outputs_of(state.wrapped_g, network, task.given, task.flows, task.facts, targets)
+    truth, copy = task.targets[-1], task.inputs[-1][:, -3:].repeat(1, targets, 1, 1)
     with fabric.autocast():
-        judge = state.discriminator if phase.adversarial else None
-        loss = generator_loss(phase.loss, outputs, task, judge, phase.weigh)
+        if isinstance(state.generator, PatchWords):
+            truth, copy = greys(truth)[0], greys(copy)[0]
+            loss = functional.cross_entropy(outputs[-1], state.generator.words_of(truth))
+            outputs = [state.generator.painted(outputs[-1].argmax(1))]
+        else:
+            judge = state.discriminator if phase.adversarial else None
+            loss = generator_loss(phase.loss, outputs, task, judge, phase.weigh)
     values["loss_g"] = state.descend("g", loss, values["rate"], phase.clip)
     with torch.no_grad():
-        truth = task.targets[-1]
-        copy = task.inputs[-1][:, -3:].repeat(1, targets, 1, 1)
         values["error"] = float((outputs[-1] - truth).square().mean())
         values["error_of_copy"] = float((copy - truth).square().mean())
     if show and (shares := active_share(state.generator)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from vpbench.files import lock_folder, make_folder, remove_leftovers
@@ -15,6 +16,7 @@ from vpbench.models.footage.frame_errors import cache_copy_errors
 from vpbench.models.footage.guide_cache import cache_guides
 from vpbench.models.footage.patches import PatchSource, Selection, WindowFiles, prefetched
 from vpbench.models.footage.videos import Footage, Segments, cache_segments, find_footage
+from vpbench.models.footage.words import cache_words
 from vpbench.models.networks.build import margin_of
 from vpbench.models.recipes.recipe import Phase, Recipe
 from vpbench.models.training.logs import Log
@@ -59,6 +61,8 @@ def _train(recipe: Recipe, settings: Settings, fabric: Fabric) -> Path:
     footage = find_footage(settings.data, settings.include_test)
     segments = _decode(recipe, footage, settings)
     state = State(recipe, fabric, own, loaded)
+    if recipe.network.words and loaded is None:
+        state.learn_words(np.load(cache_words(segments, recipe.network.words, recipe.seed)))
     info = {
         "training_data": footage.describe(),
         "contaminated": footage.contaminated or bool(loaded and loaded.info.contaminated),

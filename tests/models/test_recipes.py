@@ -34,8 +34,7 @@ NOT_ROWS = {"compact/trunk"}
 
 
 def test_every_row_has_its_recipes() -> None:
-    kinds = {cls.row: ("own",) if cls.guided else ("paper", "compact") for cls in ROWS}
-    named = {f"{kind}/{row}" for row, own in kinds.items() for kind in own}
+    named = {f"{kind}/{cls.row}" for cls in ROWS for kind in cls.recipes}
     assert set(recipe_names()) == named | NOT_ROWS
 
 
@@ -48,12 +47,12 @@ def test_recipes_that_ship(name: str) -> None:
     assert recipe_from(recipe.definition(), "again") == recipe
     row = {cls.row: cls for cls in ROWS}[recipe.name]
     assert (recipe.network.inputs, recipe.network.targets) == (row.min_inputs, row.targets_at_once)
-    assert (recipe.network.type == "motion") == row.guided
+    assert recipe.network.type in row.networks
     if recipe.kind == "compact":
         make_generator(recipe.network)
 
 
-@pytest.mark.parametrize("name", [f"paper/{cls.row}" for cls in ROWS if not cls.guided])
+@pytest.mark.parametrize("name", [f"paper/{cls.row}" for cls in ROWS if "paper" in cls.recipes])
 def test_paper_recipes_are_the_papers(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.network.width == 1
@@ -231,7 +230,7 @@ def test_the_second_frame_is_learnt_in_a_share_of_the_steps() -> None:
     ("recipe", "message"),
     [
         (MOTION + "further = 1.5", "'further' must be a number of at most 1"),
-        (GOOD + "further = 0.5", "'further' is for networks of type 'motion'"),
+        (GOOD + "further = 0.5", "'further' is for networks of types 'motion'"),
         (MOTION.replace("l2 = 1.0", "l2 = 1.0, adv = 0.05") + "further = 0.5", "without 'adv'"),
         (GOOD + 'weigh = "refined"', "take 'frame'"),
         (MOTION + "[data]\nreverse = true", "flows are known forwards only"),
