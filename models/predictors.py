@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from vpbench.models.recipes.recipe import NetworkType
+    from vpbench.models.networks.build import AnyGenerator
+    from vpbench.models.recipes.recipe import NetworkType, Recipe
 
 
 class TrainedModel(Predictor):
@@ -64,8 +65,13 @@ class TrainedModel(Predictor):
             network = make_generator(loaded.recipe.network)
         load_weights(network, loaded.part("g"), str(loaded.path))
         network.eval().requires_grad_(False)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: AnyGenerator = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._at = "cpu"
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return self._loaded.recipe
 
     def _check(self, loaded: Checkpoint) -> None:
         recipe, where = loaded.recipe, f"The weights {loaded.path}"
@@ -92,9 +98,9 @@ class TrainedModel(Predictor):
     ) -> Sequence[NDArray[np.float32]]:
         """Predict for several clips of one size, in one pass of the network."""
         if self._at != self.device:
-            self._network.to(self.device)
+            self.network.to(self.device)
             self._at = self.device
-        return forecast_batch(self._network, list(inputs), targets, self.device)
+        return forecast_batch(self.network, list(inputs), targets, self.device)
 
     def describe(self) -> dict[str, Any]:
         """The weights, what they were trained on and for how long, and the marks of the row."""
@@ -112,7 +118,7 @@ class TrainedModel(Predictor):
         if recipe.tuned_on_test_clips:
             marks.append(f"tuned on test clips: {recipe.tuned_on_test_clips}")
         return {
-            "parameters": parameter_count(self._network),
+            "parameters": parameter_count(self.network),
             "weights": loaded.sha256,
             "training_data": info.training_data,
             "test_clips_seen": loaded.test_clips_seen,
