@@ -40,6 +40,7 @@ BESIDE = (("baselines", "predictors that learn nothing"), ("models", "the traine
 # Within models, from the top down.
 IN_MODELS = (
     ("atoms", "dynamic_atoms"),
+    ("probe", "what is learnt"),
     ("training", "the trainer"),
     ("predictors", "one class a row"),
     ("learned_metrics", "LPIPS, DISTS, FVD"),

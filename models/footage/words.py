@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vpbench.errors import UsageError
 from vpbench.files import lock_folder
 from vpbench.models.footage.videos import Segments, save_array
-from vpbench.models.networks.patch_words import PATCH, greys
 
+# Side of a patch, pixels; and how much of each colour is in its grey (ITU-R BT.601).
+PATCH = 8
+_LUMA = (0.299, 0.587, 0.114)
 # Patches that k-means sees for each centroid.
 _PER_WORD = 200
 _LAYOUT = 1
@@ -68,3 +71,9 @@ def _drawn(segments: Segments, count: int, seed: int) -> NDArray[np.float32]:
         drawn[index] = video[segment, frame, top : top + PATCH, left : left + PATCH]
     colours = torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
     return greys(colours)[0].reshape(count, PATCH**2).numpy()
+
+
+def greys(frames: Tensor) -> list[Tensor]:
+    """The frames ``(B, T · 3, H, W)`` as grey ones, each ``(B, 1, H, W)``."""
+    luma = frames.new_tensor(_LUMA).reshape(1, 3, 1, 1)
+    return [(frame * luma).sum(1, keepdim=True) for frame in torch.split(frames, 3, 1)]

@@ -16,12 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vpbench.models.footage.words import PATCH, greys
 from vpbench.models.networks.generator import scaled
 
-PATCH = 8
 # Feature maps at width 1.
 _MAPS = 512
-_LUMA = (0.299, 0.587, 0.114)
 # Rows of a frame whose patches are compared with the centroids at a time; it bounds the memory.
 _ROWS = 16
 
@@ -119,9 +118,3 @@ class PatchWords(nn.Module):
                 painted = self.painted(self.next_words(words).argmax(1))
                 total += painted[..., PATCH - top :, PATCH - left :][..., :height, :width]
         return (total / PATCH**2).repeat(1, 3, 1, 1)
-
-
-def greys(frames: Tensor) -> list[Tensor]:
-    """The frames ``(B, T · 3, H, W)`` as grey ones, each ``(B, 1, H, W)``."""
-    luma = frames.new_tensor(_LUMA).reshape(1, 3, 1, 1)
-    return [(frame * luma).sum(1, keepdim=True) for frame in torch.split(frames, 3, 1)]

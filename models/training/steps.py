@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vpbench.models.footage.patches import Batch
+from vpbench.models.footage.words import greys
 from vpbench.models.networks.build import margin_of, outputs_of
 from vpbench.models.networks.discriminator import Discriminator
 from vpbench.models.networks.generator import active_share, pyramid, watch
-from vpbench.models.networks.patch_words import PatchWords, greys
+from vpbench.models.networks.patch_words import PatchWords
 from vpbench.models.recipes.recipe import Loss, Network, Phase
 from vpbench.models.training.losses import gdl, judged, lp, over_scales
 from vpbench.models.training.state import State

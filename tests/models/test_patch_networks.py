@@ -12,11 +12,11 @@ import torch
 from trainings import same
 
 from vpbench.errors import UsageError
-from vpbench.models.footage.words import centroids_of
+from vpbench.models.footage.words import PATCH, centroids_of
 from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.forecast import forecast, forecast_batch
 from vpbench.models.networks.patch_lstm import SIDE, STRIDE, PatchLSTM
-from vpbench.models.networks.patch_words import PATCH, PatchWords
+from vpbench.models.networks.patch_words import PatchWords
 from vpbench.models.predictors import Ranzato2014, Srivastava2015, TrainedModel
 from vpbench.models.recipes.files import load_recipe, recipe_from
 from vpbench.models.recipes.recipe import Network, Recipe

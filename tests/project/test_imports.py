@@ -23,7 +23,10 @@ DISTRICTS = (
     *("baselines", "models"),
 )
 # The same within vpbench.models.
-MODELS = ("recipes", "footage", "networks", "weights", "learned_metrics", "predictors", "training", "atoms")
+MODELS = (
+    *("recipes", "footage", "networks", "weights", "learned_metrics", "predictors"),
+    *("training", "probe", "atoms"),
+)
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
