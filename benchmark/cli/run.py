@@ -65,7 +65,7 @@ def run(
     """
     from vpbench.analysis.leaderboard import build_leaderboard
     from vpbench.clips.opening import open_clips
-    from vpbench.evaluation.engine import evaluate_clips
+    from vpbench.evaluation.engine import Known, evaluate_clips
     from vpbench.predictors.entrant import Entrant
     from vpbench.predictors.spec import PredictorSpec
     from vpbench.scoring.built_in import get_protocol
@@ -91,7 +91,7 @@ def run(
                     execution,
                     save_predictions=save_predictions,
                     force=force,
-                    same_clips=runs[0] if runs else None,
+                    known=Known(frames=runs[0] if runs else None),
                 )
     say(render(build_leaderboard(runs), "text"))
     for one in runs:

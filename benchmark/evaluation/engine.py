@@ -32,6 +32,21 @@ from vpbench.scoring.score import Scores, check_metrics, is_counted, score_clip
 _Facts = dict[str, float | None]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What earlier runs have found out already.
+
+    Attributes:
+        frames: a run that was made on the same clips under the same protocol just now: what it says about the frames,
+            whoever predicts them, is not computed again.
+        predicted_by: the manifest of the run that made the frames which the predictor only looks up: the new run is
+            of its predictor, and costs what it cost.
+    """
+
+    frames: Run | None = None
+    predicted_by: Manifest | None = None
+
+
 def evaluate_clips(
     entrant: Entrant,
     clips: PreparedClips,
@@ -41,8 +56,7 @@ def evaluate_clips(
     *,
     save_predictions: bool = False,
     force: bool = False,
-    same_clips: Run | None = None,
-    predicted_by: Manifest | None = None,
+    known: Known | None = None,
 ) -> tuple[Run, ...]:
     """Score a predictor on prepared clips, and keep the run on disk.
 
@@ -58,10 +72,7 @@ def evaluate_clips(
         execution: how the work is executed.
         save_predictions: keep the predictions as float32 arrays; of several samples, the best ones.
         force: discard a run in the folder that does not match, rather than refuse.
-        same_clips: a run that was made on these clips under this protocol just now: what it says about the frames,
-            whoever predicts them, is not computed again.
-        predicted_by: the manifest of the run that made the frames which the predictor only looks up: the new run is
-            of its predictor, and costs what it cost.
+        known: what earlier runs have found out already.
 
     Returns:
         The run; for several samples, the runs of their best and of their mean scores.
@@ -75,7 +86,8 @@ def evaluate_clips(
     clips.check_serves(protocol)
     check_metrics(protocol)
     clips = clips.only(sorted(clips.contents))
-    manifests = new_manifests(entrant, clips, protocol, predicted_by)
+    known = known or Known()
+    manifests = new_manifests(entrant, clips, protocol, known.predicted_by)
     folders = [_run_folder(out, manifest) for manifest in manifests]
     first = folders[0]
     with ExitStack() as locks:
@@ -93,12 +105,12 @@ def evaluate_clips(
         ]
         if not all(writer.complete for writer in writers):
             saved = (first / "predictions").absolute() if save_predictions else None
-            known = {} if same_clips is None else _frame_facts(same_clips)
+            described = {} if known.frames is None else _frame_facts(known.frames)
             request = PredictionRequest(entrant.spec.name, protocol.targets, entrant.samples)
-            job = _Job(protocol, request, saved, not known.keys() >= clips.contents.keys())
-            cost = _score_missing(job, entrant, clips, writers, execution, known)
-            if predicted_by is not None:
-                cost = predicted_by.cost or cost
+            job = _Job(protocol, request, saved, not described.keys() >= clips.contents.keys())
+            cost = _score_missing(job, entrant, clips, writers, execution, described)
+            if known.predicted_by is not None:
+                cost = known.predicted_by.cost or cost
             for writer in writers:
                 if not writer.complete:
                     writer.finish(now(), cost)

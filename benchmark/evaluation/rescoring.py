@@ -8,7 +8,7 @@ from pathlib import Path
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest, Warn, no_warning, open_clips
 from vpbench.errors import UsageError
-from vpbench.evaluation.engine import evaluate_clips
+from vpbench.evaluation.engine import Known, evaluate_clips
 from vpbench.evaluation.replay import clips_of_run, saved_predictions
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
@@ -71,6 +71,12 @@ def rescore(
     ):
         execution = replace(opened.execution, progress=step)
         (again,) = evaluate_clips(
-            entrant, opened.clips, protocol, out, execution, force=force, predicted_by=run.recorded
+            entrant,
+            opened.clips,
+            protocol,
+            out,
+            execution,
+            force=force,
+            known=Known(predicted_by=run.recorded),
         )
     return again

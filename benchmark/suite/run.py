@@ -12,7 +12,7 @@ from pathlib import Path
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest, OpenClips, Warn, no_warning, open_clips
 from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation.engine import evaluate_clips, planned_run
+from vpbench.evaluation.engine import Known, evaluate_clips, planned_run
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.spec import FRAMES, PredictorSpec
@@ -181,7 +181,9 @@ def _evaluate(entrant: Entrant, opened: _Opened, options: SuiteOptions) -> Itera
                     replace(clips.execution, batch_size=options.batch_size, progress=step),
                     save_predictions=kept is not None and index == missing[0],
                     force=options.force,
-                    predicted_by=None if by is entrant or predicted is None else predicted.recorded,
+                    known=None
+                    if by is entrant or predicted is None
+                    else Known(predicted_by=predicted.recorded),
                 )
             if kept is not None and index == missing[0]:
                 predicted = run
