@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def scored(tmp_path: Path, label: str, scores: dict[int, float], excluded: tuple
 def test_choice_of_clips(tmp_path: Path) -> None:
     a = scored(tmp_path, "a", {1: 30.0, 2: 20.0, 3: 25.0, 4: 60.0, 5: 28.0}, excluded=(4,))
     b = scored(tmp_path, "b", {1: 31.0, 2: 21.0, 3: 35.0, 4: 61.0, 5: 28.0}, excluded=(4,))
-    column = Column("psnr", "PSNR", "dB", True, 2)
+    column = Column("psnr", "PSNR", "dB", True, 2, -math.inf, math.inf)
     chosen = choose_clips([a, b], ["a", "b"], column, 1)
     assert chosen == {2: ["worst of a"], 3: ["median of a", "runs differ most"], 1: ["best of a"]}
     assert choose_clip([a, b], column, 1) == 3

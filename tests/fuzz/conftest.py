@@ -25,7 +25,7 @@ settings.register_profile(
 settings.load_profile("fuzz")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # what it patches must not reach other tests
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = make_world(tmp_path_factory.mktemp("world"))
     read = published_tables.read_published

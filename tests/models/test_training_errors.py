@@ -70,7 +70,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(settings: Settings, monkeypatch
     def full(descriptor: int, mode: str) -> Any:
         stream = fdopen(descriptor, mode)
         name = Path(f"/proc/self/fd/{descriptor}").readlink().name
-        if CHECKPOINT in name:
+        if CHECKPOINT in name and "w" in mode:
             stream.close()
             raise OSError(errno.ENOSPC, "No space left on device")
         return stream
@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_told(settings: Settings, damage: str) -> None:
 
 
 def test_a_recipe_for_other_weights_inside_a_file_is_told(settings: Settings) -> None:
-    with pytest.raises(VpbenchError, match="Cannot read the weights"):
+    with pytest.raises(VpbenchError, match=r"Cannot read .*missing\.safetensors"):
         load_checkpoint(settings.out / "missing.safetensors")
 
 
@@ -153,5 +153,5 @@ def test_a_validation_that_was_broken_off_is_made_up_for(
     assert (settings.out / "samples/0000006.png").read_bytes() == (
         whole.out / "samples/0000006.png"
     ).read_bytes()
-    one, other = (load_checkpoint(s.out / WEIGHTS).info["validation"] for s in (settings, whole))
+    one, other = (load_checkpoint(s.out / WEIGHTS).info.validation for s in (settings, whole))
     assert one == other
