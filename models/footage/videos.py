@@ -76,11 +76,17 @@ def find_footage(folder: Path, include_test: bool = False) -> Footage:
         include_test: train on UCF101's test groups too; the results are then marked as contaminated.
 
     Raises:
-        UsageError: no folder, no videos in it, or none that may be trained on.
+        UsageError: no folder, no videos in it, or none that may be trained on; a pipe or a device among them.
     """
     if not is_folder(folder):
         raise UsageError(f"--data {folder}: there is no such folder.")
-    videos = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
+    named = [
+        path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+    ]
+    videos = [path for path in named if path.is_file()]
+    odd = next((path for path in named if path.exists() and not path.is_file()), None)
+    if odd is not None:
+        raise UsageError(f"{odd} is no file but a pipe or a device, and cannot be trained on. Remove it.")
     if not videos:
         kinds = " ".join(sorted(VIDEO_SUFFIXES))
         raise UsageError(f"--data {folder}: no videos in it, at any depth ({kinds}).")

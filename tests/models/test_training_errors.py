@@ -111,6 +111,14 @@ def test_no_such_device(settings: Settings) -> None:
         train(RECIPE, replace(settings, device="cuda"))
 
 
+def test_a_pipe_among_the_videos_is_not_opened(settings: Settings, tmp_path: Path, footage: Path) -> None:
+    (tmp_path / "videos").symlink_to(footage)
+    os.mkfifo(tmp_path / "pipe.avi")
+    (tmp_path / "folder.avi").mkdir()
+    with pytest.raises(UsageError, match=r"pipe\.avi is no file but a pipe"):
+        train(RECIPE, replace(settings, data=tmp_path))
+
+
 def test_no_videos_to_train_on(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no videos in it"):
