@@ -148,7 +148,8 @@ def probe(
     if tested.all() or not tested.any():
         raise UsageError(f"None of the videos to {'train' if tested.all() else 'test'} on can be read.")
     accuracies = {
-        name: _accuracy(np.stack([row[name] for row in rows]), actions, clusters, tested) for name in features
+        name: _accuracy(np.stack([row[name] for row in rows]).astype(np.float64), actions, clusters, tested)
+        for name in features
     }
     return Probed(
         accuracies,
@@ -164,7 +165,7 @@ def _mean(of: Features, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _accuracy(
-    rows: NDArray[np.float32],
+    rows: NDArray[np.float64],
     actions: NDArray[np.str_],
     clusters: NDArray[np.str_],
     tested: NDArray[np.bool_],
