@@ -36,9 +36,14 @@ class Geometry(Struct, frozen=True):
         """What a protocol needs."""
         return cls(protocol.inputs, protocol.targets, protocol.first_frame, protocol.size)
 
+    @property
+    def of_inputs(self) -> Geometry:
+        """The same but for the number of targets: equal where a predictor gets the same frames."""
+        return replace(self, targets=1)
+
     def holds(self, wanted: Geometry) -> bool:
         """Whether clips of this kind hold all that is wanted: the same inputs, and at least as many targets."""
-        return replace(wanted, targets=self.targets) == self and wanted.targets <= self.targets
+        return wanted.of_inputs == self.of_inputs and wanted.targets <= self.targets
 
     def describe(self) -> str:
         """``frames 4 to 5 after 0 to 3, of 256×256 pixels``, counted from 0."""

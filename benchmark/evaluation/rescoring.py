@@ -12,7 +12,6 @@ from vpbench.evaluation.engine import Known, evaluate_clips
 from vpbench.evaluation.replay import clips_of_run, saved_predictions
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
-from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.runs.run import Run
 from vpbench.runs.untrusted import check_run
 from vpbench.scoring.protocol import Protocol
@@ -62,8 +61,7 @@ def rescore(
         raise UsageError(
             f"{run.folder} predicted {there.describe()}; protocol '{protocol.name}' asks for {wanted.describe()}."
         )
-    spec = PredictorSpec(f"{FRAMES}{saved}")
-    entrant = Entrant(run.recorded.label, spec, spec.create())
+    entrant = Entrant.of_frames(run.recorded.label, saved)
     request = clips_of_run(run, clips, run.clips)
     with (
         open_clips(request, protocol, workers, warn=warn, progress=progress) as opened,

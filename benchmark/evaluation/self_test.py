@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vpbench.errors import UsageError, VpbenchError, with_place
 from vpbench.evaluation.prediction import peak_mib
 from vpbench.predictors.predictor import Predictor, check_predictions
-from vpbench.predictors.spec import PredictorSpec
+from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.splits.synthetic import CLIPS, render
 
 State = Literal["ok", "fault", "note"]
@@ -59,7 +59,7 @@ def self_test(spec: PredictorSpec, device: str = "cpu") -> list[Finding]:
         UsageError: the predictor looks its predictions up, so that it has none for frames made here.
         VpbenchError: it cannot be made.
     """
-    if not spec.remade or spec.name.startswith("frames:"):
+    if not spec.remade or spec.name.startswith(FRAMES):
         raise UsageError(
             f"--model {spec.name}: predictions that are looked up cannot be tried on other frames."
         )

@@ -25,7 +25,7 @@ from vpbench.files import temporary_folder
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import SCORED, Samples
-from vpbench.predictors.spec import FRAMES, PredictorSpec
+from vpbench.predictors.spec import FRAMES
 from vpbench.runs.environment import LAST_BITS, OF_PREDICTIONS
 from vpbench.runs.manifest import Manifest
 from vpbench.runs.run import Run, score_lines
@@ -105,8 +105,7 @@ def _entrant(run: Run, replay: Replay) -> tuple[Entrant, str]:
     named = next(iter(replay.models), None)
     saved = saved_predictions(run)
     if saved is not None and named is None:
-        spec = PredictorSpec(f"{FRAMES}{saved}")
-        return Entrant("again", spec, spec.create()), "its saved predictions"
+        return Entrant.of_frames("again", saved), "its saved predictions"
     try:
         spec, predictor = predictor_again(run, named, replay.device, any_version=True)
     except ReplayError as error:

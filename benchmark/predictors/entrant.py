@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vpbench.predictors.predictor import Predictor, check_fits
 from vpbench.predictors.samples import Samples, check_samples
-from vpbench.predictors.spec import PredictorSpec
+from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.scoring.protocol import Protocol
 
 
@@ -48,6 +49,12 @@ class Entrant:
             UsageError: samples or a seed for a deterministic predictor; or a number out of range.
         """
         return cls(label, spec, predictor, check_samples(predictor, spec.name, count, seed))
+
+    @classmethod
+    def of_frames(cls, label: str, folder: Path) -> Entrant:
+        """What looks frames up that are saved in a folder (:mod:`vpbench.predictors.frames_folder`)."""
+        spec = PredictorSpec(f"{FRAMES}{folder}")
+        return cls(label, spec, spec.create())
 
     def check_fits(self, protocol: Protocol) -> None:
         """Refuse a protocol under which the predictor cannot work; see :func:`.predictor.check_fits`."""

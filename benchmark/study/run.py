@@ -7,7 +7,6 @@ of their frames.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -173,7 +172,7 @@ def _within_reach(entrant: Entrant, numbered: _Numbered, base: Protocol, notes: 
     problem, most = "", predictor.max_targets
     if isinstance(predictor, FramesFolder):
         most = predictor.targets_after(first.inputs)
-        if not Geometry.of(base).holds(Geometry.of(replace(first, targets=1))):
+        if not Geometry.of(base).holds(Geometry.of(first).of_inputs):
             problem = f"has frames for the clips of {base.name} alone"
     elif predictor.min_inputs > first.inputs:
         problem = f"needs {predictor.min_inputs} input frames"
@@ -216,12 +215,11 @@ def _table(rows: list[dict[str, Any]], settings: Sequence[Setting]) -> pd.DataFr
 
 def _by_inputs(settings: Sequence[Setting]) -> list[_Numbered]:
     """The settings, each with its position, in groups that read the same inputs and flow."""
-    groups: dict[str, list[tuple[int, Setting]]] = {}
+    groups: dict[tuple[Geometry, str], list[tuple[int, Setting]]] = {}
     for number, setting in enumerate(settings):
         one = setting.protocol
         flow = one.flow if one.mask.needs_vectors else settings[0].protocol.flow
-        key = json.dumps([Geometry.of(replace(one, targets=1)).data(), flow], sort_keys=True)
-        groups.setdefault(key, []).append((number, setting))
+        groups.setdefault((Geometry.of(one).of_inputs, flow), []).append((number, setting))
     return [tuple(group) for group in groups.values()]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.evaluation.engine import Known, evaluate_clips, planned_run
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
-from vpbench.predictors.spec import FRAMES, PredictorSpec
+from vpbench.predictors.spec import PredictorSpec
 from vpbench.runs.run import Run
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
@@ -91,10 +90,9 @@ def run_suite(suite: Suite, options: SuiteOptions) -> SuiteRuns:
 
 def _with_the_same_inputs(protocols: Sequence[Protocol]) -> list[list[Protocol]]:
     """Groups of protocols for which a predictor gets the same frames; in each the furthest horizon comes first."""
-    groups: dict[str, list[Protocol]] = {}
+    groups: dict[Geometry, list[Protocol]] = {}
     for protocol in protocols:
-        key = json.dumps(Geometry.of(replace(protocol, targets=1)).data())
-        groups.setdefault(key, []).append(protocol)
+        groups.setdefault(Geometry.of(protocol).of_inputs, []).append(protocol)
     return [sorted(group, key=lambda protocol: -protocol.targets) for group in groups.values()]
 
 
@@ -170,8 +168,7 @@ def _evaluate(entrant: Entrant, opened: _Opened, options: SuiteOptions) -> Itera
         for index, (protocol, clips) in enumerate(opened):
             by = entrant
             if predicted is not None and index in missing:
-                frames = PredictorSpec(f"{FRAMES}{kept}")
-                by = Entrant(entrant.label, frames, frames.create())
+                by = Entrant.of_frames(entrant.label, predicted.folder / "predictions")
             with options.progress(f"{entrant.label}, {protocol.name}", len(clips.clips.contents)) as step:
                 (run,) = evaluate_clips(
                     by,

@@ -12,10 +12,10 @@ from torch import Tensor
 from vpbench.errors import UsageError
 from vpbench.files import lock_folder
 from vpbench.models.footage.videos import Segments, save_array
+from vpbench.scoring.metrics.frames import LUMA
 
-# Side of a patch, pixels; and how much of each colour is in its grey (ITU-R BT.601).
+# Side of a patch, pixels.
 PATCH = 8
-_LUMA = (0.299, 0.587, 0.114)
 # Patches that k-means sees for each centroid.
 _PER_WORD = 200
 _LAYOUT = 1
@@ -75,5 +75,5 @@ def _drawn(segments: Segments, count: int, seed: int) -> NDArray[np.float32]:
 
 def greys(frames: Tensor) -> list[Tensor]:
     """The frames ``(B, T · 3, H, W)`` as grey ones, each ``(B, 1, H, W)``."""
-    luma = frames.new_tensor(_LUMA).reshape(1, 3, 1, 1)
+    luma = frames.new_tensor(LUMA).reshape(1, 3, 1, 1)
     return [(frame * luma).sum(1, keepdim=True) for frame in torch.split(frames, 3, 1)]
