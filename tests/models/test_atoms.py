@@ -184,7 +184,9 @@ def test_too_few_inputs_and_wrong_poles_are_refused(cli: Callable[..., Result], 
     assert result.exit_code == 2
     assert "Predictor 'dynamic_atoms' needs 4 input frames; protocol 'dvf2017-like' gives 2." in result.stderr
     (tmp_path / "poles.toml").write_text("magnitudes = [1.0]\n")
-    result = cli("run", "--model", f"dynamic_atoms,poles={tmp_path / 'poles.toml'}", "--split", short)
+    model = f"dynamic_atoms,poles={tmp_path / 'poles.toml'}"
+    # A label of its own: one made of the path may be too long.
+    result = cli("run", "--model", model, "--as", "wrong", "--split", short)
     assert result.exit_code == 2
     assert "poles.toml: 'phases' is missing" in result.stderr
 
