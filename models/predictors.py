@@ -10,7 +10,7 @@ import torch
 
 from vpbench.errors import UsageError
 from vpbench.models.networks.build import make_generator
-from vpbench.models.networks.forecast import forecast_batch
+from vpbench.models.networks.forecast import forecast_batch, multiply_adds
 from vpbench.models.networks.generator import parameter_count
 from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint, load_weights
 from vpbench.models.weights.registry import load_shipped
@@ -101,6 +101,10 @@ class TrainedModel(Predictor):
             self.network.to(self.device)
             self._at = self.device
         return forecast_batch(self.network, list(inputs), targets, self.device)
+
+    def multiply_adds(self, shape: tuple[int, int, int, int], targets: int) -> int:
+        """Those of the network: of its convolutions and matrix products, not of the flow that guides one."""
+        return multiply_adds(self.recipe.network, shape, targets)
 
     def describe(self) -> dict[str, Any]:
         """The weights, what they were trained on and for how long, and the marks of the row."""

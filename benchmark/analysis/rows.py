@@ -160,7 +160,15 @@ def as_frame(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """The rows as a data frame; counts are whole numbers, missing in published rows."""
     frame = pd.DataFrame(rows)
     counts = [name for name in frame if str(name).startswith("frames_")]
-    counts += ["rank", "seeds", "parameters", "protocol_version", "clips_scored", "clips_total"]
+    counts += [
+        "rank",
+        "seeds",
+        "parameters",
+        "multiply_adds",
+        "protocol_version",
+        "clips_scored",
+        "clips_total",
+    ]
     return frame.astype(dict.fromkeys(counts, "Int64"))
 
 
@@ -191,6 +199,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "parameters": run.parameters,
         "ms_per_frame": cost and cost.ms_per_frame,
         "peak_memory_mib": cost and cost.peak_memory_mib,
+        "multiply_adds": cost and cost.multiply_adds,
+        "multiply_adds_frame": cost and cost.frame_size and "{1}×{0}".format(*cost.frame_size),
         "training_data": run.training_data,
         "test_clips_seen": run.test_clips_seen,
         "best_of_samples": run.best_of_samples,

@@ -16,7 +16,7 @@ from vpbench.clips.prepared import PreparedClips
 from vpbench.errors import UsageError
 from vpbench.evaluation.manifests import new_manifests, now
 from vpbench.evaluation.pipeline import ClipTally, Job, outcomes
-from vpbench.evaluation.prediction import PredictionRequest, peak_mib
+from vpbench.evaluation.prediction import PredictionRequest, multiply_adds, peak_mib
 from vpbench.files import below, lock_folder, make_folder, write_atomic
 from vpbench.parallel.execution import Execution
 from vpbench.predictors.entrant import Entrant
@@ -150,6 +150,8 @@ def _score_missing(
     """Score the clips that a writer has not yet; returns what it cost."""
     missing = [index for index in clips.contents if any(index not in writer.done for writer in writers)]
     in_parent = entrant.runs_in_parent(execution.batch_size)
+    shape = next(iter(clips)).load(job.reading, inputs_only=True).inputs.shape
+    adds = multiply_adds(entrant.predictor, job.request, shape)  # before the work, as it may fail
     seconds, peak = [], peak_mib() if in_parent else 0.0
     for outcome in outcomes(job, entrant, clips.only(missing), execution):
         for writer, scores in zip(writers, outcome.scores, strict=True):
@@ -165,6 +167,8 @@ def _score_missing(
         frames_timed=len(seconds) * job.request.draws * targets if timed else 0,
         peak_memory_mib=round(peak, 1),
         parameters=writers[0].manifest.predictor.description.get("parameters"),
+        multiply_adds=adds,
+        frame_size=None if adds is None else (shape[1], shape[2]),
     )
 
 

@@ -91,6 +91,31 @@ def predict_clips(
     return checked, seconds
 
 
+def multiply_adds(
+    predictor: Predictor, request: PredictionRequest, shape: tuple[int, int, int, int]
+) -> int | None:
+    """The multiply-adds of a predicted frame, as the predictor says; ``None`` if it does not.
+
+    Args:
+        predictor: the predictor.
+        request: what it is asked for.
+        shape: of a clip's inputs, ``(T, H, W, 3)``.
+
+    Raises:
+        VpbenchError: the predictor raised, or what it returned is no count; names the predictor.
+    """
+    where = f"Predictor '{request.name}': multiply_adds() "
+    try:
+        total = predictor.multiply_adds(shape, request.targets)
+    except Exception as error:
+        raise VpbenchError(f"{where}raised {with_place(error)}.") from error
+    if total is None:
+        return None
+    if type(total) is not int or not 0 <= total < 2**63:
+        raise VpbenchError(f"{where}must return a whole number or None, not {total!r}.")
+    return round(total / request.targets)
+
+
 def peak_mib() -> float:
     """The largest resident set that this process has had, in MiB."""
     import psutil

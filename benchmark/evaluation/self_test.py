@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpbench.errors import UsageError, VpbenchError, with_place
-from vpbench.evaluation.prediction import peak_mib
+from vpbench.evaluation.prediction import PredictionRequest, multiply_adds, peak_mib
 from vpbench.predictors.predictor import Predictor, check_predictions
 from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.splits.synthetic import CLIPS, render
@@ -208,8 +208,12 @@ class _Test:
             self._predict(clip)
         seconds = (time.perf_counter() - began) / (_TIMED * self.targets)
         height, width = clip.shape[1:3]
+        request = PredictionRequest(self.spec.name, self.targets)
+        adds = multiply_adds(self.predictor, request, (len(clip), height, width, 3))
+        counted = "" if adds is None else f", {adds / 1e9:.3g} G multiply-adds"
         return "note", (
-            f"{1000 * seconds:.1f} ms a frame of {width}×{height}; {peak_mib():.0f} MiB at the most, all included"
+            f"{1000 * seconds:.1f} ms{counted} a frame of {width}×{height}; {peak_mib():.0f} MiB at the most, all "
+            "included"
         )
 
 

@@ -106,6 +106,20 @@ class Predictor:
         """Draw a future for each of several clips of one size; by default one after the other."""
         return [self.sample(clip, targets, seed) for clip, seed in zip(inputs, seeds, strict=True)]
 
+    def multiply_adds(self, shape: tuple[int, int, int, int], targets: int) -> int | None:
+        """What predicting ``targets`` frames of one clip costs, in multiply-adds; ``None`` if that is not known.
+
+        One multiplication with its addition is one multiply-add, and two FLOPs. Count the matrix products and
+        convolutions of everything that :meth:`predict` computes for one clip, or :meth:`sample` for one sample, for
+        frames of this size; say in :meth:`describe`, as a mark, what else costs much. torch counts FLOPs
+        (``torch.utils.flop_counter.FlopCounterMode``): give half of them.
+
+        Args:
+            shape: of the inputs, ``(T, H, W, 3)``.
+            targets: number of frames.
+        """
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Facts for the run's manifest, as JSON data.
 

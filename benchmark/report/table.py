@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vpbench.tables import notes
-from vpbench.tables.cells import integer, number, unit, values_of
+from vpbench.tables.cells import integer, number, short, unit, values_of
 from vpbench.tables.formats.sheet import MISSING
+from vpbench.tables.leaderboard import COSTS
 from vpbench.tables.scores import difference_cells, score_cells
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class PageTable:
     Attributes:
         groups: heading, empty for none, and the columns below it.
         rows: the measured rows first, each with its cells in the order of the columns.
-        notes: what bold means, if any cell is.
+        notes: what bold means, if any cell is, and what the columns of costs are.
     """
 
     groups: list[tuple[str, list[PageColumn]]]
@@ -81,7 +82,8 @@ def page_table(board: Leaderboard) -> PageTable:
     groups.append(("", _fact_columns(board)))
     columns = [column for _, members in groups for column in members]
     bold = any(cell.bold for column in columns for cell in column.cells)
-    return PageTable(groups, _rows(board, columns), [f"Bold: {notes.bold(board)}."] if bold else [])
+    explained = [f"Bold: {notes.bold(board)}."] if bold else []
+    return PageTable(groups, _rows(board, columns), [*explained, notes.costs(board)])
 
 
 def _frame_columns(board: Leaderboard, frame: Frame) -> list[PageColumn]:
@@ -112,11 +114,23 @@ def _difference_columns(board: Leaderboard) -> list[PageColumn]:
 
 def _fact_columns(board: Leaderboard) -> list[PageColumn]:
     moving = _column(board, "moving", "moving_fraction", lambda share: number(100 * share, 1), "%")
-    costs = [
-        _column(board, "ms/frame", "ms_per_frame", lambda time: format(time, ".3g")),
-        _column(board, "parameters", "parameters", lambda count: format(count, ",.0f")),
+    return [
+        moving,
+        *(cost for cost in cost_columns(board) if any(cell.value is not None for cell in cost.cells)),
     ]
-    return [moving, *(cost for cost in costs if any(cell.value is not None for cell in cost.cells))]
+
+
+def cost_columns(board: Leaderboard) -> list[PageColumn]:
+    """What a prediction costs, in the order of :data:`vpbench.tables.leaderboard.COSTS`."""
+    forms: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+        ("parameters", "", lambda count: format(count, ",.0f")),
+        ("MACs", "", short),
+        ("ms/frame", "", lambda time: format(time, ".3g")),
+        ("memory", "MiB", integer),
+    )
+    return [
+        _column(board, name, key, form, unit) for key, (name, unit, form) in zip(COSTS, forms, strict=True)
+    ]
 
 
 def _column(

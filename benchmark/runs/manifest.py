@@ -206,12 +206,17 @@ class Cost(Struct, frozen=True, kw_only=True):
         frames_timed: over how many frames.
         peak_memory_mib: the largest resident set of a process, MiB.
         parameters: number of learnt parameters.
+        multiply_adds: multiply-adds to predict a frame of this size, the mean over the predicted frames, as the
+            predictor says (:meth:`vpbench.Predictor.multiply_adds`); ``None`` where it does not.
+        frame_size: height and width of the frames for which they were counted.
     """
 
     ms_per_frame: Measure | None = None
     frames_timed: Count = 0
     peak_memory_mib: Measure | None = None
     parameters: Count | None = None
+    multiply_adds: Count | None = None
+    frame_size: tuple[Count, Count] | None = None
 
     def __post_init__(self) -> None:
         for key in ("ms_per_frame", "peak_memory_mib"):
@@ -344,8 +349,9 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
         (data["protocol"]["definition"], ("scored_as",)),
         (data["predictor"], ("sha256", "class", "distribution")),
         (data["environment"], ("torch",)),
+        (data["cost"] or {}, ("multiply_adds", "frame_size")),
     ):
         for key in keys:
-            if table[key] is None:
+            if table.get(key, "") is None:
                 del table[key]
     return data

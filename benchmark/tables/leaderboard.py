@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import Sheet, SheetColumn
 from vpbench.tables.scores import difference_cells, score_cells
+
+# What a leaderboard's rows say of what a prediction costs.
+COSTS = ("parameters", "multiply_adds", "ms_per_frame", "peak_memory_mib")
 
 
 @dataclass(frozen=True)
@@ -162,10 +166,12 @@ def _fact_columns(board: Leaderboard, options: PrintOptions, moving: Sequence[st
     if _moving_column(board, options, moving):
         yield SheetColumn("moving", moving, "%", group)
     if options.facts:
-        parameters = values_of(board.rows, "parameters")
-        times = values_of(board.rows, "ms_per_frame")
+        parameters, adds, times, memory = (values_of(board.rows, key) for key in COSTS)
         yield SheetColumn("param.", [short(value) for value in parameters], group=group)
+        if any(map(math.isfinite, adds)):
+            yield SheetColumn("MACs", [short(value) for value in adds], group=group)
         yield SheetColumn("time", [number(value, 1) for value in times], "ms", group)
+        yield SheetColumn("memory", [integer(value) for value in memory], "MiB", group)
 
 
 def _moving_column(board: Leaderboard, options: PrintOptions, moving: Sequence[str]) -> bool:
@@ -185,7 +191,7 @@ def _notes(board: Leaderboard, options: PrintOptions, moving: Sequence[str]) -> 
     elif _masked(board):
         further.insert(0, f"Moving area: {moving[0]} % of the scored frames' pixels, on average.")
     if options.facts:
-        further.append("Param.: learnt parameters. Time: to predict a frame, on the machine of the run.")
+        further.append(notes.costs(board))
     return [first, *further]
 
 

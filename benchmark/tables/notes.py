@@ -87,6 +87,20 @@ def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
     yield from _published(board)
 
 
+def costs(board: Leaderboard) -> str:
+    """What the columns of costs are."""
+    sizes = sorted(board.measured["multiply_adds_frame"].dropna().unique())
+    adds = (
+        f" MACs: multiply-adds of the networks to predict a frame of {' or '.join(sizes)} pixels."
+        if sizes
+        else ""
+    )
+    return (
+        f"Param.: learnt parameters.{adds} Time and memory: to predict a frame, and the most that a process took, "
+        "on the machine of the run."
+    )
+
+
 def arrows(board: Leaderboard) -> str:
     """What the arrows of the columns mean."""
     up = {column.higher_is_better for column in board.columns}

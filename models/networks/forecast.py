@@ -8,13 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from vpbench.models.footage.guides import guide
-from vpbench.models.networks.build import AnyGenerator, predict_whole
+from vpbench.models.networks.build import AnyGenerator, make_generator, predict_whole
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 from vpbench.models.networks.patch_lstm import PatchLSTM
 from vpbench.models.networks.patch_words import PatchWords
+from vpbench.models.recipes.recipe import Network
 
 Frames = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -52,18 +54,45 @@ def forecast_batch(
     Returns:
         For each clip float32 ``(targets, H, W, 3)`` in [0, 1].
     """
-    clips = [clip[-generator.inputs :] for clip in inputs]
-    window = torch.stack([_stacked(clip) for clip in clips]).to(device)
-    with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=autocast):
-        if isinstance(generator, Motion):
-            together = _guided(generator, clips, window, targets)
-        elif isinstance(generator, PatchLSTM):
-            together = predict_whole(generator, window, targets=targets)
-        else:
-            together = _recursively(generator, window, targets)
-    together = together.reshape(len(clips), targets, 3, *together.shape[-2:])
+    with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=autocast):
+        together = _together(generator, inputs, targets, device)
+    together = together.reshape(len(inputs), targets, 3, *together.shape[-2:])
     pixels = together.permute(0, 1, 3, 4, 2).add(1).mul(0.5).clamp(0, 1)
     return list(pixels.cpu().numpy())
+
+
+@torch.inference_mode()
+def multiply_adds(network: Network, shape: tuple[int, int, int, int], targets: int) -> int:
+    """The multiply-adds of predicting the frames after one clip.
+
+    What torch's own counter knows, the convolutions and matrix products; it counts a multiply-add as two FLOPs.
+    Nothing is computed: the counter sees the shapes alone. Flows that guide a network are not counted, as torch does
+    not estimate them, nor is what is done pixel by pixel.
+
+    Args:
+        network: which network.
+        shape: of the clip's inputs, ``(T, H, W, 3)``.
+        targets: frames wanted.
+    """
+    with torch.device("meta"):
+        generator = make_generator(network).eval()
+    frames = np.zeros(shape, np.float32)
+    with FlopCounterMode(display=False) as counter:
+        _together(generator, [frames], targets, "meta")
+    return int(counter.get_total_flops()) // 2
+
+
+def _together(
+    generator: AnyGenerator, inputs: Sequence[Frames], targets: int, device: torch.device | str
+) -> Tensor:
+    """All frames ``(B, targets · 3, H, W)`` in [−1, 1]."""
+    clips = [clip[-generator.inputs :] for clip in inputs]
+    window = torch.stack([_stacked(clip) for clip in clips]).to(device)
+    if isinstance(generator, Motion):
+        return _guided(generator, clips, window, targets)
+    if isinstance(generator, PatchLSTM):
+        return predict_whole(generator, window, targets=targets)
+    return _recursively(generator, window, targets)
 
 
 def _stacked(clip: Frames) -> Tensor:

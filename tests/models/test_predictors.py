@@ -15,7 +15,7 @@ import torch
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models import predictors
 from vpbench.models.networks.build import make_generator
-from vpbench.models.networks.forecast import forecast
+from vpbench.models.networks.forecast import forecast, multiply_adds
 from vpbench.models.predictors import ROWS, AdvGdl, GdlL1, MotionModel, MultiFrame
 from vpbench.models.recipes.recipe import Data, Network, Phase, Recipe
 from vpbench.models.weights import registry
@@ -75,6 +75,49 @@ def test_own_weights(
     assert facts["training_data"] == "noise"
     assert facts["steps"] == 3
     assert any("width 0.0625" in mark for mark in facts["marks"])
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network("single_scale", width=1 / 16),
+        MULTI,
+        EIGHT,
+        GUIDED,
+        Network("patch_lstm", width=1 / 64),
+        Network("patch_words", width=1 / 64, words=20),
+    ],
+)
+def test_multiply_adds_are_those_of_the_layers(network: Network) -> None:
+    """Counted here by hand, layer by layer, in a prediction that is really made; targets come in one go or in two."""
+    generator = make_generator(network).eval()
+    counted = 0
+
+    def count(layer: torch.nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
+        nonlocal counted
+        if isinstance(layer, torch.nn.Conv2d):
+            counted += made.numel() * layer.weight[0].numel()
+        elif isinstance(layer, torch.nn.Linear):
+            counted += made.numel() * layer.in_features
+        elif isinstance(layer, torch.nn.LSTM):
+            steps = given[0].shape[0] * given[0].shape[1]
+            counted += steps * 4 * layer.hidden_size * (layer.input_size + layer.hidden_size)
+
+    for layer in generator.modules():
+        layer.register_forward_hook(count)
+    frames, targets = clip(network.inputs, 48, 64), 2 * network.targets
+    forecast(generator, frames, targets)
+    if network.type == "patch_words":  # every pixel's patch is compared with each centroid, in each input
+        counted += targets * network.inputs * 57 * 73 * network.words * 64
+    assert counted > 0
+    assert multiply_adds(network, frames.shape, targets) == counted
+
+
+def test_a_predictor_says_the_multiply_adds_of_its_network(tmp_path: Path) -> None:
+    predictor = GdlL1(weights=str(weights(tmp_path / "w.safetensors", "gdl_l1", MULTI)))
+    one, two = (predictor.multiply_adds((4, 48, 64, 3), targets) for targets in (1, 2))
+    assert one == multiply_adds(MULTI, (4, 48, 64, 3), 1)
+    assert two == 2 * one
 
 
 def test_only_the_last_inputs_are_used(tmp_path: Path) -> None:

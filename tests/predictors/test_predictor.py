@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,6 +147,20 @@ class Short(AtOnce):
 class Talks(AtOnce):
     def describe(self):
         return {"parameters": 7, "where": ("a", "tuple")}
+
+    def multiply_adds(self, shape, targets):
+        frames, height, width, channels = shape
+        return frames * height * width * channels * targets
+
+
+class CountsNonsense(AtOnce):
+    def multiply_adds(self, shape, targets):
+        return 0.5
+
+
+class CannotCount(AtOnce):
+    def multiply_adds(self, shape, targets):
+        return 1 // 0
 
 
 class TalksNonsense(AtOnce):
@@ -322,6 +337,8 @@ def test_the_runs_manifest_says_where_the_code_comes_from(cli, clips: Path, tmp_
     assert manifest.predictor.sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
     assert manifest.predictor.description == {"parameters": 7, "where": ["a", "tuple"]}
     assert manifest.cost.parameters == 7
+    height, width = manifest.cost.frame_size
+    assert manifest.cost.multiply_adds == manifest.protocol.definition.inputs * height * width * 3
     assert (
         run(cli, clips, tmp_path, f"{own}:Talks", "--as", "talks").exit_code == 0
     )  # the tuple is no difference
@@ -329,6 +346,22 @@ def test_the_runs_manifest_says_where_the_code_comes_from(cli, clips: Path, tmp_
     manifest = read_run(tmp_path / "videos" / "mathieu2016" / "last_frame").manifest
     assert manifest.predictor.class_ == "vpbench.baselines.last_frame:LastFrame"
     assert manifest.predictor.distribution.startswith("vpbench ")
+    assert manifest.cost.multiply_adds is manifest.cost.frame_size is None
+    written = tmp_path / "videos" / "mathieu2016" / "last_frame" / "manifest.json"
+    assert "multiply_adds" not in json.loads(written.read_text())["cost"], "as runs of before"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("CountsNonsense", "multiply_adds() must return a whole number or None, not 0.5"),
+        ("CannotCount", "multiply_adds() raised ZeroDivisionError"),
+    ],
+)
+def test_a_count_that_is_none(cli, clips: Path, tmp_path: Path, own: Path, name: str, message: str):
+    result = run(cli, clips, tmp_path, f"{own}:{name}")
+    assert result.exit_code == 1
+    assert f"own.py:{name}': {message}" in result.stderr
 
 
 def test_a_description_that_is_no_json(cli, clips: Path, tmp_path: Path, own: Path):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from boards import SPLIT, board_of, graded_runs, line_of, make_board, wide_board
+from boards import SPLIT, board_of, graded_runs, line_of, make_board, wide_board, with_fields
 from runs import by_column, make_run
 
 from vpbench import escape
@@ -175,10 +175,25 @@ def test_facts_are_columns_and_training_data_footnotes(tmp_path: Path) -> None:
     text = render(made, facts=True)
     assert max(map(escape.width, text.splitlines())) <= 80
     facts = text[text.index("  facts\n") :]
-    assert line_of(facts, "last_frame").split()[-3:] == ["25.0", "–", "1.5"]
+    assert line_of(facts, "last_frame").split()[-4:] == ["25.0", "–", "1.5", "100"]
+    assert "MACs" not in text
     assert "published" not in facts.split("\n\n")[0]  # they have none
     assert "training data: UCF101 <train>" in text
     assert "training data" not in render(made)
+
+
+def test_multiply_adds_are_a_column_with_the_size_of_the_frame_where_a_row_has_them(tmp_path: Path) -> None:
+    run = graded_runs(tmp_path, {"one": 0.0, "two": 1.0})
+    cost = {"ms_per_frame": 1.5, "peak_memory_mib": 100.0, "parameters": 2_000}
+    with_fields(run[0], cost={**cost, "multiply_adds": 12_029_625_600, "frame_size": [240, 320]})
+    made = board_of(*run)
+    text = render(made, facts=True)
+    assert line_of(text[text.index("  facts\n") :], "one").split()[-4:] == ["2k", "12G", "1.5", "100"]
+    assert line_of(text[text.index("  facts\n") :], "two").split()[-4:] == ["–", "–", "1.5", "100"]
+    assert "MACs: multiply-adds of the networks to predict a frame of 320×240 pixels." in " ".join(
+        text.split()
+    )
+    assert made.rows["multiply_adds"].tolist()[0] == 12_029_625_600
 
 
 def test_precision_is_for_decibels_and_one_digit_more_for_similarities(tmp_path: Path) -> None:
