@@ -23,39 +23,6 @@
     return element;
   };
 
-  // Theme: as the system says, or the other one.
-  const theme = one("#theme");
-  const themes = ["system", "light", "dark"];
-  theme.hidden = false;
-  theme.addEventListener("click", () => {
-    const next = themes[(themes.indexOf(document.documentElement.dataset.theme || "system") + 1) % 3];
-    if (next === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = next;
-    theme.textContent = `Theme: ${next}`;
-  });
-
-  // The table: a click on a heading sorts by it, best or largest first, a second click the other way.
-  all(".scores thead tr:last-child th").forEach((heading, column) => {
-    one("button", heading).addEventListener("click", () => {
-      const first = column === 0 || heading.textContent.trim() === "rank" ? "ascending" : "descending";
-      const order = heading.getAttribute("aria-sort") === first
-        ? (first === "ascending" ? "descending" : "ascending") : first;
-      all(".scores th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
-      heading.setAttribute("aria-sort", order);
-      const sign = order === "ascending" ? 1 : -1;
-      const value = (row) => row.cells[column].dataset.value;
-      all(".scores tbody").forEach((body) => {
-        const rows = [...body.rows].filter((row) => !row.classList.contains("divider"));
-        rows.sort((a, b) => {
-          const [x, y] = [value(a), value(b)];
-          if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
-          return sign * (column === 0 ? x.localeCompare(y, "en", { numeric: true }) : x - y);
-        });
-        body.append(...rows);
-      });
-    });
-  });
-
   // Plots.
   const metric = one("#metric"), step = one("#step"), reading = one("#reading");
   data.metrics.forEach((m, n) => { make("option", metric, m.label).value = n; });

@@ -7,7 +7,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -18,11 +17,11 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
 from vpbench.evaluation.replay import Replay
 from vpbench.figures.choose import check_clips, check_frame, choose_clips
-from vpbench.figures.labels import parts
 from vpbench.figures.scene import one_row_a_run
 from vpbench.report.predictions import clips_in_words, predictions_of
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
 from vpbench.report.table import page_table
+from vpbench.report.web import environment, resource
 from vpbench.tables import notes
 from vpbench.tables.formats.html import fragment
 from vpbench.tables.leaderboard import PrintOptions
@@ -125,35 +124,30 @@ def _clip_section(board: Leaderboard, runs: Labelled, options: PageOptions) -> _
 
 
 def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: str | None) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    def text(name: str) -> str:
-        return files("vpbench.report").joinpath(name).read_text(encoding="utf-8")
-
-    style, script = text("page.css"), text("page.js")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(text("page.html")).render(
-        title=plain(title) if title else f"{board.split.name}, {board.protocol.name}",
-        # Only this style and this script may act in the page, whatever a name might smuggle in.
-        policy=(
-            f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-            "base-uri 'none'; form-action 'none'"
-        ),
-        style=Markup(style),  # noqa: S704 -- our own file
-        script=Markup(script),  # noqa: S704 -- our own file
-        board=board,
-        facts=_facts(board, runs),
-        parts=parts,
-        table=page_table(board),
-        strata=_strata(board),
-        notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
-        frames=section.frames,
-        strips=section.strips,
-        level=section.level,
-        remarks=section.remarks,
-        data=_plot_data(board, runs),
+    style, script = resource("page.css"), resource("table.js") + resource("page.js")
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=plain(title) if title else f"{board.split.name}, {board.protocol.name}",
+            # Only this style and this script may act in the page, whatever a name might smuggle in.
+            policy=(
+                f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+                "base-uri 'none'; form-action 'none'"
+            ),
+            style=Markup(style),  # noqa: S704 -- our own file
+            script=Markup(script),  # noqa: S704 -- our own file
+            board=board,
+            facts=_facts(board, runs),
+            table=page_table(board),
+            strata=_strata(board),
+            notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
+            frames=section.frames,
+            strips=section.strips,
+            level=section.level,
+            remarks=section.remarks,
+            data=_plot_data(board, runs),
+        )
     )
 
 

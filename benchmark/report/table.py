@@ -40,11 +40,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class PageColumn:
-    """A column: its name, its unit, and a cell for each row."""
+    """A column.
+
+    Attributes:
+        name: what it is called.
+        unit: its unit, and which way is better.
+        cells: one for each row.
+        key: tells it from the others of the table.
+        lower_first: whether the smallest come first where a reader sorts by it.
+    """
 
     name: str
     unit: str
     cells: list[Cell]
+    key: str
+    lower_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,8 @@ def _score_column(board: Leaderboard, column: Column, frame: Frame) -> PageColum
     scores = score_cells(board, column, frame)
     beneath = map(" ".join, zip(scores.beneath, scores.intervals, strict=True))
     parts = zip(scores.means, map(_known, scores.values), map(str.strip, beneath), scores.bold, strict=True)
-    return PageColumn(column.label, unit(column), [Cell(*part) for part in parts])
+    cells = [Cell(*part) for part in parts]
+    return PageColumn(column.label, unit(column), cells, f"{column.key}_{frame}", not column.higher_is_better)
 
 
 def _difference_columns(board: Leaderboard) -> list[PageColumn]:
@@ -107,8 +118,14 @@ def _difference_columns(board: Leaderboard) -> list[PageColumn]:
     means = zip(found.means, map(_known, found.values), found.intervals, strict=True)
     wins = zip(found.wins, map(_known, found.rates), strict=True)
     return [
-        PageColumn(column.label, unit(column), [Cell(*part) for part in means]),
-        PageColumn("wins", "%", [Cell(*part) for part in wins]),
+        PageColumn(
+            column.label,
+            unit(column),
+            [Cell(*part) for part in means],
+            "difference",
+            not column.higher_is_better,
+        ),
+        PageColumn("wins", "%", [Cell(*part) for part in wins], "wins"),
     ]
 
 
@@ -139,7 +156,7 @@ def _column(
     """A column of the leaderboard's rows, printed by ``form``."""
     values = values_of(board.rows, key)
     cells = [Cell(form(value) if math.isfinite(value) else MISSING, _known(value)) for value in values]
-    return PageColumn(name, unit, cells)
+    return PageColumn(name, unit, cells, key, lower_first=key in ("rank", *COSTS))
 
 
 def _rows(board: Leaderboard, columns: Sequence[PageColumn]) -> list[PageRow]:
