@@ -67,6 +67,11 @@ class Network:
         return 4 if self.type == "multi_scale" else 1
 
     @property
+    def grey(self) -> bool:
+        """Whether its predictions are grey, and to be scored where the truth is grey too."""
+        return self.type == "patch_words"
+
+    @property
     def scale_widths(self) -> tuple[float, ...]:
         """The multiplier of each scale, coarse to fine."""
         return self.widths or (self.width,) * self.scales

@@ -1,8 +1,9 @@
 """Validation: the scores by which every choice is made, on clips that are neither for training nor for the test.
 
 Every validation video gives two clips, from its first frame on and near its end. They are scored as ``mathieu2016``
-scores (moving areas) and on full frames, beside the predictors that learn nothing. All means run over one fixed set
-of frames: those where a copy of the last frame has less than 50 dB; scores are capped at 50 dB.
+scores (moving areas) and on full frames, both in luma where a network predicts grey, beside the predictors that learn
+nothing. All means run over one fixed set of frames: those where a copy of the last frame has less than 50 dB; scores
+are capped at 50 dB.
 """
 
 from __future__ import annotations
@@ -69,9 +70,9 @@ class Validation:
             for video in range(len(self._segments.files))
             for segment, _ in windows_of(self._segments.open(video), self._inputs + self._targets)
         ]
-        self._moving = _protocol(MATHIEU2016, network, self._targets)
-        full = _protocol(get_protocol("full-frame"), network, self._targets)
-        self._full = replace(full, metrics={"psnr": full.metrics["psnr"]})
+        full = get_protocol("full-frame")
+        full = replace(full, metrics={"psnr": full.metrics["psnr"]})
+        self._moving, self._full = (_protocol(base, network, self._targets) for base in (MATHIEU2016, full))
         installed = predictor_names()
         self._baselines = {
             name: self._baseline(name) for name in (COPY, *BASELINES) if name in installed or name == COPY
@@ -194,4 +195,5 @@ def _capped(line: dict[str, float | None], column: str) -> float:
 
 
 def _protocol(base: Protocol, network: Network, targets: int) -> Protocol:
-    return replace(base, inputs=network.inputs, targets=targets)
+    scored_as = get_protocol("figure5-grey").scored_as if network.grey else base.scored_as
+    return replace(base, inputs=network.inputs, targets=targets, scored_as=scored_as)

@@ -83,6 +83,25 @@ def test_differences_by_hand(videos: list[Path], cache: Path, monkeypatch: pytes
     assert found["to_flow_all"] == pytest.approx((found["to_flow_1"] + found["to_flow_2"]) / 2)
 
 
+def test_a_network_that_predicts_grey_is_scored_in_grey(
+    videos: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The luma of a copy is as good as the copy itself, on moving areas and on full frames."""
+
+    def grey(_: Generator, inputs: NDArray[np.uint8], targets: int, *__: object) -> NDArray[np.float32]:
+        luma = inputs[-1:].astype(np.float32) / np.float32(255) @ np.float32([0.299, 0.587, 0.114])
+        return np.repeat(np.repeat(luma[..., None], 3, axis=-1), targets, axis=0)
+
+    monkeypatch.setattr("vpbench.models.training.validation.forecast", grey)
+    network = Network("patch_words", width=1 / 32, words=8)
+    scores = Validation(videos[:3], network, cache, None, torch.device("cpu")).scores(copying(), 0)
+    in_colour = make(videos[:3], cache).scores(copying(), 0)
+    for frame in (1, 2):
+        for column in ("psnr", "ssim", "sharpness"):
+            assert scores[f"{column}_{frame}"] == pytest.approx(scores[f"copy_{column}_{frame}"], rel=1e-3)
+        assert scores[f"full_psnr_{frame}"] > in_colour[f"full_psnr_{frame}"] + 1
+
+
 def test_the_baselines_are_scored_once(
     videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
