@@ -12,6 +12,7 @@ from .errors import UsageError as UsageError
 from .errors import VpbenchError as VpbenchError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.api import evaluate_samples as evaluate_samples
+from .predictors.corrupted import Corrupted as Corrupted
 from .predictors.predictor import Predictor as Predictor
 from .runs.run import Run as Run
 from .runs.run import read_run as read_run

@@ -85,6 +85,15 @@ def flows() -> str:
     return _table(rows, ["flow", "parameters", ""], [None, 40, 40])
 
 
+def corruptions() -> str:
+    """Corruptions of inputs, with what each severity means."""
+    from vpbench.predictors.corrupted import KINDS, SEVERITIES, VERSION
+
+    rows = [[name, *kind.words, kind.summary] for name, kind in KINDS.items()]
+    table = _table(rows, [f"version {VERSION}", *map(str, SEVERITIES), ""], [*[None] * 6, 40])
+    return f"{table}\n\nrepeat, drop: which are shown of four inputs, and of the last four of more."
+
+
 def published() -> str:
     """The published tables."""
     from vpbench.results.published_tables import read_published
@@ -117,7 +126,9 @@ def _table(rows: list[list[Any]], headers: list[str], widths: list[int | None]) 
     return tabulate(rows, headers, tablefmt="simple", maxcolwidths=widths, disable_numparse=True)
 
 
-_TEXTS = {text.__name__: text for text in (predictors, protocols, splits, metrics, flows, published)}
+_TEXTS = {
+    text.__name__: text for text in (predictors, corruptions, protocols, splits, metrics, flows, published)
+}
 
 
 @click.command("list")

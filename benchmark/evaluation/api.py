@@ -18,6 +18,7 @@ from vpbench.evaluation.engine import evaluate_clips
 from vpbench.files import temporary_folder
 from vpbench.parallel.execution import Workers
 from vpbench.parallel.processes import threads_restored
+from vpbench.predictors.corrupted import Corrupted
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.predictor import Predictor
 from vpbench.predictors.spec import PredictorSpec
@@ -242,7 +243,11 @@ class _Given(PredictorSpec):
     """Names an object of this process, which no other process can make."""
 
     source: str | None = None
-    remade: ClassVar[bool] = False
+
+    @property
+    def remade(self) -> bool:
+        """No."""
+        return False
 
     def identity(self) -> dict[str, Any]:
         """Its name, and the hash of its source where that is known."""
@@ -274,7 +279,9 @@ def _as_predictor(given: Any, stochastic: bool) -> Predictor:
     return _SampleFunction(given) if stochastic else _Function(given)
 
 
-def _spec_of(given: object, label: str | None) -> _Given:
+def _spec_of(given: object, label: str | None) -> PredictorSpec:
+    if isinstance(given, Corrupted):
+        return _spec_of(given.predictor, label).corrupted(given.corruption)
     thing = type(given) if isinstance(given, Predictor) or not hasattr(given, "__name__") else given
     name = getattr(thing, "__name__", "predictor")
     if name == "<lambda>" and label is None:

@@ -76,7 +76,7 @@ def predict_clips(
             predictions = list(predictor.predict_clips(indices, batch, request.targets))
         else:
             seeds = [request.samples.seed_of(index, sample) for index in indices]
-            predictions = list(predictor.sample_batch(batch, request.targets, seeds))
+            predictions = list(predictor.sample_clips(indices, batch, request.targets, seeds))
     except VpbenchError as error:
         raise VpbenchError(f"{where}{error}") from error
     except Exception as error:

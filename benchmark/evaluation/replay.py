@@ -22,7 +22,7 @@ from vpbench.evaluation.prediction import PredictionRequest, predict_clips
 from vpbench.parallel.execution import Workers
 from vpbench.predictors.frames_folder import FramesFolder
 from vpbench.predictors.predictor import check_fits
-from vpbench.predictors.spec import PredictorSpec, predictor_names
+from vpbench.predictors.spec import PredictorSpec, installed
 from vpbench.scoring.built_in import find_built_in, get_protocol
 from vpbench.scoring.score import score_clip
 from vpbench.splits import Split
@@ -165,9 +165,9 @@ def predictor_again(
         VpbenchError: it cannot be made.
     """
     recorded, shown, spec = run.recorded.predictor, run.manifest.predictor, named
-    if spec is None and recorded.name in predictor_names():
+    if spec is None:
         options = sorted((str(key), str(value)) for key, value in recorded.options.items())
-        spec = PredictorSpec(recorded.name, tuple(options))
+        spec = installed(recorded.name, tuple(options))
     if spec is None:
         raise ReplayError(
             f"its predictor '{shown.name}' is not installed here; name it with --model, or run it "
@@ -177,7 +177,7 @@ def predictor_again(
     _check_same(spec, spec.identity(), recorded.identity(), shown.identity(), keys)
     predictor = spec.create(device)
     described = description_of(predictor, spec.name)
-    keys = ["weights"] if any_version else list(described)
+    keys = ["weights", "corruption"] if any_version else list(described)
     _check_same(spec, described, recorded.description, shown.description, keys)
     if (run.manifest.samples is not None) != predictor.stochastic:
         raise ReplayError(

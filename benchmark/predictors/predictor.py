@@ -84,7 +84,7 @@ class Predictor:
     def predict_clips(
         self, indices: Sequence[int], inputs: Sequence[NDArray[np.float32]], targets: int
     ) -> Sequence[NDArray[np.float32]]:
-        """Predict for the clips ``indices`` of the split; override it only to look predictions up."""
+        """Predict for the clips ``indices`` of the split; override it only where it matters which they are."""
         return self.predict_batch(inputs, targets)
 
     def sample(self, inputs: NDArray[np.float32], targets: int, seed: int) -> NDArray[np.float32]:
@@ -105,6 +105,16 @@ class Predictor:
     ) -> Sequence[NDArray[np.float32]]:
         """Draw a future for each of several clips of one size; by default one after the other."""
         return [self.sample(clip, targets, seed) for clip, seed in zip(inputs, seeds, strict=True)]
+
+    def sample_clips(
+        self,
+        indices: Sequence[int],
+        inputs: Sequence[NDArray[np.float32]],
+        targets: int,
+        seeds: Sequence[int],
+    ) -> Sequence[NDArray[np.float32]]:
+        """Draw a future for each of the clips ``indices`` of the split; see :meth:`predict_clips`."""
+        return self.sample_batch(inputs, targets, seeds)
 
     def multiply_adds(self, shape: tuple[int, int, int, int], targets: int) -> int | None:
         """What predicting ``targets`` frames of one clip costs, in multiply-adds; ``None`` if that is not known.

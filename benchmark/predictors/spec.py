@@ -9,18 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import is_file
+from vpbench.predictors.corrupted import CORRUPTED, Corrupted, Corruption
 from vpbench.predictors.predictor import Predictor
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Frames = NDArray[np.uint8] | NDArray[np.float32]
-
 
 GROUP = "vpbench.predictors"
 
@@ -32,15 +26,15 @@ FRAMES = "frames:"
 class PredictorSpec:
     """A predictor as named by the user: ``NAME[,key=value…]``, ``path/to/file.py:Class[,key=value…]``, ``frames:DIR``.
 
+    Before the first two may stand ``corrupted:KIND=SEVERITY:``, which makes it a :class:`CorruptedSpec`.
+
     Attributes:
         name: without the options.
         options: sorted by key.
-        remade: whether any process can make the same predictor from this, now and later.
     """
 
     name: str
     options: tuple[tuple[str, str], ...] = ()
-    remade: ClassVar[bool] = True
 
     @classmethod
     def parse(cls, text: str) -> PredictorSpec:
@@ -55,6 +49,9 @@ class PredictorSpec:
             if text == FRAMES:
                 raise UsageError(f"--model {text}: name the folder too, as {FRAMES}DIR.")
             return cls(text)
+        if text.startswith(CORRUPTED):
+            corruption, inner = _uncorrupted(text)
+            return cls.parse(inner).corrupted(corruption)
         name, *pairs = text.split(",")
         options: list[tuple[str, str]] = []
         for pair in pairs:
@@ -68,6 +65,11 @@ class PredictorSpec:
         if spec._is_file and not (".py:" in name and name.rpartition(":")[2].isidentifier()):
             raise UsageError(f"--model {text}: give the class too, as path/to/file.py:Class.")
         return spec
+
+    @property
+    def remade(self) -> bool:
+        """Whether any process can make the same predictor from this, now and later."""
+        return True
 
     @property
     def label(self) -> str:
@@ -88,6 +90,11 @@ class PredictorSpec:
     @property
     def _is_file(self) -> bool:
         return ".py:" in self.name or self.name.endswith(".py")
+
+    def corrupted(self, corruption: Corruption) -> CorruptedSpec:
+        """The same predictor with corrupted inputs."""
+        name = f"{CORRUPTED}{corruption}:{self.name}"
+        return CorruptedSpec(name, self.options, inner=self, corruption=corruption)
 
     def absolute(self) -> PredictorSpec:
         """The same predictor with absolute paths, for processes in another working folder."""
@@ -157,6 +164,74 @@ class PredictorSpec:
             identity["class"] = entry.value
             identity["distribution"] = f"{entry.dist.name} {entry.dist.version}"
         return identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorruptedSpec(PredictorSpec):
+    """A predictor with corrupted inputs: ``corrupted:KIND=SEVERITY[,seed=N]:`` before what names the predictor.
+
+    Attributes:
+        inner: the predictor.
+        corruption: what is done to its inputs.
+    """
+
+    inner: PredictorSpec
+    corruption: Corruption
+
+    @property
+    def remade(self) -> bool:
+        """Whether the predictor is."""
+        return self.inner.remade
+
+    @property
+    def label(self) -> str:
+        """The predictor's, and the corruption."""
+        return f"{self.inner.label},{self.corruption}"
+
+    def absolute(self) -> PredictorSpec:
+        """The same with absolute paths."""
+        return self.inner.absolute().corrupted(self.corruption)
+
+    def load_class(self) -> type[Predictor]:
+        """The predictor's class; raises what that of the predictor raises."""
+        return self.inner.load_class()
+
+    def create(self, device: str = "cpu") -> Predictor:
+        """Make the predictor, with corrupted inputs; raises what making the predictor raises."""
+        corruption = self.corruption
+        return Corrupted(self.inner.create(device), corruption.kind, corruption.severity, corruption.seed)
+
+    def identity(self) -> dict[str, Any]:
+        """That of the predictor, under the name that says the corruption."""
+        identity = self.inner.identity()
+        return {**identity, "name": f"{CORRUPTED}{self.corruption}:{identity['name']}"}
+
+
+def _uncorrupted(name: str) -> tuple[Corruption, str]:
+    """The corruption that a name of a corrupted predictor says, and the predictor's own.
+
+    Raises:
+        UsageError: it says none.
+    """
+    corruption, colon, inner = name.removeprefix(CORRUPTED).partition(":")
+    if not (colon and inner):
+        raise UsageError(f"--model {name}: name the predictor too, as {CORRUPTED}KIND=SEVERITY:NAME.")
+    try:
+        return Corruption.parse(corruption), inner
+    except UsageError as error:
+        raise UsageError(f"--model {name}: {error}") from None
+
+
+def installed(name: str, options: tuple[tuple[str, str], ...]) -> PredictorSpec | None:
+    """What a run names, if that is a predictor that is installed here; never a file.
+
+    Raises:
+        UsageError: it is a corrupted one, and there is no such corruption.
+    """
+    if name.startswith(CORRUPTED):
+        corruption, inner = _uncorrupted(name)
+        return PredictorSpec(inner, options).corrupted(corruption) if inner in predictor_names() else None
+    return PredictorSpec(name, options) if name in predictor_names() else None
 
 
 @cache

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.escape import plain
+from vpbench.predictors.corrupted import CORRUPTED
 from vpbench.predictors.samples import SCORED, Drawn, Scored, Seed
 from vpbench.predictors.seen import Seen, seen_by
 from vpbench.records import in_words, to_record
@@ -43,7 +44,8 @@ class PredictorRecord(Struct, frozen=True, kw_only=True):
     """Which predictor predicted.
 
     Attributes:
-        name: as for ``--model``, without the options; ``frames:FOLDER`` for predictions that were read.
+        name: as for ``--model``, without the options; ``frames:FOLDER`` for predictions that were read;
+            ``corrupted:KIND=SEVERITY:…`` before the name of one whose inputs were corrupted.
         options: its options.
         sha256: of its file, source or frames, if it is not an installed predictor.
         class_: where an installed predictor's class is, ``module:Class``.
@@ -65,6 +67,11 @@ class PredictorRecord(Struct, frozen=True, kw_only=True):
         if len(marks) > _MOST_MARKS:
             raise ValueError(f"'marks' are {len(marks)}; at most {_MOST_MARKS} may be")
         seen_by(self.description)
+
+    @property
+    def corrupted(self) -> bool:
+        """Whether its inputs were corrupted (:mod:`vpbench.predictors.corrupted`)."""
+        return self.name.startswith(CORRUPTED)
 
     def identity(self) -> dict[str, Any]:
         """Where the predictor's code comes from, as :meth:`vpbench.predictors.spec.PredictorSpec.identity` has it."""

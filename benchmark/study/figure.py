@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Okabe and Ito's colours, which colour-blind people tell apart, each with a shape of its own for grey prints.
-_STYLES = (
+STYLES = (
     ("#0072B2", "o"),
     ("#D55E00", "s"),
     ("#009E73", "^"),
@@ -32,14 +32,12 @@ _ROW, _PANEL, _LABELS = 0.21, 2.1, 2.2  # inches
 _DPI = 200  # of the PNG
 
 
-def write_figure(study: Study, stem: Path) -> list[Path]:
-    """Write the figure as ``STEM.pdf`` and ``STEM.png``, and return both paths.
+def write_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as ``STEM.pdf`` and ``STEM.png``, and return both paths.
 
     Raises:
-        UsageError: matplotlib is not installed.
         VpbenchError: the disk is full or read-only.
     """
-    figure = draw(study)
     paths = [stem.with_name(stem.name + suffix) for suffix in (".pdf", ".png")]
     for path in paths:
         save(figure, path, _DPI)
@@ -80,7 +78,7 @@ def draw(study: Study) -> Figure:
 def _draw_panel(axis: Any, study: Study, metric: str, rows: Mapping[int, int]) -> None:
     """One metric: a point for each model and setting."""
     means = study.means().query("frame == 1")
-    for model, (colour, shape) in zip(study.models, cycle(_STYLES), strict=False):
+    for model, (colour, shape) in zip(study.models, cycle(STYLES), strict=False):
         scores = means[means["model"] == model].set_index("setting")[metric].dropna()
         if 0 in scores.index:
             axis.axvline(scores.loc[0], color=colour, linestyle=":", linewidth=0.8, zorder=1)

@@ -76,6 +76,7 @@ def check_committed(folder: Path, root: Path) -> Run:
     except VpbenchError as error:
         raise VpbenchError(f"{path}, {error}") from None
     check_run(run, partial=submission.partial)
+    _refuse_corrupted(run)
     split = run.manifest.split
     if submission.partial != (split.scored < split.total):
         raise VpbenchError(f"{path}, submission: 'partial' contradicts the number of clips scored.")
@@ -108,6 +109,7 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
     """
     check_submission(submission)
     check_run(run, partial=submission.partial)
+    _refuse_corrupted(run)
     split, protocol = run.manifest.split.name, run.manifest.protocol.name
     target = root / split / protocol / run.label
     for folder in (root / split, root / split / protocol, target):
@@ -130,6 +132,14 @@ def submit(run: Run, submission: Submission, root: Path, *, force: bool = False)
             finally:
                 _recover(target.parent)
     return target
+
+
+def _refuse_corrupted(run: Run) -> None:
+    if run.recorded.predictor.corrupted:
+        raise UsageError(
+            f"{run.folder} is of corrupted inputs ({run.manifest.predictor.name}); what is submitted are runs on "
+            "clean ones."
+        )
 
 
 def _put(run: Run, submission: Submission, target: Path) -> None:
