@@ -27,6 +27,13 @@ def clips_scored(run: Run) -> int:
     return len(np.unique(run.scores["clip"]))
 
 
+def table_of(run: Run) -> tuple[str, str, str, str, str, int, list[str]]:
+    """What the runs of one table have in common, to sort by; tables of a part of the split follow that of the whole."""
+    split, protocol, files = run.manifest.split, run.manifest.protocol, run.manifest.flow_files
+    clips = sorted(map(str, run.clips))
+    return split.name, protocol.name, split.hash, protocol.hash, files, -len(clips), clips
+
+
 def row_labels(runs: Sequence[Run]) -> list[str]:
     """The runs' labels; equal ones with the part of the folder that tells them apart."""
     labels = [run.label for run in runs]

@@ -104,22 +104,14 @@ def published() -> str:
 
 def protocols() -> str:
     """The definitions of the built-in protocols, in the TOML form in which users write their own."""
-    import tomli_w
-
     from vpbench.scoring.built_in import BUILT_IN
+    from vpbench.scoring.wording import as_toml
 
     parts = []
     for protocol in BUILT_IN.values():
         head = f"# {protocol.name}, version {protocol.version}, hash {protocol.hash}\n# {protocol.summary}\n"
-        body = tomli_w.dumps(_without_empty(protocol.definition())).rstrip()
-        parts.append(head + body.replace("\n\n", "\n"))  # an empty line ends a protocol
+        parts.append(head + as_toml(protocol.definition()))
     return "\n\n".join(parts)
-
-
-def _without_empty(table: dict[str, Any]) -> dict[str, Any]:
-    """A table without what is ``None`` or an empty table, at any depth."""
-    kept = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in table.items()}
-    return {key: value for key, value in kept.items() if value not in (None, {})}
 
 
 def _table(rows: list[list[Any]], headers: list[str], widths: list[int | None]) -> str:

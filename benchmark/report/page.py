@@ -18,6 +18,7 @@ from vpbench.escape import plain
 from vpbench.evaluation.replay import Replay
 from vpbench.figures.choose import check_clips, check_frame, choose_clips
 from vpbench.figures.scene import one_row_a_run
+from vpbench.report.costs import cost_charts
 from vpbench.report.predictions import clips_in_words, predictions_of
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
 from vpbench.report.table import page_table
@@ -141,6 +142,7 @@ def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: st
             facts=_facts(board, runs),
             table=page_table(board),
             strata=_strata(board),
+            charts=cost_charts(board),
             notes=[*notes.statistics(board, intervals=True), *notes.notes(board, intervals=True)],
             frames=section.frames,
             strips=section.strips,

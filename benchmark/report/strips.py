@@ -95,6 +95,7 @@ def make_strips(
     clips: Mapping[int, Clip],
     chosen: Chosen,
     frames: Sequence[int],
+    levels: Sequence[Level] = LEVELS,
 ) -> tuple[list[Strips], Level]:
     """Make the strips of the chosen clips, and say how their pictures were encoded.
 
@@ -104,8 +105,10 @@ def make_strips(
         clips: by index.
         chosen: index to why it was chosen, in the order of the page.
         frames: which predicted frames, 1-based.
+        levels: the first of these with which the pictures stay within the budget is taken, or the last.
     """
-    level = next((one for one in LEVELS if _size(one, clips, runs, len(frames)) <= BUDGET), LEVELS[-1])
+    fitting = (one for one in levels[:-1] if _size(one, clips, runs, len(frames)) <= BUDGET)
+    level = next(fitting, levels[-1])
     strips = [
         Strips(
             clip=index,

@@ -1,5 +1,5 @@
 "use strict";
-// What every page has: a theme, and tables that sort. It may be loaded in the head, so that the theme is there at once.
+// What every page has: a theme, tables that sort, and drawings of costs of which one is shown. It may be loaded in the head, so that the theme is there at once.
 (() => {
   // Theme: as the system says, or the other one, and the same on the next page.
   const themes = ["system", "light", "dark"];
@@ -50,6 +50,28 @@
       }));
       // Another script may ask for an order, as that of an address.
       table.addEventListener("sort", ({ detail }) => order(table, detail.heading, detail.way));
+    });
+    document.querySelectorAll(".costs").forEach((box) => {
+      const figures = [...box.querySelectorAll(".cost")], choice = document.createElement("div");
+      if (figures.length < 2) return;
+      choice.className = "choice";
+      choice.setAttribute("role", "group");
+      choice.setAttribute("aria-label", "Cost");
+      const buttons = figures.map((figure) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = figure.querySelector("figcaption").textContent.replace(/^Score against /, "");
+        button.addEventListener("click", () => turn(figure));
+        choice.append(button);
+        return button;
+      });
+      const turn = (shown) => figures.forEach((figure, n) => {
+        figure.hidden = figure !== shown;
+        buttons[n].setAttribute("aria-pressed", figure === shown);
+      });
+      box.classList.add("choosing");
+      box.prepend(choice);
+      turn(figures[0]);
     });
   };
   if (document.body) start();

@@ -60,6 +60,19 @@ def scoring_in_words(protocol: _Rules, flow: str | None = None) -> str:
     return ", ".join([mask_in_words(protocol, flow), *steps])
 
 
+def as_toml(definition: Mapping[str, typing.Any]) -> str:
+    """A protocol's definition in the TOML form in which users write their own, without an empty line."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_empty(definition)).rstrip().replace("\n\n", "\n")
+
+
+def _without_empty(table: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """A table without what is ``None`` or an empty table, at any depth."""
+    kept = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in kept.items() if value not in (None, {})}
+
+
 def mask_in_words(protocol: _Rules, flow: str | None = None) -> str:
     """The moving area of a protocol, and what each metric does with it, in words.
 

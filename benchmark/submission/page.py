@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+from vpbench.analysis.comparable import table_of
 from vpbench.analysis.leaderboard import build_leaderboard
 from vpbench.errors import UsageError
 from vpbench.escape import markdown
@@ -51,7 +52,7 @@ def committed_runs(root: Path) -> list[Run]:
             )
     folders = sorted(path.parent for path in root.glob("[!.]*/[!.]*/[!.]*/manifest.json"))
     runs = [check_committed(folder, root) for folder in folders]
-    return sorted(runs, key=lambda run: (*_table(run), run.label))
+    return sorted(runs, key=lambda run: (*table_of(run), run.label))
 
 
 def page(root: Path) -> str:
@@ -67,7 +68,7 @@ def page(root: Path) -> str:
     runs = committed_runs(root)
     if not runs:
         parts.append("No runs yet.\n")
-    for (split, protocol, *_), group in groupby(runs, key=_table):
+    for (split, protocol, *_), group in groupby(runs, key=table_of):
         members = list(group)
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
         parts.append(render(build_leaderboard(members), "markdown") + "\n")
@@ -96,10 +97,3 @@ def _item(run: Run) -> str:
         *([submission.code_url] if submission.code_url else []),
     ]
     return f"- {markdown(run.label)}: {'; '.join(map(markdown, parts))}."
-
-
-def _table(run: Run) -> tuple[str, str, str, str, int, list[str]]:
-    """What the runs of one table have in common; tables of a part of the split follow that of the whole."""
-    split, protocol = run.manifest.split, run.manifest.protocol
-    files = run.manifest.flow_files
-    return split.name, protocol.name, protocol.hash, files, -len(run.clips), sorted(map(str, run.clips))

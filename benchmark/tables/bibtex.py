@@ -42,12 +42,22 @@ def entries(board: Leaderboard) -> str:
         if not isinstance(citation, str):
             comments.append(bibtex_comment(f"{label}: no citation is known"))
             continue
-        entry = _safe_entry(citation) or _note(str(method), citation)
+        entry = _entry(str(method), citation)
         if entry not in known:
             known.append(entry)
             key = _free_key(entry.key, texts)
             texts[key] = _print(entry, key)
     return "\n\n".join([*(["\n".join(dict.fromkeys(comments))] if comments else []), *texts.values()])
+
+
+def entry_of(method: str, citation: str) -> str:
+    """The BibTeX entry of one method, made safe in the same way."""
+    entry = _entry(method, citation)
+    return _print(entry, entry.key)
+
+
+def _entry(method: str, citation: str) -> BibtexEntry:
+    return _safe_entry(citation) or _note(method, citation)
 
 
 def _safe_entry(citation: str) -> BibtexEntry | None:
