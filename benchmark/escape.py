@@ -14,7 +14,7 @@ _UNUSUAL = re.compile(r"[^\n\t -~]")
 
 # As wide as what they stand for, in tables at least.
 _LOOKALIKES = {
-    **dict(zip("↑↓–—−×·•◦†‡ℓτσ’‘“”", "^v---x.*o+#lts''\"\"", strict=True)),
+    **dict(zip("↑↓–—−×·•◦†‡§¶‖ℓτσ’‘“”", "^v---x.*o+#SP|lts''\"\"", strict=True)),
     "…": "...",
     "≥": ">=",
     "≤": "<=",
@@ -48,6 +48,9 @@ _LATEX = {
     "•": r"\textbullet{}",
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
+    "§": r"\S{}",
+    "¶": r"\P{}",
+    "‖": r"$\|$",
     "…": r"\ldots{}",
     "≥": r"$\geq$",
     "≤": r"$\leq$",

@@ -29,12 +29,13 @@ from vpbench.analysis.columns import (
     split_score_name,
 )
 from vpbench.analysis.comparable import of_common_clips, require_comparable, row_labels
+from vpbench.analysis.footnotes import preparation_differences, row_warnings
 from vpbench.analysis.intervals import ratio_means
 from vpbench.errors import UsageError
 from vpbench.results.published_tables import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,6 +104,7 @@ class Comparison:
         by: the metric and frame that clips are sorted by.
         differing_clips: the clips that differ most, best for A first: ``clip``, ``source`` (``None`` where the split
             is not known), ``a``, ``b``, ``difference``.
+        remarks: what makes the comparison unfair, in sentences.
     """
 
     labels: tuple[str, str]
@@ -116,6 +118,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     by: tuple[Column, Frame]
     differing_clips: pd.DataFrame
+    remarks: tuple[str, ...]
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -185,7 +188,16 @@ def compare(
         differences=tuple(_difference(both, c, frame, level) for c in shown for frame in frames),
         by=sorted_by,
         differing_clips=_differing_clips(both, *sorted_by, most, clip_sources(manifest.split)),
+        remarks=tuple(_remarks(runs)),
     )
+
+
+def _remarks(runs: Sequence[Run]) -> Iterator[str]:
+    if preparation_differences(runs):
+        yield "The clips of A and B were prepared differently."
+    for name, run in zip("AB", runs, strict=True):
+        for text in row_warnings([run]):
+            yield f"{name}: {text}."
 
 
 def clip_sources(split: SplitRecord) -> dict[int, str]:

@@ -1,4 +1,7 @@
-"""The footnotes of a table's rows: marks of predictors, contamination, clips that were prepared differently."""
+"""The footnotes of a table's rows: contamination, clips that were prepared differently, marks of predictors.
+
+What a table must say of a row, however little it has room for, has a sign; what explains a row has a letter.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, product
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from vpbench.results.published_tables import TUNED_MARK, UNVERIFIED, UNVERIFIED_MARK
@@ -20,6 +24,11 @@ if TYPE_CHECKING:
 
 
 TUNED = "tuned on test clips: a choice was made with an eye on them; no rank"
+SEEN = "trained on clips of this test set (contaminated); no rank"
+BEST_OF_SAMPLES = "the best of several samples, which takes the truth to know; no rank"
+INCOMPLETE = "run not complete"
+OTHER_CLIPS = "scored on clips that were prepared differently from the other rows'"
+_SIGNS = {SEEN: "§", TUNED: TUNED_MARK, BEST_OF_SAMPLES: "#", INCOMPLETE: "¶", OTHER_CLIPS: "‖"}
 
 
 @dataclass
@@ -39,7 +48,7 @@ class Footnotes:
             if known == text:
                 return used
         if mark is None or mark in self.texts:
-            mark = next(self.letters)
+            mark = next(letter for letter in self.letters if letter not in self.texts)
         self.texts[mark] = text
         return mark
 
@@ -52,31 +61,33 @@ def entry_marks(runs: Sequence[Run], differences: Mapping[Path, str], footnotes:
         differences: of :func:`preparation_differences`.
         footnotes: where the marks' texts are put.
     """
-    texts = [text for run in runs for text in _run_texts(run, differences)]
+    texts = [mark for run in runs for mark in run.marks if mark not in _SIGNS]
+    texts += [differences[run.folder] for run in runs if run.folder in differences]
     if len(runs) > 1:
         texts.append(
             f"mean ± standard deviation of {len(runs)} trainings (seeds {', '.join(str(run.seed) for run in runs)}); n "
             "is the smallest; an interval is that of the mean, over clips and not over seeds"
         )
-    marks = list(dict.fromkeys(map(footnotes.add, texts)))
-    tuned = any(run.test_clips_seen == "tuned" for run in runs)
-    return [*marks, footnotes.add(TUNED, TUNED_MARK)] if tuned else marks
+    signs = [footnotes.add(text, _SIGNS[text]) for text in row_warnings(runs, differences)]
+    return [*dict.fromkeys(map(footnotes.add, texts)), *signs]
+
+
+def row_warnings(runs: Sequence[Run], differences: Mapping[Path, str] = MappingProxyType({})) -> list[str]:
+    """What must be said of a row of runs: why it has no rank, or is not to be compared."""
+    found = {
+        SEEN: any(run.test_clips_seen == "yes" for run in runs),
+        TUNED: any(run.test_clips_seen == "tuned" for run in runs),
+        BEST_OF_SAMPLES: any(run.best_of_samples for run in runs),
+        INCOMPLETE: not all(run.manifest.complete for run in runs),
+        OTHER_CLIPS: any(run.folder in differences for run in runs),
+    }
+    return [text for text, holds in found.items() if holds]
 
 
 def published_marks(table: PublishedTable, row: PublishedRow, footnotes: Footnotes) -> list[str]:
     """The footnote marks of a published row."""
     marks = [footnotes.add(table.marks[mark], mark) for mark in row.marks]
     return marks if row.verified else [*marks, footnotes.add(UNVERIFIED, UNVERIFIED_MARK)]
-
-
-def _run_texts(run: Run, differences: Mapping[Path, str]) -> Iterator[str]:
-    yield from run.marks
-    if run.test_clips_seen == "yes":
-        yield "trained on clips of this test set (contaminated)"
-    if not run.manifest.complete:
-        yield "run not complete"
-    if run.folder in differences:
-        yield differences[run.folder]
 
 
 def preparation_differences(runs: Sequence[Run]) -> dict[Path, str]:
@@ -106,8 +117,7 @@ def _difference(record: PreparedRecord, usual: PreparedRecord) -> str:
         f"flow {key} {value} instead of {other}" for key, value, other in _changes(record.flow, usual.flow)
     ]
     return (
-        f"scored on clips that were prepared differently from the other rows' (hash {record.hash} instead of "
-        f"{usual.hash}{f', {clips} clips differ' if clips else ''}): "
+        f"prepared clips: hash {record.hash} instead of {usual.hash}{f', {clips} clips differ' if clips else ''}; "
         f"{'; '.join(changes) if changes else 'same decoder and flow, other source files'}. Small differences "
         "between these rows may come from that"
     )

@@ -138,15 +138,19 @@ class Leaderboard:
 
     @property
     def caption(self) -> str:
-        """What was scored, on what, and how, in a sentence or two."""
-        protocol, definition = self.protocol, self.protocol.definition
-        clusters = "" if self.clusters is None else f" (clusters: {self.clusters})"
+        """What was scored, on what, in a sentence of two printed lines."""
+        protocol = self.protocol
         return (
-            f"Split {self.split.name}, {self.clips} of {self.split.total} clips{clusters}; "
-            f"protocol {protocol.name}, version {protocol.version} "
-            f"({protocol.hash}): {definition.inputs} frames in, {self.steps} out; "
-            f"{scoring_in_words(definition, self.flow)}. vpbench {', '.join(self.versions)}."
+            f"Split {self.split.name}, {self.clips} of {self.split.total} clips; protocol {protocol.name}, version "
+            f"{protocol.version} ({protocol.hash}), {protocol.definition.inputs} frames in, {self.steps} out."
         )
+
+    @property
+    def scoring(self) -> str:
+        """How it was scored, and by what, in a sentence or two."""
+        clusters = "" if self.clusters is None else f"The clips are of {self.clusters} clusters. "
+        scoring = scoring_in_words(self.protocol.definition, self.flow)
+        return f"{clusters}Scored: {scoring}. vpbench {', '.join(self.versions)}."
 
 
 def build_leaderboard(

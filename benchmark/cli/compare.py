@@ -12,6 +12,7 @@ from vpbench.cli.options import (
     format_option,
     level_option,
     metrics_option,
+    notes_option,
     precision_option,
     print_or_write,
     table_out_option,
@@ -32,6 +33,7 @@ from vpbench.tables.formats.export import FORMATS
 )
 @level_option("Level of the intervals.")
 @precision_option
+@notes_option
 def compare(
     run_a: Path,
     run_b: Path,
@@ -43,6 +45,7 @@ def compare(
     most: int,
     level: float,
     precision: int | None,
+    notes: str,
 ) -> None:
     """Compare two runs clip by clip: by how much they differ, how surely, and where most."""
     from vpbench.analysis.comparison import compare as compare_runs
@@ -53,4 +56,4 @@ def compare(
     comparison = compare_runs(
         read_run(run_a), read_run(run_b), common=common, level=level, metrics=metrics, by=by, most=most
     )
-    print_or_write(render(comparison, form, precision=precision), out)
+    print_or_write(render(comparison, form, precision=precision, all_notes=notes == "all"), out)

@@ -12,6 +12,7 @@ from vpbench.cli.options import (
     format_option,
     level_option,
     metrics_option,
+    notes_option,
     precision_option,
     print_or_write,
     read_runs,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     help="In parts: by how far things move, by how well a copy of the last frame does, by UCF101's classes.",
 )
 @precision_option
+@notes_option
 @click.option("--group/--no-group", default=True, help="One row for the training seeds of a method.  [group]")
 def leaderboard(
     runs: tuple[Path, ...],
@@ -76,6 +78,7 @@ def leaderboard(
     facts: bool | None,
     by: By | None,
     precision: int | None,
+    notes: str,
     group: bool,
 ) -> None:
     """Print the table of finished runs: RUN… are folders of runs, or folders that hold some.
@@ -112,5 +115,13 @@ def leaderboard(
         from vpbench.tables.render import render
 
         table = board if by is None else build_strata(board, by)
-        text = render(table, form, intervals=intervals, facts=facts, precision=precision, matrix=matrix)
+        text = render(
+            table,
+            form,
+            intervals=intervals,
+            facts=facts,
+            precision=precision,
+            matrix=matrix,
+            all_notes=notes == "all",
+        )
     print_or_write(text, out)

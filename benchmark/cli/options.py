@@ -291,6 +291,15 @@ precision_option = click.option(
 )
 
 
+notes_option = click.option(
+    "--notes",
+    type=click.Choice(["brief", "all"]),
+    default="brief",
+    show_default=True,
+    help="At most four notes beneath the table, or all: also how numbers were found, and what explains a row.",
+)
+
+
 def check_out(out: Path | None) -> None:
     """Refuse, before any work, a file that cannot be written."""
     if out is not None and not out.parent.is_dir():

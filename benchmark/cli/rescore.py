@@ -12,6 +12,7 @@ from vpbench.cli.options import (
     RUN_DATA,
     clip_request,
     data_option,
+    notes_option,
     run_split_option,
     workers_option,
 )
@@ -32,6 +33,7 @@ from vpbench.cli.output import progress_bar, say, warn
 @data_option(RUN_DATA)
 @workers_option
 @click.option("--force", is_flag=True, help="Discard a run in the folder that does not match.")
+@notes_option
 def rescore(
     runs: tuple[Path, ...],
     name: str,
@@ -40,6 +42,7 @@ def rescore(
     data: Path | None,
     workers: int | None,
     force: bool,
+    notes: str,
 ) -> None:
     """Score the saved predictions of each RUN under another protocol.
 
@@ -67,6 +70,6 @@ def rescore(
         )
         for run in runs
     ]
-    say(render(build_leaderboard(made), "text"))
+    say(render(build_leaderboard(made), all_notes=notes == "all"))
     for one in made:
         say(f"Run: {one.folder}", err=True)

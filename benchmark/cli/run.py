@@ -15,6 +15,7 @@ from vpbench.cli.options import (
     device_option,
     labels_of,
     model_options,
+    notes_option,
     protocol_option,
 )
 from vpbench.cli.output import progress_bar, say, warn
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, help="Where their randomness comes from.  [default: 0]")
 @click.option("--force", is_flag=True, help="Discard a run in the folder that does not match.")
+@notes_option
 def run(
     models: tuple[str, ...],
     labels: tuple[str, ...],
@@ -58,6 +60,7 @@ def run(
     samples: int | None,
     seed: int | None,
     force: bool,
+    notes: str,
 ) -> None:
     """Score predictors and print the table.
 
@@ -93,6 +96,6 @@ def run(
                     force=force,
                     known=Known(frames=runs[0] if runs else None),
                 )
-    say(render(build_leaderboard(runs), "text"))
+    say(render(build_leaderboard(runs), all_notes=notes == "all"))
     for one in runs:
         say(f"Run: {one.folder}", err=True)

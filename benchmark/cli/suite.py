@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vpbench.cli.options import COUNT, FOLDER, clip_options, device_option, format_option
+from vpbench.cli.options import COUNT, FOLDER, clip_options, device_option, format_option, notes_option
 from vpbench.cli.output import progress_bar, say, warn
 from vpbench.errors import VpbenchError
 from vpbench.tables.formats.export import FORMATS
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @device_option
 @click.option("--force", is_flag=True, help="Discard runs in the folder that do not match.")
 @format_option(*FORMATS, what="What is printed.")
+@notes_option
 def suite(
     name: str,
     clips: ClipRequest,
@@ -35,6 +36,7 @@ def suite(
     device: str,
     force: bool,
     form: str,
+    notes: str,
 ) -> None:
     """Score several predictors under several protocols on several splits.
 
@@ -56,7 +58,7 @@ def suite(
     options = SuiteOptions(out, clips, workers, device, batch_size, force, warn, progress_bar)
     made = run_suite(wanted, options)
     if made.runs:
-        say(render_suite(made, form))
+        say(render_suite(made, form, all_notes=notes == "all"))
     for what, why in made.failures:
         say(f"Failed: {what}: {why}", err=True)
     if made.failures:

@@ -92,7 +92,7 @@ def page_table(board: Leaderboard) -> PageTable:
     groups.append(("", _fact_columns(board)))
     columns = [column for _, members in groups for column in members]
     bold = any(cell.bold for column in columns for cell in column.cells)
-    explained = [f"Bold: {notes.bold(board)}."] if bold else []
+    explained = [f"Bold: {notes.BOLD}."] if bold else []
     return PageTable(groups, _rows(board, columns), [*explained, notes.costs(board)])
 
 

@@ -71,7 +71,7 @@ def page(root: Path) -> str:
     for (split, protocol, *_), group in groupby(runs, key=table_of):
         members = list(group)
         parts.append(f"### {markdown(split)}, {markdown(protocol)}\n")
-        parts.append(render(build_leaderboard(members), "markdown") + "\n")
+        parts.append(render(build_leaderboard(members), "markdown", all_notes=True) + "\n")
         parts.append("Submitted:\n")
         parts.append("\n".join(map(_item, members)) + "\n")
     parts.append("## Published\n")

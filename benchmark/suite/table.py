@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from vpbench.analysis.footnotes import Footnotes
 from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.runs.run import Run
 from vpbench.suite.run import Cell, SuiteRuns
@@ -19,12 +20,17 @@ from vpbench.tables.formats.sheet import Sheet, SheetColumn
 AGAINST = "last_frame"
 
 
-def render_suite(made: SuiteRuns, form: str = "text") -> str:
+def render_suite(made: SuiteRuns, form: str = "text", all_notes: bool = False) -> str:
     """Print a suite's summary in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
     CSV and JSON have a line or an object for each predictor and cell: ``score`` is the mean of the protocol's first
     metric over the first frame, ``rank`` the row's rank by it, ``skill`` its difference to ``last_frame``, with its
-    interval, and ``win_rate`` the share of frames on which it is better than that. The text has no newline at its end.
+    interval, and ``win_rate`` the share of clips on which it is better than that. The text has no newline at its end.
+
+    Args:
+        made: what the suite made.
+        form: the format.
+        all_notes: print all notes, and not only what a reader needs.
 
     Raises:
         UsageError: unknown format.
@@ -32,7 +38,7 @@ def render_suite(made: SuiteRuns, form: str = "text") -> str:
     boards = {cell: _board(runs) for cell, runs in made.runs.items()}
     return export(
         Table(
-            sheets=lambda: [_sheet(made, boards)],
+            sheets=lambda: [_sheet(made, boards, all_notes)],
             rows=lambda: _rows(boards),
             data=lambda: {
                 "kind": "vpbench-suite",
@@ -84,7 +90,7 @@ def _number(row: Mapping[Hashable, Any], board: Leaderboard, key: str) -> float:
     return float(value) if pd.notna(value) else math.nan
 
 
-def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard]) -> Sheet:
+def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard], all_notes: bool) -> Sheet:
     by_label = {
         cell: {row["label"]: row for row in board.measured.to_dict("records")}
         for cell, board in boards.items()
@@ -101,6 +107,7 @@ def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard]) -> Sheet:
         score, rank = (_number(row, board, key) for key in ("score", "rank"))
         return number(score, decimals(board.columns[0])) + ("" if math.isnan(rank) else f" ({rank:g})")
 
+    marks, footnotes = _marks(boards, all_notes)
     columns = [
         SheetColumn(" ".join(cell), [cell_text(cell, label) for label in labels], unit(board.columns[0]))
         for cell, board in boards.items()
@@ -115,13 +122,43 @@ def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard]) -> Sheet:
     return Sheet(
         name=slug("suite", made.suite.name),
         caption=(
-            f"Suite {made.suite.name}: for each split and protocol the mean of the protocol's first metric over the "
-            "first frame, and in brackets the rank by it. Rank, skill (difference to a copy of the last frame in that "
-            "score) and wins (frames on which a row is better than the copy) are means over all columns, for rows "
-            "that have them in each."
+            f"Suite {made.suite.name}: the mean of each protocol's first metric over the first frame, and in brackets "
+            "the rank by it."
         ),
         columns=columns,
         labels=labels,
-        notes=list(dict.fromkeys(made.notes)),
+        marks=[marks[label] for label in labels],
+        footnotes=footnotes,
+        notes=_notes(made, boards, all_notes),
+        further=not all_notes,
         short_headings=False,
     )
+
+
+def _marks(
+    boards: Mapping[Cell, Leaderboard], all_notes: bool
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """What is said of each row in any of the leaderboards; without all notes only what has a sign."""
+    footnotes, marks = Footnotes(), dict[str, tuple[str, ...]]()
+    for board in boards.values():
+        for label, own in zip(board.measured["label"], board.marks, strict=False):
+            shown = [mark for mark in own if all_notes or not mark.isalnum()]
+            added = [footnotes.add(board.footnotes[mark], None if mark.isalnum() else mark) for mark in shown]
+            marks[label] = tuple(dict.fromkeys([*marks.get(label, ()), *added]))
+    return marks, footnotes.texts
+
+
+def _notes(made: SuiteRuns, boards: Mapping[Cell, Leaderboard], all_notes: bool) -> list[str]:
+    clips = {split: f"{split} {board.clips} of {board.split.total}" for (split, _), board in boards.items()}
+    paragraphs = [
+        "Rank, skill (difference to a copy of the last frame in that score) and wins (clips on which a row is better "
+        "than the copy) are means over all columns, for rows that have them in each.",
+        f"Clips: {', '.join(clips.values())}. Means are over the frames that a protocol counts, whose numbers `vpbench "
+        "leaderboard` prints.",
+        " ".join(dict.fromkeys(made.notes)),
+    ]
+    if all_notes:
+        paragraphs += [
+            f"{protocol} ({board.protocol.hash}): {board.scoring}" for (_, protocol), board in boards.items()
+        ]
+    return list(filter(None, paragraphs))

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from vpbench.analysis.comparison import Comparison, Difference
 
 
-def render_comparison(comparison: Comparison, form: str = "text", precision: int | None = None) -> str:
+def render_comparison(
+    comparison: Comparison, form: str = "text", precision: int | None = None, all_notes: bool = False
+) -> str:
     """Print a comparison in one of :data:`vpbench.tables.formats.export.FORMATS`; the text has no newline at its end.
 
     CSV has only the differences, one line for each metric and frame; JSON has everything.
@@ -31,7 +33,10 @@ def render_comparison(comparison: Comparison, form: str = "text", precision: int
     """
     return export(
         Table(
-            sheets=lambda: [_differences_sheet(comparison, precision), _clips_sheet(comparison, precision)],
+            sheets=lambda: [
+                _differences_sheet(comparison, precision, all_notes),
+                _clips_sheet(comparison, precision),
+            ],
             rows=lambda: comparison.frame,
             data=lambda: comparison_data(comparison),
         ),
@@ -63,42 +68,24 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _differences_sheet(comparison: Comparison, precision: int | None) -> Sheet:
+def _differences_sheet(comparison: Comparison, precision: int | None, all_notes: bool) -> Sheet:
     steps = comparison.protocol.definition.targets
     frames = list(dict.fromkeys(d.frame for d in comparison.differences))
     shown = sorted(comparison.differences, key=lambda d: frames.index(d.frame))
     per_frame = len(shown) // len(frames)
     return Sheet(
         name=slug(comparison.protocol.name, comparison.split.name, "comparison"),
-        caption=_caption(comparison),
+        caption=(
+            f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, {comparison.clips} "
+            f"of {comparison.split.total} clips; protocol {comparison.protocol.name} ({comparison.protocol.hash})."
+        ),
         columns=_difference_columns(shown, comparison.level, precision),
         labels=[f"{d.column.label} {arrow(d.column)}" for d in shown],
         headings={n * per_frame: frame_in_words(frame, steps) for n, frame in enumerate(frames)},
-        notes=list(_notes(comparison)),
+        notes=[*_notes(comparison), *(_further(comparison) if all_notes else ())],
+        further=not all_notes,
         bold_means="better by the interval, which leaves out 0",
         short_headings=False,
-    )
-
-
-def _caption(comparison: Comparison) -> str:
-    known = comparison.clusters is not None
-    return (
-        f"A: {comparison.labels[0]}. B: {comparison.labels[1]}. Split {comparison.split.name}, {comparison.clips} "
-        f"clips{f' (clusters: {comparison.clusters})' if known else ''}; protocol {comparison.protocol.name} "
-        f"({comparison.protocol.hash}). Means over the n clips "
-        f"{'on which rows are compared' if known else 'that both runs count'}, so not those of a leaderboard. "
-        f"{_tests(comparison)}w/l/t: clips on which A wins, loses, ties."
-    )
-
-
-def _tests(comparison: Comparison) -> str:
-    """What the intervals and p-values are, if there are any."""
-    if not any(math.isfinite(d.low) for d in comparison.differences):
-        return ""
-    return (
-        f"Interval of the mean difference: studentised bootstrap over clusters, {comparison.level * 100:g} %, "
-        f"{comparison.resamples} resamples from seed {comparison.seed}. p: Wilcoxon signed-rank test, two-sided; it "
-        "tests whether the clusters' differences are symmetric about 0, not their mean. "
     )
 
 
@@ -148,18 +135,50 @@ def _clips_sheet(comparison: Comparison, precision: int | None) -> Sheet:
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
+    known = comparison.clusters is not None
+    yield (
+        f"Means over the n clips {'on which rows are compared' if known else 'that both runs count'}, so not those of "
+        "a leaderboard. w/l/t: clips on which A wins, loses, ties."
+    )
+    texts = [*_certainty(comparison)]
+    if len(comparison.differences) > 1:
+        texts.append("Each line is judged by itself: with many lines some differ by chance.")
+    yield " ".join(texts)
+    if comparison.remarks:
+        yield " ".join(comparison.remarks)
+
+
+def _certainty(comparison: Comparison) -> Iterator[str]:
+    """What the intervals and p-values are, or why there are none."""
     if comparison.clusters is None:
         yield (
             "No intervals and no p: a run was made by an earlier vpbench, so that it is not known on which frames to "
             "compare. `vpbench migrate RUN` mends that where the clips are at hand."
         )
         return
-    if where := compared_frames(comparison.protocol.definition):
-        yield f"Compared are the frames {where}."
+    if _any_interval(comparison):
+        yield "Intervals are of the mean difference; p: Wilcoxon's signed-rank test."
     if min(d.clusters or 0 for d in comparison.differences) < LEAST_CLUSTERS:
         yield f"No intervals and no p where there are fewer than {LEAST_CLUSTERS} clusters."
-    if len(comparison.differences) > 1:
-        yield "Each line is judged by itself: with many lines some differ by chance."
+
+
+def _further(comparison: Comparison) -> Iterator[str]:
+    """On which frames runs are compared, and how intervals and p-values were found."""
+    if comparison.clusters is None:
+        return
+    where = compared_frames(comparison.protocol.definition)
+    compared = f" Compared are the frames {where}." if where else ""
+    yield f"The clips are of {comparison.clusters} clusters.{compared}"
+    if _any_interval(comparison):
+        yield (
+            f"Intervals: studentised bootstrap over clusters, {comparison.level * 100:g} %, {comparison.resamples} "
+            f"resamples from seed {comparison.seed}. p: two-sided; Wilcoxon's test is whether the clusters' "
+            "differences are symmetric about 0, not of their mean."
+        )
+
+
+def _any_interval(comparison: Comparison) -> bool:
+    return any(math.isfinite(d.low) for d in comparison.differences)
 
 
 def _p(p: float) -> str:

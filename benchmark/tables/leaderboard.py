@@ -32,11 +32,13 @@ class PrintOptions:
         intervals: the intervals beneath the means.
         facts: cost, moving area and training data.
         precision: digits after the point of scores; one more for scores in [0, 1]. ``None``: the metrics' own.
+        all_notes: also what a reader can do without: how ranks were found, and what explains a row.
     """
 
     intervals: bool = False
     facts: bool = False
     precision: int | None = None
+    all_notes: bool = False
 
 
 def render_leaderboard(
@@ -46,6 +48,7 @@ def render_leaderboard(
     intervals: bool | None = None,
     facts: bool | None = None,
     precision: int | None = None,
+    all_notes: bool = False,
 ) -> str:
     """Print a leaderboard in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
@@ -61,19 +64,20 @@ def render_leaderboard(
         intervals: print the intervals beneath the means; by default in HTML only.
         facts: print cost, moving area and training data; by default in HTML only.
         precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
+        all_notes: print all notes, and not only what a reader needs.
 
     Raises:
         UsageError: unknown format.
     """
     html = form == "html"
     options = PrintOptions(
-        html if intervals is None else intervals, html if facts is None else facts, precision
+        html if intervals is None else intervals, html if facts is None else facts, precision, all_notes
     )
     return export(
         Table(
             sheets=lambda: leaderboard_sheets(leaderboard, options),
             rows=lambda: leaderboard.rows,
-            data=lambda: leaderboard_data(leaderboard),
+            data=lambda: leaderboard_data(leaderboard, all_notes),
         ),
         form,
     )
@@ -85,12 +89,13 @@ def leaderboard_sheets(board: Leaderboard, options: PrintOptions) -> list[Sheet]
     return [_summary_sheet(board, options), *by_frame]
 
 
-def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
+def leaderboard_data(board: Leaderboard, all_notes: bool = False) -> dict[str, Any]:
     """A leaderboard as JSON data: every number in full precision, ``None`` where there is none."""
+    sheet = _summary_sheet(board, PrintOptions(intervals=True, all_notes=all_notes))
     return {
         "kind": "vpbench-leaderboard",
         "schema": 1,
-        "caption": " ".join([board.caption, *notes.statistics(board, True)]),
+        "caption": sheet.caption,
         "protocol": to_builtins(board.protocol),
         "split": to_builtins(board.split),
         "clips": board.clips,
@@ -104,16 +109,16 @@ def leaderboard_data(board: Leaderboard) -> dict[str, Any]:
             {**row, "marks": list(marks)} for row, marks in zip(records(board.rows), board.marks, strict=True)
         ],
         "footnotes": board.footnotes,
-        "notes": list(notes.notes(board, True)),
+        "notes": list(sheet.notes),
     }
 
 
 def _summary_sheet(board: Leaderboard, options: PrintOptions) -> Sheet:
     moving = [number(100 * value, 1) for value in values_of(board.rows, "moving_fraction")]
-    marks, footnotes = _with_training_data(board) if options.facts else (board.marks, board.footnotes)
+    marks, footnotes = shown_marks(board, options)
     return Sheet(
         name=slug(board.protocol.name, board.split.name),
-        caption=" ".join([board.caption, *notes.statistics(board, options.intervals)]),
+        caption=board.caption,
         columns=[
             *_score_columns(board, options),
             *difference_columns(board, options),
@@ -124,8 +129,21 @@ def _summary_sheet(board: Leaderboard, options: PrintOptions) -> Sheet:
         headings={len(board.measured): "published"} if board.published else {},
         footnotes=footnotes,
         notes=_notes(board, options, moving),
-        bold_means=notes.bold(board),
+        further=not options.all_notes,
+        bold_means=notes.BOLD,
     )
+
+
+def shown_marks(board: Leaderboard, options: PrintOptions) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    """The marks of all rows, and the footnotes: without all notes only signs, and what papers print with their rows."""
+    measured = len(board.measured)
+    marks = [
+        tuple(mark for mark in own if options.all_notes or row >= measured or not mark.isalnum())
+        for row, own in enumerate(board.marks)
+    ]
+    used = {mark for own in marks for mark in own}
+    footnotes = {mark: text for mark, text in board.footnotes.items() if mark in used}
+    return _with_training_data(board, marks, footnotes) if options.facts else (marks, footnotes)
 
 
 def _score_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetColumn]:
@@ -185,25 +203,25 @@ def _masked(board: Leaderboard) -> bool:
 
 
 def _notes(board: Leaderboard, options: PrintOptions, moving: Sequence[str]) -> list[str]:
-    first, *further = notes.notes(board, options.intervals)
+    columns, further = [], notes.further(board) if options.all_notes else []
     if _moving_column(board, options, moving):
-        further.insert(0, "Moving: mean share of the moving area in all scored frames.")
-    elif _masked(board):
-        further.insert(0, f"Moving area: {moving[0]} % of the scored frames' pixels, on average.")
+        columns.append("Moving: mean share of the moving area in all scored frames.")
+    elif _masked(board) and options.all_notes:
+        further.append(f"Moving area: {moving[0]} % of the scored frames' pixels, on average.")
     if options.facts:
-        further.append(notes.costs(board))
-    return [first, *further]
+        columns.append(notes.costs(board))
+    return [*notes.notes(board, options.intervals, columns), *further]
 
 
-def _with_training_data(board: Leaderboard) -> tuple[list[tuple[str, ...]], dict[str, str]]:
-    """The rows' marks and the footnotes, training data included."""
-    footnotes, marks = Footnotes(dict(board.footnotes)), []
-    for _ in range(sum(mark.isalnum() for mark in board.footnotes)):
-        next(footnotes.letters)
-    for own, training in zip(board.marks, board.rows["training_data"], strict=True):
+def _with_training_data(
+    board: Leaderboard, marks: Sequence[tuple[str, ...]], footnotes: dict[str, str]
+) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    """Marks and footnotes with the rows' training data."""
+    added, all_marks = Footnotes(dict(footnotes)), []
+    for own, training in zip(marks, board.rows["training_data"], strict=True):
         says = isinstance(training, str) and training.lower() != "none"
-        marks.append((*own, footnotes.add(f"training data: {training}")) if says else own)
-    return marks, footnotes.texts
+        all_marks.append((*own, added.add(f"training data: {training}")) if says else own)
+    return all_marks, added.texts
 
 
 def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> Sheet:
@@ -220,7 +238,7 @@ def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> 
         ],
         labels=[str(frame) for frame in frames],
         corner="frame",
-        bold_means=notes.bold(board),
+        bold_means=notes.BOLD,
         short_headings=False,
     )
 

@@ -13,12 +13,15 @@ from vpbench.tables.cells import decimals, frame_in_words, signed, slug, unit
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
+from vpbench.tables.leaderboard import PrintOptions, shown_marks
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
 
 
-def render_matrix(board: Leaderboard, form: str = "text", precision: int | None = None) -> str:
+def render_matrix(
+    board: Leaderboard, form: str = "text", precision: int | None = None, all_notes: bool = False
+) -> str:
     """Print all pairs of measured rows in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
     CSV and JSON have a line or an object for each pair, with its p-value; the other formats a table of rows against
@@ -30,7 +33,7 @@ def render_matrix(board: Leaderboard, form: str = "text", precision: int | None 
     """
     return export(
         Table(
-            sheets=lambda: [_sheet(board, precision)],
+            sheets=lambda: [_sheet(board, PrintOptions(precision=precision, all_notes=all_notes))],
             rows=lambda: pair_rows(board),
             data=lambda: _data(board),
         ),
@@ -60,7 +63,7 @@ def _data(board: Leaderboard) -> dict[str, Any]:
     return {
         "kind": "vpbench-pairs",
         "schema": 1,
-        "caption": _caption(board),
+        "caption": board.caption,
         "protocol": to_builtins(board.protocol),
         "split": to_builtins(board.split),
         "clips": board.clips,
@@ -70,13 +73,16 @@ def _data(board: Leaderboard) -> dict[str, Any]:
     }
 
 
-def _sheet(board: Leaderboard, precision: int | None) -> Sheet:
+def _sheet(board: Leaderboard, options: PrintOptions) -> Sheet:
     labels, pairs, s = list(board.measured["label"]), board.ranking.pairs, board.ranking.statistics
-    digits = decimals(s.column, precision)
+    digits = decimals(s.column, options.precision)
+    all_marks, footnotes = shown_marks(board, options)
+    marks = all_marks[: len(labels)]
+    used = {mark for own in marks for mark in own}
     better = pairs.better(s.level, s.column.higher_is_better)
     return Sheet(
         name=slug(board.protocol.name, board.split.name, "pairs"),
-        caption=_caption(board),
+        caption=board.caption,
         columns=[
             SheetColumn(
                 str(column + 1),
@@ -89,14 +95,18 @@ def _sheet(board: Leaderboard, precision: int | None) -> Sheet:
             for column in range(len(labels))
         ],
         labels=[f"{n}. {label}" for n, label in enumerate(labels, start=1)],
-        notes=[*notes.few_clusters(board), *board.notes],
+        marks=marks,
+        footnotes={mark: text for mark, text in footnotes.items() if mark in used},
+        notes=_notes(board, options),
+        further=not options.all_notes,
         bold_means="the row is significantly better than the column",
         short_headings=False,
     )
 
 
-def _caption(board: Leaderboard) -> str:
+def _notes(board: Leaderboard, options: PrintOptions) -> list[str]:
     s = board.ranking.statistics
     score = f"{s.column.label} ({unit(s.column)}) of {frame_in_words(s.frame, board.steps, article=True)}"
-    text = f"{board.caption} Row − column: {score}, on {notes.compared(board)}."
-    return f"{text} Significance: {notes.method(board)}." if board.ranking.pairs.tested else text
+    paragraphs = [f"Row − column: {score}.", " ".join([*notes.few_clusters(board), *board.notes])]
+    further = notes.further(board) if options.all_notes else []
+    return [text for text in (*paragraphs, *further) if text]

@@ -1,4 +1,8 @@
-"""How to read a leaderboard: the sentences of its caption and notes."""
+"""How to read a leaderboard: the sentences beneath it.
+
+What its reader needs is at most three paragraphs, and one of the rows' marks. What else is known is further notes,
+which are printed if all are asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
-from vpbench.results.published_tables import TUNED_MARK, Frame
+from vpbench.results.published_tables import Frame
 from vpbench.tables.cells import count, frame_in_words, ordinal
 from vpbench.tables.excluded import compared_frames, excluded_frames
 from vpbench.tables.scores import difference_cells
@@ -15,19 +19,61 @@ from vpbench.tables.scores import difference_cells
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
 
+_MOST_NAMED = 8  # rows that a note names
 
-def statistics(board: Leaderboard, intervals: bool) -> Iterator[str]:
-    """How ranks and bold rows were found, and intervals where they are shown; for the caption."""
+
+def notes(board: Leaderboard, intervals: bool, columns: Sequence[str] = ()) -> list[str]:
+    """What a reader needs: how to read the columns, which frames are not in the means, where published rows are from.
+
+    Args:
+        board: the leaderboard.
+        intervals: whether they are printed.
+        columns: what further columns are, in sentences.
+    """
+    reading = [*_reading(board, intervals), *columns]
+    frames = [*_dropped(board), *board.notes]
+    return [" ".join(part) for part in (reading, frames, _published(board)) if part]
+
+
+def further(board: Leaderboard) -> list[str]:
+    """How scores, ranks and intervals were found."""
+    excluded = excluded_frames(board.protocol.definition)
+    texts = [
+        board.scoring + (f" A frame {excluded} counts in no mean." if excluded else ""),
+        f"Ranks, bold and differences are over the same frames for all rows, in {ranked_score(board)} "
+        f"{compared(board)}."
+        if board.ranked or difference_cells(board)
+        else "",
+        f"Ranks and bold: {method(board)}." if board.ranked else "",
+        f"Intervals, each by itself: {_bootstrap(board)}." if has_intervals(board) else "",
+        *_dropped(board, every_row=True),
+    ]
+    return [text for text in texts if text]
+
+
+def _reading(board: Leaderboard, intervals: bool) -> Iterator[str]:
     s = board.ranking.statistics
+    total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
+    yield f"Means over the n frames that are counted, of {total}; {arrows(board)}."
     if board.ranked:
-        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
+        which = "higher" if s.column.higher_is_better else "lower"
+        yield f"Rank: 1 + the number of rows with a significantly {which} {ranked_score(board)} ({s.level * 100:g} %)."
+    if difference_cells(board):
         yield (
-            f"Rank: 1 + the number of rows with a significantly {'higher' if s.column.higher_is_better else 'lower'} "
-            f"{score}, on {compared(board)}: {method(board)}."
+            f"Difference: {ranked_score(board)} − that of {board.against}; wins: the share of the clips on which it is "
+            "better, ties as half."
         )
+    if board.measured["seeds"].gt(1).any():
+        yield "±: standard deviation over training seeds."
     if intervals and has_intervals(board):
-        how = "same bootstrap" if board.ranked else _bootstrap(board)
-        yield f"In brackets: intervals, each by itself ({how})."
+        yield f"In brackets: {s.level * 100:g} % intervals."
+    yield from few_clusters(board, intervals)
+
+
+def ranked_score(board: Leaderboard) -> str:
+    """The score that ranks."""
+    s = board.ranking.statistics
+    return f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
 
 
 def statistics_data(board: Leaderboard) -> dict[str, Any]:
@@ -50,13 +96,7 @@ def _bootstrap(board: Leaderboard) -> str:
     return f"studentised bootstrap over clusters, {s.level * 100:g} %, {s.resamples} resamples from seed {s.seed}"
 
 
-def bold(board: Leaderboard) -> str:
-    """What bold scores are."""
-    level = board.ranking.statistics.level
-    return (
-        "not significantly worse than the best of the rows that may have a rank, on the frames that all are compared "
-        f"on (max-T, {level * 100:g} %)"
-    )
+BOLD = "not significantly worse than the best of the rows that may have a rank"
 
 
 def compared(board: Leaderboard) -> str:
@@ -71,20 +111,6 @@ def has_intervals(board: Leaderboard) -> bool:
     """Whether any mean has an interval."""
     lows = [f"{column.key}_{frame}_low" for column in board.columns for frame in board.frames]
     return bool(board.measured[lows].notna().any(axis=None))
-
-
-def notes(board: Leaderboard, intervals: bool) -> Iterator[str]:
-    """How to read the columns, and what was left out."""
-    total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
-    yield f"Means over the n frames that are counted, of {total}; {arrows(board)}."
-    if which := excluded_frames(board.protocol.definition):
-        yield f"A frame {which} counts in no mean (excluded)."
-    yield from _dropped(board)
-    yield from _differences(board)
-    yield from not_best(board)
-    yield from few_clusters(board, intervals)
-    yield from board.notes
-    yield from _published(board)
 
 
 def costs(board: Leaderboard) -> str:
@@ -109,41 +135,20 @@ def arrows(board: Leaderboard) -> str:
     )
 
 
-def not_best(board: Leaderboard) -> Iterator[str]:
-    """Which rows have no rank and are not best, and why, in a sentence."""
-    unfair = {
-        "that have seen test clips (contaminated)": board.measured["test_clips_seen"].eq("yes").any(),
-        f"tuned on test clips ({TUNED_MARK})": board.measured["test_clips_seen"].eq("tuned").any(),
-        "of the best of several samples": board.measured["best_of_samples"].any(),
-    }
-    if len(board.measured) > 1 and any(unfair.values()):
-        rows = [why for why, any_row in unfair.items() if any_row]
-        yield f"Rows {', or '.join(rows)} have no rank, and are not best."
-
-
-def _differences(board: Leaderboard) -> Iterator[str]:
-    """What the columns of differences are."""
-    s = board.ranking.statistics
-    if difference_cells(board):
-        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
-        where = "those clips" if board.ranked else compared(board)
-        yield (
-            f"Difference: {score} − that of {board.against}, on {where}; wins: the share of these on which it is "
-            "better, ties as half."
-        )
-
-
-def _published(board: Leaderboard) -> Iterator[str]:
+def _published(board: Leaderboard) -> list[str]:
     """Where the published rows are from, and how the measured ones compare."""
-    for table in {table.full_name: table for table, _ in board.published}.values():
-        yield f"Published rows: {table.citation}."
+    texts = [table.citation for table in {table.full_name: table for table, _ in board.published}.values()]
+    if not texts:
+        return []
+    found = [f"Published rows: {'; '.join(texts)}."]
     if any(str(name).endswith("_minus_published") for name in board.rows):
-        yield "Beneath a published score: the measured mean of the same method − the published one."
-    if board.published and board.clips < board.split.total:
-        yield (
-            f"The published rows were scored on the whole split ({board.split.total} clips), the measured ones on "
-            f"{board.clips} of its clips: they are not comparable number by number."
+        found.append("Beneath a published score: the measured mean of the same method − the published one.")
+    if board.clips < board.split.total:
+        found.append(
+            f"They were scored on the whole split ({board.split.total} clips), the measured ones on {board.clips} of "
+            "its clips: they are not comparable number by number."
         )
+    return found
 
 
 def few_clusters(board: Leaderboard, intervals: bool = False) -> Iterator[str]:
@@ -159,17 +164,39 @@ def few_clusters(board: Leaderboard, intervals: bool = False) -> Iterator[str]:
         yield f"{text[0].upper()}{text[1:]}: they need {LEAST_CLUSTERS} clusters of clips, and {here}."
 
 
-def _dropped(board: Leaderboard) -> Iterator[str]:
-    """Which rows lost frames, and why, in a sentence."""
+def _dropped(board: Leaderboard, every_row: bool = False) -> Iterator[str]:
+    """Which rows lost frames, and why: rows that lost the same together, or where many differ from what to what.
+
+    Args:
+        board: the leaderboard.
+        every_row: what each row lost, if that is not said without it.
+    """
     frames: Sequence[Frame] = ("all",) if "all" in board.frames else board.frames
-    rows = []
-    for row in board.measured.to_dict("records"):
-        lost = {
-            why: [int(row[f"frames_{why}_{frame}"]) for frame in frames] for why in ("excluded", "undefined")
-        }
-        parts = [f"{' + '.join(map(str, n))} {why}" for why, n in lost.items() if any(n)]
-        if parts:
-            rows.append(f"{row['label']} {', '.join(parts)}")
-    if rows:
-        which = "of all frames" if "all" in frames else " + ".join(ordinal(int(f)) for f in frames)
-        yield f"Dropped frames ({which}): {'; '.join(rows)}."
+    rows, whys = board.measured.to_dict("records"), ("excluded", "undefined")
+    lost: dict[str, list[str]] = {}
+    for row in rows:
+        numbers = {why: [str(row[f"frames_{why}_{frame}"]) for frame in frames] for why in whys}
+        lost.setdefault(_losses(numbers), []).append(str(row["label"]))
+    *named, (most, others) = sorted(lost.items(), key=lambda item: len(item[1]))
+    many = sum(len(labels) for _, labels in named) > _MOST_NAMED
+    if (not named and not most) or (every_row and not many):
+        return
+    if many and not every_row:
+        ends = {}
+        for why in whys:
+            numbers_of = [[int(row[f"frames_{why}_{frame}"]) for row in rows] for frame in frames]
+            ends[why] = [f"{min(n)}–{max(n)}" if min(n) < max(n) else str(min(n)) for n in numbers_of]
+        said = [_losses(ends)]
+    else:
+        said = [f"{', '.join(labels)} {losses or 'none'}" for losses, labels in named]
+        rest = f"the other {len(others)} rows" if len(others) > 2 else ", ".join(others)
+        said += [f"{rest if named else 'each row'} {most}"] if most else []
+    which = "of all frames" if "all" in frames else " + ".join(ordinal(int(f)) for f in frames)
+    rule = excluded_frames(board.protocol.definition)
+    excluded = f" Excluded are frames {rule}." if rule and "excluded" in "".join(lost) else ""
+    yield f"Dropped frames ({which}): {'; '.join(said)}.{excluded}"
+
+
+def _losses(numbers: dict[str, list[str]]) -> str:
+    """``9 + 8 excluded, 0 + 1 undefined``."""
+    return ", ".join(f"{' + '.join(n)} {why}" for why, n in numbers.items() if set(n) != {"0"})

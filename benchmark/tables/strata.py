@@ -12,11 +12,10 @@ from msgspec import to_builtins
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.tables import notes
 from vpbench.tables.cells import count, frame_in_words, ordinal, slug
-from vpbench.tables.excluded import compared_frames
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
-from vpbench.tables.leaderboard import PrintOptions, difference_columns, score_column
+from vpbench.tables.leaderboard import PrintOptions, difference_columns, score_column, shown_marks
 from vpbench.tables.scores import difference_cells
 
 if TYPE_CHECKING:
@@ -31,7 +30,12 @@ _BY = {
 
 
 def render_strata(
-    strata: Strata, form: str = "text", *, intervals: bool | None = None, precision: int | None = None
+    strata: Strata,
+    form: str = "text",
+    *,
+    intervals: bool | None = None,
+    precision: int | None = None,
+    all_notes: bool = False,
 ) -> str:
     """Print a leaderboard by strata in one of :data:`vpbench.tables.formats.export.FORMATS`.
 
@@ -43,16 +47,18 @@ def render_strata(
         form: the format.
         intervals: print the intervals beneath the means; by default in HTML only.
         precision: digits after the point of scores (one more for scores in [0, 1]); by default the metrics' own.
+        all_notes: print all notes, and not only what a reader needs.
 
     Raises:
         UsageError: unknown format.
     """
-    options = PrintOptions(form == "html" if intervals is None else intervals, precision=precision)
+    shown = form == "html" if intervals is None else intervals
+    options = PrintOptions(shown, precision=precision, all_notes=all_notes)
     return export(
         Table(
             sheets=lambda: strata_sheets(strata, options, _PAGE if form == "latex" else None),
             rows=lambda: strata_rows(strata),
-            data=lambda: strata_data(strata),
+            data=lambda: strata_data(strata, all_notes),
         ),
         form,
     )
@@ -71,27 +77,25 @@ def strata_sheets(strata: Strata, options: PrintOptions, most_rows: int | None =
     size = len(shown) if most_rows is None else max(1, most_rows // rows)
     parts = [shown[start : start + size] for start in range(0, len(shown), size)]
     first, *further = [_sheet(strata, part, options) for part in parts]
-    caption = " ".join([strata.board.caption, *_caption(strata, options)])
-    sheets = [replace(first, caption=caption)]
+    sheets = [replace(first, caption=strata.board.caption)]
     for n, sheet in enumerate(further, start=2):
-        continued = f"{_BY[strata.by]} Continued."
-        sheets[-1] = replace(sheets[-1], footnotes={})  # they stand beneath the last
-        sheets.append(replace(sheet, name=f"{sheet.name}-{n}", caption=continued))
-    return [*sheets[:-1], replace(sheets[-1], notes=[*_notes(strata, options), *strata.board.notes])]
+        sheets[-1] = replace(sheets[-1], footnotes={}, further=False)  # they stand beneath the last
+        sheets.append(replace(sheet, name=f"{sheet.name}-{n}", caption=f"{_BY[strata.by]} Continued."))
+    return [*sheets[:-1], replace(sheets[-1], notes=_notes(strata, options))]
 
 
 def strata_sheet(strata: Strata, options: PrintOptions) -> Sheet:
-    """The same as one table beneath the leaderboard, whose caption and notes it does not repeat."""
+    """The same as one table beneath the leaderboard, whose caption and footnotes it does not repeat."""
     shown = [stratum for stratum in strata.strata if stratum.total]
-    caption, notes_of = " ".join(_caption(strata, options)), [*_notes(strata, options)]
-    return replace(_sheet(strata, shown, options), caption=caption, notes=notes_of, footnotes={})
+    caption, *rest = _notes(strata, options)
+    return replace(_sheet(strata, shown, options), caption=caption, notes=rest, footnotes={}, further=False)
 
 
 def _sheet(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) -> Sheet:
     board = strata.board
     rows = len(board.measured)
-    marks = board.marks[:rows]
-    used = {mark for own in marks for mark in own}
+    all_marks, footnotes = shown_marks(board, options)
+    marks = all_marks[:rows]
     return Sheet(
         name=slug(board.protocol.name, board.split.name, strata.by),
         caption="",
@@ -99,8 +103,9 @@ def _sheet(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) -> S
         labels=list(board.measured["label"]) * len(shown),
         marks=marks * len(shown),
         headings={n * rows: heading(stratum) for n, stratum in enumerate(shown)},
-        footnotes={mark: text for mark, text in board.footnotes.items() if mark in used},
-        bold_means=f"{notes.bold(board)}, in each part by itself",
+        footnotes=footnotes,
+        further=not options.all_notes,
+        bold_means=f"{notes.BOLD}, in each part by itself",
     )
 
 
@@ -125,9 +130,9 @@ def strata_rows(strata: Strata) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def strata_data(strata: Strata) -> dict[str, Any]:
+def strata_data(strata: Strata, all_notes: bool = False) -> dict[str, Any]:
     """Strata as JSON data: every number in full precision, ``None`` where there is none."""
-    board, options = strata.board, PrintOptions(intervals=True)
+    board, options = strata.board, PrintOptions(intervals=True, all_notes=all_notes)
     (sheet,) = strata_sheets(strata, options)
     return {
         "kind": "vpbench-strata",
@@ -151,7 +156,7 @@ def strata_data(strata: Strata) -> dict[str, Any]:
             }
             for stratum in strata.strata
         ],
-        "footnotes": dict(sheet.footnotes),
+        "footnotes": board.footnotes,
         "notes": list(sheet.notes),
     }
 
@@ -185,28 +190,29 @@ def _stacked(parts: Sequence[SheetColumn]) -> SheetColumn:
     return replace(parts[0], cells=cells, bold=[bold for part in parts for bold in part.bold])
 
 
-def _caption(strata: Strata, options: PrintOptions) -> Iterator[str]:
-    board = strata.board
-    where = compared_frames(board.protocol.definition)
-    yield f"{_BY[strata.by]} Means over the frames that all rows are compared on{f', {where}' if where else ''}."
+def _notes(strata: Strata, options: PrintOptions) -> list[str]:
+    board, s = strata.board, strata.board.ranking.statistics
+    reading = [
+        f"{_BY[strata.by]} Means over the frames that all rows are compared on; {notes.arrows(board)}.",
+        *_difference(strata),
+    ]
     if options.intervals and any(notes.has_intervals(stratum.board) for stratum in strata.strata):
-        s = board.ranking.statistics
-        yield (
-            f"In brackets: intervals, each by itself (studentised bootstrap over clusters, {s.level * 100:g} %, "
-            f"{s.resamples} resamples from seed {s.seed})."
-        )
+        reading.append(f"In brackets: {s.level * 100:g} % intervals.")
+    missing = [*_missing(strata, options), *board.notes]
+    further = notes.further(board) if options.all_notes else []
+    return [" ".join(reading), *([" ".join(missing)] if missing else []), *further]
 
 
-def _notes(strata: Strata, options: PrintOptions) -> Iterator[str]:
+def _difference(strata: Strata) -> Iterator[str]:
     board = strata.board
-    yield f"{notes.arrows(board).capitalize()}."
+    if any(difference_cells(stratum.board) for stratum in strata.strata):
+        score = notes.ranked_score(board)
+        yield f"Difference: {score} − that of {board.against}; wins: the share of the clips on which it is better."
+
+
+def _missing(strata: Strata, options: PrintOptions) -> Iterator[str]:
     if empty := [stratum.part.name for stratum in strata.strata if not stratum.total]:
         yield f"No frames: {'; '.join(empty)}."
-    yield from notes.not_best(board)
-    if any(difference_cells(stratum.board) for stratum in strata.strata):
-        s = board.ranking.statistics
-        score = f"{s.column.label} of {frame_in_words(s.frame, board.steps, article=True)}"
-        yield f"Difference: {score} − that of {board.against}; wins: the share of the clips on which it is better."
     few = [stratum.part.name for stratum in strata.strata if _too_few_clusters(stratum)]
     if few:
         which = "; ".join(few) if strata.by != "class" else f"{len(few)} of {len(strata.strata)} classes"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boards import with_fields
 from runs import by_column, make_run
 from scipy import stats
 
@@ -103,8 +104,8 @@ def test_clips_of_one_cluster_are_one_unit(tmp_path: Path) -> None:
     made = compared(runs(tmp_path / "few", a, b, split={"clusters": few}))
     assert math.isnan(made.differences[0].low)
     assert math.isnan(made.differences[0].p)
-    text = render(made)
-    assert "clusters: 5" in text
+    text = render(made, all_notes=True)
+    assert "of 5 clusters" in text
     assert "No intervals and no p where there are fewer than 6 clusters" in text
 
 
@@ -219,10 +220,20 @@ def test_clips_are_named_where_the_split_is_known(tmp_path: Path) -> None:
     assert other.differing_clips["source"].tolist() == [None]
 
 
+def test_what_makes_a_comparison_unfair_is_said(tmp_path: Path) -> None:
+    folders = runs(tmp_path, [30.0] * 8, [29.0] * 8)
+    said = {"method": "x", "training_data": "UCF101", "citation": "x", "test_clips_seen": "tuned"}
+    with_fields(folders[1], submission=said)
+    text = " ".join(render(compared(folders)).split())
+    assert "B: tuned on test clips: a choice was made with an eye on them; no rank." in text
+    assert "A: tuned" not in text
+
+
 def test_every_format_says_the_same(cli, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     folders = runs(tmp_path, list(rng.normal(31, 2, 30)), list(rng.normal(29, 2, 30)))
-    text = cli("compare", *folders).stdout
+    assert "1000 resamples" not in cli("compare", *folders).stdout
+    text = cli("compare", *folders, "--notes", "all").stdout
     assert max(map(escape.width, text.splitlines())) <= 80
     assert re.search(r"1st frame\nPSNR ↑ +30 +\d\d\.\d\d• +\d\d\.\d\d +\+\d\.\d\d +\[\+", text)
     for part in ("95 %", "1000 resamples", "seed 0", "Wilcoxon", "A is better", "B is better"):

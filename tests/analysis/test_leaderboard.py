@@ -78,7 +78,8 @@ def test_rows_on_other_prepared_clips_have_a_footnote(tmp_path: Path) -> None:
     folders = [make_run(tmp_path / name, label=name) for name in "abc"]
     folders.insert(0, make_run(tmp_path / "new", label="new", prepared=other))
     made = board_of(*folders)
-    assert made.marks == (("a",), (), (), ())
+    assert made.marks == (("a", "‖"), (), (), ())
+    assert "prepared differently" in made.footnotes["‖"]
     assert "hash qqqqqqqqqqqqqqqq instead of pppppppppppppppp, 2 clips differ" in made.footnotes["a"]
     assert "decoder version 5.0.0 instead of 4.12.0" in made.footnotes["a"]
 
@@ -89,9 +90,9 @@ def test_marks_and_contamination_become_footnotes_and_equal_ones_are_shared(tmp_
         make_run(tmp_path / "a", label="one", description=description),
         make_run(tmp_path / "b", label="two", description={"marks": ["early weights", "grey"]}),
     )
-    assert made.marks == (("a", "b"), ("a", "c"))
+    assert made.marks == (("a", "§"), ("a", "b"))
     assert made.footnotes["a"] == "early weights"
-    assert "contaminated" in made.footnotes["b"]
+    assert "contaminated" in made.footnotes["§"]
     assert made.rows["test_clips_seen"].tolist() == ["yes", "no"]
     assert made.rows["footnotes"][1] == "early weights; grey"
 
@@ -159,23 +160,35 @@ def test_columns_are_headed_by_their_metrics_unless_two_are_alike(tmp_path: Path
     assert [(c.label, c.unit) for c in usual.columns] == [("PSNR", "dB"), ("SSIM", ""), ("Sharpness", "dB")]
 
 
-def test_caption_says_protocol_split_clips_mask_and_version(tmp_path: Path) -> None:
-    caption = board_of(make_run(tmp_path / "a", split=SPLIT)).caption
+def test_a_predictor_cannot_hide_a_warning_behind_a_mark_of_the_same_words(tmp_path: Path) -> None:
+    seen = "trained on clips of this test set (contaminated); no rank"
+    made = board_of(
+        make_run(tmp_path / "a", label="one", description={"marks": [seen]}),
+        make_run(tmp_path / "b", label="two", description={"contaminated": True}),
+    )
+    assert made.marks == ((), ("§",))
+    assert made.footnotes == {"§": seen}
+
+
+def test_caption_says_protocol_split_and_clips_in_two_lines(tmp_path: Path) -> None:
+    board = board_of(make_run(tmp_path / "a", split=SPLIT))
     rules = BUILT_IN["mathieu2016"]
     for part in (
         "ucf101-every10th, 3 of 379 clips",
         "mathieu2016, version 1",
         rules.hash,
-        "0.8 px",
-        "vpbench 0.1.0",
+        "4 frames in, 2 out",
     ):
-        assert part in caption
+        assert part in board.caption
+    assert len(board.caption) < 140
+    assert "0.8 px" in board.scoring
+    assert "vpbench 0.1.0" in board.scoring
 
 
-def test_caption_names_the_flow_that_the_clips_have(tmp_path: Path) -> None:
+def test_the_flow_is_named_that_the_clips_have(tmp_path: Path) -> None:
     assert (
         "where the exact flow"
-        in board_of(make_run(tmp_path / "a", prepared={"flow": {"name": "exact"}})).caption
+        in board_of(make_run(tmp_path / "a", prepared={"flow": {"name": "exact"}})).scoring
     )
 
 

@@ -157,11 +157,9 @@ def test_runs_tuned_on_test_clips_have_their_own_mark_and_no_rank(tmp_path: Path
     assert made.marks[1] == ("‡",)
     assert "made with an eye on them" in made.footnotes["‡"]
     assert "contaminated" in made.footnotes[made.marks[2][0]]
-    printed = render(made, "text")
-    assert (
-        "Rows that have seen test clips (contaminated), or tuned on test clips (‡) have no rank"
-        in " ".join(printed.split())
-    )
+    printed = " ".join(render(made).split())
+    assert "‡ tuned on test clips: a choice was made with an eye on them; no rank." in printed
+    assert "§ trained on clips of this test set (contaminated); no rank." in printed
 
 
 def test_a_seed_that_was_tuned_takes_the_rank_of_its_row(tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ def folder_of(tmp_path: Path, protocol: str, label: str = "last_frame") -> Path:
 def test_a_run_by_files_scores_as_one_by_their_estimator(
     run: Callable[..., Result], flows: Path, tmp_path: Path
 ) -> None:
-    estimated, read = run("--flow", "farneback"), run("--flow", f"files:{flows}")
+    estimated, read = (
+        run("--flow", "farneback", "--notes", "all"),
+        run("--flow", f"files:{flows}", "--notes", "all"),
+    )
     assert estimated.exit_code == read.exit_code == 0, estimated.output + read.output
     assert "moving area where the farneback flow exceeds 0.8 px" in " ".join(estimated.stdout.split())
     assert "moving area where the flow from files exceeds 0.8 px" in " ".join(read.stdout.split())

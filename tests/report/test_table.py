@@ -54,7 +54,7 @@ def test_the_page_says_what_part_test_clips_had(tmp_path: Path, said: dict[str, 
 def printed_marks(board: Leaderboard) -> list[bool]:
     """Which first scores of the measured rows are bold in the printed table."""
     cells = [
-        re.search(r"\d\.\d\d(.)", line) for line in render(board).splitlines() if re.match(r"r\d ", line)
+        re.search(r"\d\.\d\d(.)", line) for line in render(board).splitlines() if re.match(r"r\d\W", line)
     ]
     return [found[1] == "•" for found in cells if found]
 

@@ -79,7 +79,7 @@ def test_csv_has_full_precision_and_flags(small_board: Leaderboard) -> None:
 def test_latex_is_a_booktabs_table(small_board: Leaderboard) -> None:
     text = render(small_board, "latex")
     for part in (
-        r"\begin{table}",
+        r"\begin{table*}",
         r"\caption{",
         r"\label{tab:mathieu2016-ucf101-every10th}",
         r"\toprule",
@@ -89,7 +89,7 @@ def test_latex_is_a_booktabs_table(small_board: Leaderboard) -> None:
         r"\emph{published}",
         r"$\ell$2}\textsuperscript{\textdagger{}}",
         r"\bottomrule",
-        r"\end{table}",
+        r"\end{table*}",
     ):
         assert part in text
 

@@ -33,13 +33,14 @@ def test_each_pair_has_its_difference_and_who_is_better(tmp_path: Path) -> None:
     assert cells[labels[0]][2] == f"+{low:.2f}•"
     assert cells["low"][0] == f"−{low:.2f}"
     assert not cells[labels[0]][1].endswith("•")
-    assert "•: the row is significantly better than the column." in text
-    caption = " ".join(text.split("\n\n")[0].split())
+    assert "•: the row is significantly better than the column." in " ".join(text.split())
+    notes = " ".join(render(board, matrix=True, all_notes=True).split())
     for part in (
-        "PSNR (dB ↑) of the 1st frame, on the 30 clips (30 clusters)",
+        "Row − column: PSNR (dB ↑) of the 1st frame.",
+        "the same frames for all rows, in PSNR of the 1st frame the 30 clips (30 clusters)",
         "max-T over all pairs of rows",
     ):
-        assert part in caption
+        assert part in notes
 
 
 def test_csv_and_json_have_a_line_for_each_pair(tmp_path: Path) -> None:
@@ -96,7 +97,9 @@ def test_the_command_prints_it_and_names_the_baseline(cli, tmp_path: Path) -> No
     assert refused.exit_code == 2
     assert "--matrix" in refused.stderr
     shown = cli("leaderboard", *folders, "--against", "low", "--ci").stdout
-    assert "Difference: PSNR of the 1st frame − that of low, on those clips" in " ".join(shown.split())
+    assert "Difference: PSNR of the 1st frame − that of low; wins: the share of the clips" in " ".join(
+        shown.split()
+    )
     assert re.search(r"^high .* \+\d\.\d\d +100$", shown, re.MULTILINE)
     assert cli("leaderboard", *folders, "--against", "lw").exit_code == 2
 

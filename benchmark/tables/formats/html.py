@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from vpbench.tables.formats.sheet import Sheet
+from vpbench.tables.formats.sheet import FURTHER, Sheet
 
 _STYLE = """
 :root { color-scheme: light dark; --rule: #8884; --soft: #666; }
@@ -105,9 +105,6 @@ def _superscript(marks: Sequence[str]) -> str:
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:
-    for note in sheet.notes:
-        yield f"<p>{escape(note)}</p>"
-    for note in sheet.explained("<strong>Bold</strong>"):
+    paragraphs = sheet.paragraphs("<strong>Bold</strong>", escape, lambda mark: _superscript([mark]))
+    for note in [*paragraphs, *[FURTHER] * sheet.further]:
         yield f"<p>{note}</p>"
-    for mark, note in sheet.footnotes.items():
-        yield f"<p>{_superscript([mark])} {escape(note)}</p>"

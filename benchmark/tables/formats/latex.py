@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vpbench import escape
-from vpbench.tables.formats.sheet import NAME_HEADING, Sheet, SheetColumn, shorten, wrap
+from vpbench.tables.formats.sheet import FURTHER, NAME_HEADING, Sheet, SheetColumn, shorten, wrap
 
-# Columns, and characters in a row's cells, above which the type is smaller and the table may reach into both margins.
-_WIDE, _MANY = 9, 55
 _LABEL = 20  # characters of a line of a row's label
+# In points: a column of a paper that has two, and the text of an article that has one.
+_COLUMN, _TEXT = 200, 345
 
 
 def latex(sheet: Sheet) -> str:
-    r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package."""
+    r"""The sheet as a ``table`` environment; it needs ``\usepackage{booktabs}`` and no other package.
+
+    What is too wide for a column of a paper of two columns goes across both, as ``table*``, which is the same as
+    ``table`` in a paper of one. What is wider than an article's text is set smaller, and reaches into both margins.
+    """
     width = len(sheet.columns)
-    wide = width > _WIDE or sum(_characters(column, sheet.short_headings) for column in sheet.columns) > _MANY
+    points = _points(sheet)
+    wide = points > _TEXT
+    environment = "table*" if points > _COLUMN else "table"
     lines = [
-        r"\begin{table}[tb]",
+        rf"\begin{{{environment}}}[tb]",
         r"\centering",
         rf"\caption{{{escape.latex(sheet.caption)}}}",
         rf"\label{{tab:{sheet.name}}}",
@@ -36,7 +42,7 @@ def latex(sheet: Sheet) -> str:
             lines += [r"\midrule"] * (row > 0) + [
                 rf"\multicolumn{{{width + 1}}}{{l}}{{\emph{{{heading}}}}} \\"
             ]
-        shown = _lines(label, _LABEL if width > 5 else 2 * _LABEL, "[t]{@{}l@{}}", _marks(marks))
+        shown = _lines(label, _label_width(sheet), "[t]{@{}l@{}}", _marks(marks))
         texts = [cell.split("\n") for cell in cells]
         first = [
             rf"\textbf{{{escape.latex(t[0])}}}" if strong else escape.latex(t[0])
@@ -47,22 +53,34 @@ def latex(sheet: Sheet) -> str:
             further = [rf"{{\tiny {escape.latex(t[n])}}}" if n < len(t) else "" for t in texts]
             lines.append(" & ".join(["", *further]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}" + "}" * wide]
-    notes = [escape.latex(note) for note in sheet.notes]
-    notes += map(escape.latex, sheet.explained("Bold"))
-    notes += [f"{_marks([mark])} {escape.latex(note)}." for mark, note in sheet.footnotes.items()]
-    if notes:
+    if notes := sheet.paragraphs("Bold", escape.latex, lambda mark: _marks([mark])):
         lines += [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
         lines += [f"{note}\\par" for note in notes] + [r"\end{minipage}"]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    lines += [f"% {FURTHER}"] * sheet.further  # not for the paper's readers
+    return "\n".join([*lines, rf"\end{{{environment}}}"]) + "\n"
+
+
+def _label_width(sheet: Sheet) -> int:
+    return _LABEL if len(sheet.columns) > 5 else 2 * _LABEL
+
+
+def _points(sheet: Sheet) -> float:
+    r"""About how wide the table is in ``\footnotesize``: a character takes 4.25 pt, and a column a space of 6."""
+    labels = [
+        max(map(escape.width, wrap(label, _label_width(sheet)))) + len(marks)
+        for _, label, marks, _, _ in sheet.rows()
+    ]
+    columns = [_characters(column, sheet.short_headings) for column in sheet.columns]
+    return 4.25 * (max(labels, default=0) + sum(columns)) + 6 * len(columns) + 6
 
 
 def _characters(column: SheetColumn, short_heading: bool) -> float:
     """Width of a column in characters of the table's type; further lines of a cell are set smaller."""
-    lines = [cell.split("\n") for cell in column.cells]
-    heading = shorten(column.heading) if short_heading else ""
-    return max(
-        len(heading), *(max(len(first), *(0.7 * len(t) for t in more), 0) for first, *more in lines), 1
-    )
+    heading = [shorten(column.heading)] if short_heading else wrap(column.heading, NAME_HEADING)
+    cells = [cell.split("\n") for cell in column.cells]
+    first = [len(lines[0]) for lines in cells]
+    beneath = [0.7 * len(line) for lines in cells for line in lines[1:]]
+    return max(*map(len, [*heading, column.unit]), *first, *beneath, 1)
 
 
 def _header(sheet: Sheet) -> Iterator[str]:

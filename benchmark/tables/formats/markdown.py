@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vpbench import escape
-from vpbench.tables.formats.sheet import Sheet, SheetColumn
+from vpbench.tables.formats.sheet import FURTHER, Sheet, SheetColumn
 
 
 def markdown(sheet: Sheet) -> str:
@@ -25,10 +25,9 @@ def markdown(sheet: Sheet) -> str:
         disable_numparse=True,
         colalign=["left", *["right"] * len(sheet.columns)] if rows else None,
     )
-    notes = [escape.markdown(note) for note in sheet.notes]
-    notes += sheet.explained("**Bold**")
-    notes += [f"{_superscript([mark])} {escape.markdown(note)}" for mark, note in sheet.footnotes.items()]
-    return "\n\n".join([escape.markdown(sheet.caption), table, *notes]) + "\n"
+    notes = sheet.paragraphs("**Bold**", escape.markdown, lambda mark: _superscript([mark]))
+    further = [FURTHER] * sheet.further
+    return "\n\n".join([escape.markdown(sheet.caption), table, *notes, *further]) + "\n"
 
 
 def _heading(column: SheetColumn) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -12,6 +12,7 @@ from vpbench import escape
 NAME_HEADING = 14  # characters of a line of a heading that is a name
 _SHORT = 6
 MISSING = "–"
+FURTHER = "Further notes: --notes all"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Sheet:
         corner: heading of the labels.
         headings: row number to a heading that stands, after a rule, before that row.
         footnotes: mark to text.
-        notes: further remarks, each a paragraph.
+        notes: how to read it, each a paragraph; what bold means is added to the first.
+        further: notes and footnotes that are left out unless all are asked for: whether there are any.
         bold_means: what bold cells are.
         short_headings: long headings may be cut in text (metrics), not wrapped (names).
     """
@@ -64,6 +66,7 @@ class Sheet:
     headings: Mapping[int, str] = field(default_factory=dict)
     footnotes: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    further: bool = False
     bold_means: str = ""
     short_headings: bool = True
 
@@ -72,9 +75,21 @@ class Sheet:
         """Whether any cell is bold."""
         return any(any(column.bold) for column in self.columns)
 
-    def explained(self, sign: str) -> list[str]:
-        """A sentence that says what bold means, which is shown by ``sign``; nothing if no cell is bold."""
-        return [f"{sign}: {self.bold_means}."] if self.has_bold else []
+    def paragraphs(
+        self, bold: str, escaped: Callable[[str], str] = str, mark: Callable[[str], str] = str
+    ) -> list[str]:
+        """What stands beneath the table; footnotes share a paragraph where others are left out.
+
+        Args:
+            bold: shows what bold cells look like, in the format's own text.
+            escaped: makes a text safe in the format.
+            mark: prints a footnote's mark.
+        """
+        first, *rest = [escaped(note) for note in self.notes] or [""]
+        explained = f"{bold}: {escaped(self.bold_means)}." if self.has_bold and self.bold_means else ""
+        marks = [f"{mark(one)} {escaped(text)}." for one, text in self.footnotes.items()]
+        parts = [" ".join(filter(None, [first, explained])), *rest]
+        return [part for part in [*parts, *([" ".join(marks)] if self.further else marks)] if part]
 
     def groups(self) -> list[tuple[str, int]]:
         """The headings above the columns, and how many columns each spans."""

@@ -11,6 +11,7 @@ from itertools import chain, groupby, pairwise
 from vpbench import escape
 from vpbench.results.published_tables import BEST_MARK
 from vpbench.tables.formats.sheet import (
+    FURTHER,
     MISSING,
     NAME_HEADING,
     Sheet,
@@ -49,12 +50,9 @@ def text(sheet: Sheet) -> str:
     lines = [*textwrap.wrap(sheet.caption, WIDTH), ""]
     for block in _blocks(groups, label_width):
         lines += [*_text_block(sheet, labels, block, label_width), ""]
-    for note in sheet.notes:
-        lines += textwrap.wrap(note, WIDTH)
-    for note in sheet.explained(BEST_MARK):
-        lines += textwrap.wrap(note, WIDTH)
-    for mark, note in sheet.footnotes.items():
-        lines += textwrap.wrap(f"{_text_mark(mark)} {note}", WIDTH, subsequent_indent="  ")
+    for paragraph in sheet.paragraphs(BEST_MARK, mark=_text_mark):
+        lines += textwrap.wrap(paragraph, WIDTH)
+    lines += [FURTHER] * sheet.further
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
