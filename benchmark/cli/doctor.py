@@ -14,7 +14,7 @@ from vpbench.errors import UsageError, VpbenchError
 
 
 @click.command()
-@data_option("Folder of UCF101's videos.")
+@data_option("Folder of UCF101's videos, or of another data set.")
 def doctor(data: Path | None) -> None:
     """Say what is installed, and which devices and data are found."""
     rows = examine(data)
@@ -95,7 +95,7 @@ def _torch() -> list[tuple[str, str, str]]:
 
 
 def _data(data: Path | None) -> list[tuple[str, str, str]]:
-    from vpbench.splits import find_sources, get_split
+    from vpbench.splits import DATA_SETS, find_sources, get_split
 
     rows = []
     for name in ("demo", "ucf101-every10th"):
@@ -107,4 +107,12 @@ def _data(data: Path | None) -> list[tuple[str, str, str]]:
         else:
             state = "missing" if sources.missing else "ok"
             rows.append((state, f"split {name}", f"{len(sources.found)} of {len(split.clips)} clips found"))
+    for name in DATA_SETS if data is not None else ():
+        try:
+            split = get_split(name, data)
+            found = len(find_sources(split, data).found)
+        except UsageError:
+            continue  # it is the folder of other data
+        state = "missing" if found < split.total else "ok"
+        rows.append((state, f"split {name}", f"{found} of {split.total} clips found"))
     return rows

@@ -50,13 +50,14 @@ def metrics() -> str:
 
 def splits() -> str:
     """Built-in splits."""
-    from vpbench.splits import BUILT_IN, get_split
+    from vpbench.splits import BUILT_IN, DATA_SETS, get_split
 
     rows = [
         [name, len(split.clips), split.hash, len(set(split.clusters.values())), summary]
         for name, (summary, *_) in BUILT_IN.items()
         for split in [get_split(name)]
     ]
+    rows += [[name, one.whole, "", "", one.summary] for name, one in DATA_SETS.items()]
     rows.append(["FOLDER", "", "", "", "each video, or folder of pictures, below it is a clip"])
     rows.append(
         [

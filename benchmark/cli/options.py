@@ -56,7 +56,6 @@ FILE = _Path(dir_okay=False, path_type=Path)
 FOLDER = _Path(file_okay=False, path_type=Path)
 RUN = _Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = _Path(path_type=Path)
-DEFAULT_PROTOCOL = "mathieu2016"
 
 
 def options(*declared: Option) -> Option:
@@ -113,10 +112,8 @@ def labels_of(specs: Sequence[PredictorSpec], labels: Sequence[str]) -> list[str
 protocol_option = click.option(
     "--protocol",
     "protocol_name",
-    default=DEFAULT_PROTOCOL,
-    show_default=True,
     metavar="NAME|FILE.toml",
-    help="How clips are scored (`vpbench list protocols`).",
+    help="How clips are scored (`vpbench list protocols`).  [default: the split's; mathieu2016 for most]",
 )
 workers_option = click.option("--workers", type=PROCESSES, help="Worker processes.  [default: processors]")
 

@@ -52,7 +52,7 @@ def run(
     labels: tuple[str, ...],
     clips: ClipRequest,
     workers: Workers,
-    protocol_name: str,
+    protocol_name: str | None,
     out: Path,
     save_predictions: bool,
     batch_size: int,
@@ -76,7 +76,7 @@ def run(
 
     specs = [PredictorSpec.parse(model) for model in models]
     names = labels_of(specs, labels)
-    protocol = clips.adapt(get_protocol(protocol_name))
+    protocol = clips.adapt(get_protocol(protocol_name or clips.protocol))
     entrants = []
     for label, spec in zip(names, specs, strict=True):
         entrants.append(Entrant.enter(label, spec, spec.create(device), samples, seed))

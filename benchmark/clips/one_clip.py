@@ -21,10 +21,10 @@ from vpbench.clips.prepared import file_hash, flow_image_names
 from vpbench.errors import VpbenchError
 from vpbench.files import flush, make_folder, os_error
 from vpbench.parallel.processes import limit_threads
-from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, Protocol
+from vpbench.scoring.protocol import FLOW_IMAGE_MAX_MOTION, NO_FLOW, Protocol
 from vpbench.signals import unbroken
 from vpbench.splits import SplitClip
-from vpbench.video.decoding import read_frames
+from vpbench.video.decoding import read_frames, source_files
 from vpbench.video.flow import MIN_SIDE
 from vpbench.video.flow_colour import colour_code
 from vpbench.video.flow_source import FlowSource
@@ -43,7 +43,8 @@ class ClipJob:
         path: its source; ``None``: it is rendered, by the split ``synthetic``.
         size: (height, width) that the source must have; ``None``: any.
         protocol: gives frames and size.
-        flow: where the flow comes from; ``None``: it is known exactly, with the rendered frames.
+        flow: where the flow comes from; ``None``: it is known exactly, with the rendered frames, or the protocol has
+            none.
     """
 
     folder: Path
@@ -91,7 +92,8 @@ def _source_key(job: ClipJob) -> dict[str, Any]:
     }
     if job.path is not None:
         try:
-            files = sorted(job.path.iterdir()) if job.path.is_dir() else [job.path]
+            first = clip.first_frame + job.protocol.first_frame
+            files = source_files(job.path, first, job.protocol.inputs + job.protocol.targets)
             key["files"] = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
         except OSError as error:
             raise VpbenchError(f"Cannot read {job.path}: {error.strerror}.") from error
@@ -109,13 +111,15 @@ def _content_there(target: Path, source: dict[str, Any]) -> str | None:
 
 
 def _frames_and_flow(job: ClipJob) -> tuple[Frames, list[Flow]]:
-    """The clip's frames ``(T, H, W, 3)``, cropped and resized, and for each target the flow to it."""
+    """The clip's frames ``(T, H, W, 3)``, cropped and resized, and for each target the flow to it, if any."""
     frames, exact = _decoded(job)
     if job.protocol.size is not None:
         size = job.protocol.size
         exact = None if exact is None else np.stack([_resize_flow(flow, size) for flow in exact])
         frames = np.stack([_resize(frame, size) for frame in frames])
     frames = np.ascontiguousarray(frames)
+    if job.protocol.flow == NO_FLOW:
+        return frames, []
     before_targets = range(job.protocol.inputs - 1, len(frames) - 1)
     if job.flow is not None:
         return frames, [job.flow.between(frames, at, at + 1, job.clip.index) for at in before_targets]
@@ -170,7 +174,7 @@ def _encoded(frames: Frames, flows: list[Flow], inputs: int) -> tuple[dict[str, 
         kind, number = ("pred", position + 1) if position < inputs else ("target", position - inputs + 1)
         files[f"{kind}_{number}.png"] = _png(frame)
         content.update(f"{frame.shape}".encode() + frame.tobytes())
-    for name, flow in zip(flow_image_names(inputs, len(flows)), flows, strict=True):
+    for name, flow in zip(flow_image_names(inputs, len(flows)) if flows else [], flows, strict=True):
         files[name] = _png(colour_code(flow, FLOW_IMAGE_MAX_MOTION))
     for number, flow in enumerate(flows, start=1):
         buffer = io.BytesIO()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from vpbench.clips.manifest import PreparedSplit
 from vpbench.clips.prepare import cache_folder, prepare
 from vpbench.clips.prepared import PreparedClips, is_archive, is_prepared, open_archive, open_prepared
 from vpbench.errors import UsageError, VpbenchError
@@ -15,11 +16,12 @@ from vpbench.files import is_folder
 from vpbench.parallel.execution import Execution, ProgressBar, Workers, no_progress_bar
 from vpbench.scoring.built_in import with_flow
 from vpbench.scoring.protocol import Protocol
-from vpbench.splits import Split, find_sources, get_split
+from vpbench.splits import DATA_SETS, Split, find_sources, get_split
 from vpbench.video.flow_files import FlowFiles
 from vpbench.video.flow_source import FlowSource
 
 UCF101 = "ucf101-every10th"
+PAPERS_PROTOCOL = "mathieu2016"
 _MOST_NAMED = 10  # missing sources named in one message
 
 Warn = Callable[[str], None]
@@ -37,8 +39,9 @@ class ClipRequest:
         split: name of the split, or the split; by default ``ucf101-every10th`` if there is a folder of data, else
             ``demo``.
         data: folder of videos, of prepared clips, or the authors' archive.
-        default_data: the folder of ``$VPBENCH_DATA``, which says where UCF101 is. It is used instead of ``data``
-            for UCF101 and for lists (CSV files), which may be of UCF101; every other split has its own place.
+        default_data: the folder of ``$VPBENCH_DATA``, which says where UCF101 is, or is that of several data sets. It
+            is used instead of ``data`` for these, and for lists (CSV files), which may be of UCF101; every other split
+            has its own place.
         only: only these clips; all of them must be found.
         limit: at most the first N of the clips that are found.
         require_all: refuse a partial copy of the split.
@@ -76,7 +79,7 @@ class ClipRequest:
     def folder(self) -> Path | None:
         """Where to look for the clips; ``None``: where the split says."""
         name = self.split.name if isinstance(self.split, Split) else self.split
-        takes_default = name is None or name == UCF101 or name.endswith(".csv")
+        takes_default = name is None or name == UCF101 or name in DATA_SETS or name.endswith(".csv")
         return self.default_data if self.data is None and takes_default else self.data
 
     @property
@@ -96,7 +99,36 @@ class ClipRequest:
         """
         if isinstance(self.split, Split):
             return self.split
-        return get_split(self.split or (UCF101 if self.folder else "demo"))
+        return get_split(self.split_name, self.folder)
+
+    @property
+    def split_name(self) -> str:
+        """Name of the split, or the path of the user's own."""
+        if isinstance(self.split, Split):
+            return self.split.name
+        return self.split or (UCF101 if self.folder else "demo")
+
+    def means(self, split: PreparedSplit) -> bool:
+        """Whether clips were prepared of the split of this request; a data set's is known by its name alone.
+
+        Raises:
+            UsageError: there is no such split.
+        """
+        if isinstance(self.split, str) and self.split in DATA_SETS:
+            return split.name == self.split
+        return split.hash == self.find_split().hash
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol that clips of the split are scored under where the user names none.
+
+        Raises:
+            VpbenchError: the folder of prepared clips is damaged.
+        """
+        name = self.split_name
+        if self.kind == "prepared" and self.folder is not None and self.split is None:
+            name = open_prepared(self.folder).split.name
+        return name if name in DATA_SETS else PAPERS_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -139,7 +171,7 @@ def open_clips(
     split, folder = request.find_split(), request.folder
     split.check_length(protocol.frames, protocol.name)
     sources = find_sources(split, folder)
-    _report_missing(request, split.name, len(split.clips), sources.missing, warn)
+    _report_missing(request, split.name, split.total, sources.missing, warn)
     selected = _select(request, sources.found, f"split '{split.name}'" + (f" in {folder}" if folder else ""))
     with workers.start(len(selected)) as execution:
         with progress(f"Preparing {split.name}", len(selected)) as step:
@@ -168,8 +200,10 @@ def open_folder(request: ClipRequest, protocol: Protocol, warn: Warn = no_warnin
         clips = open_archive(folder, split)
     else:
         clips = open_prepared(folder)
-        if request.split is not None and (split := request.find_split()).hash != clips.split.hash:
-            raise UsageError(f"{folder} holds clips of split '{clips.split.name}', not '{split.name}'.")
+        if request.split is not None and not request.means(clips.split):
+            raise UsageError(
+                f"{folder} holds clips of split '{clips.split.name}', not '{request.split_name}'."
+            )
     clips.check_serves(protocol)
     if request.flow_files is not None and clips.flow != request.flow_files.describe():
         raise UsageError(

@@ -24,7 +24,7 @@ from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import below, lock_folder, remove_leftovers
 from vpbench.parallel.execution import Execution
 from vpbench.parallel.processes import map_in_order
-from vpbench.scoring.protocol import Protocol
+from vpbench.scoring.protocol import NO_FLOW, Protocol
 from vpbench.splits import Sources, Split
 from vpbench.video import flow_files
 from vpbench.video.decoding import decoder
@@ -32,6 +32,7 @@ from vpbench.video.flow_files import FlowFiles
 from vpbench.video.flow_source import EstimatedFlow, FlowSource
 
 EXACT_FLOW = {"name": "exact"}
+WITHOUT_FLOW = {"name": NO_FLOW}
 _MOST_NAMED = 10  # damaged sources named in one error
 
 
@@ -67,12 +68,12 @@ def prepare(
         split=PreparedSplit(
             name=split.name,
             hash=split.hash,
-            total=len(split.clips),
+            total=split.total,
             missing=tuple(sources.missing),
             clusters=split.clusters,
         ),
         geometry=Geometry.of(protocol),
-        flow=flow.describe() if flow else EXACT_FLOW,
+        flow=_described(flow, protocol),
         decoder=decoder(),
         clips={},
     )
@@ -133,7 +134,7 @@ def cache_folder(split: Split, protocol: Protocol, files: FlowFiles | None = Non
         str(split.folder.resolve()) if split.folder else None,
         Geometry.of(protocol).data(),
         decoder(),
-        flow.describe() if flow else EXACT_FLOW,
+        _described(flow, protocol),
     ]
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     cache = (Path(root) if root else user_cache_path("vpbench")) / "clips"
@@ -141,7 +142,7 @@ def cache_folder(split: Split, protocol: Protocol, files: FlowFiles | None = Non
 
 
 def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> FlowSource | None:
-    """Where the flow of a split's clips comes from; ``None``: it is known exactly."""
+    """Where the flow of a split's clips comes from; ``None``: it is known exactly, or the protocol has none."""
     if protocol.flow == flow_files.NAME and files is None:
         raise UsageError(
             f"Protocol '{protocol.name}' takes its flow from files: name their folder (--flow files:DIR), or give "
@@ -149,8 +150,15 @@ def _flow_source(split: Split, protocol: Protocol, files: FlowFiles | None) -> F
         )
     if protocol.flow != flow_files.NAME and files is not None:
         raise UsageError(f"Protocol '{protocol.name}' takes its flow from '{protocol.flow}', not from files.")
-    exact = split.origin == "synthetic"
-    return files or (None if exact else EstimatedFlow(protocol.flow))
+    without = split.origin == "synthetic" or protocol.flow == NO_FLOW
+    return files or (None if without else EstimatedFlow(protocol.flow))
+
+
+def _described(flow: FlowSource | None, protocol: Protocol) -> dict[str, Any]:
+    """The flow of clips as their manifest says it."""
+    if flow is not None:
+        return flow.describe()
+    return WITHOUT_FLOW if protocol.flow == NO_FLOW else EXACT_FLOW
 
 
 def _clips_there(folder: Path, method: PreparedManifest) -> dict[int, str]:

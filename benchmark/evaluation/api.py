@@ -69,7 +69,7 @@ class _Settings:
 def evaluate(
     predictor: Predict | Predictor | str,
     split: str | Split | None = None,
-    protocol: str | Protocol = "mathieu2016",
+    protocol: str | Protocol | None = None,
     *,
     data: Path | str | None = None,
     out: Path | str | None = None,
@@ -92,7 +92,7 @@ def evaluate(
             predictor; or what ``--model`` takes.
         split: name, CSV file or folder of the split; by default ``ucf101-every10th`` if there is ``data``, else
             ``demo``.
-        protocol: name, TOML file, or a protocol.
+        protocol: name, TOML file, or a protocol; by default the split's, which is ``mathieu2016`` for most.
         data: folder of videos, of prepared clips, or the authors' archive.
         out: folder of runs, to keep the run in ``out/<split>/<protocol>/<label>``. By default nothing is kept: the
             run that is returned has its scores and manifest in memory, and its ``folder`` no longer exists.
@@ -124,7 +124,7 @@ def evaluate_samples(
     predictor: Sample | Predictor | str,
     samples: int,
     split: str | Split | None = None,
-    protocol: str | Protocol = "mathieu2016",
+    protocol: str | Protocol | None = None,
     *,
     data: Path | str | None = None,
     out: Path | str | None = None,
@@ -162,7 +162,7 @@ def _evaluate(
     given: Predict | Sample | Predictor | str,
     samples: int | None,
     split: str | Split | None,
-    protocol: str | Protocol,
+    protocol: str | Protocol | None,
     data: Path | str | None,
     out: Path | str | None,
     label: str | None,
@@ -170,7 +170,6 @@ def _evaluate(
 ) -> tuple[Run, ...]:
     if settings.save_predictions and out is None:
         raise UsageError("save_predictions needs a folder to keep them in: give `out` too.")
-    rules = get_protocol(protocol) if isinstance(protocol, str) else protocol
     entrant = _entrant(given, samples, label, settings)
     clips = ClipRequest(
         split,
@@ -178,7 +177,8 @@ def _evaluate(
         limit=settings.limit,
         flow=None if settings.flow is None else flow_source(settings.flow),
     )
-    rules = clips.adapt(rules)
+    named = clips.protocol if protocol is None else protocol
+    rules = clips.adapt(get_protocol(named) if isinstance(named, str) else named)
     entrant.check_fits(rules)
     with (
         threads_restored() if settings.workers == 1 else nullcontext(),

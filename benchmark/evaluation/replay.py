@@ -101,7 +101,7 @@ def clips_of_run(run: Run, request: ClipRequest, indices: Iterable[int]) -> Clip
     found = replace(request, data=folder, default_data=None, only=tuple(sorted(set(indices))))
     if request.split is not None or found.kind != "prepared" or folder is None:
         given = request.split
-        return replace(found, split=given if isinstance(given, Split) else run.split(given))
+        return replace(found, split=given if isinstance(given, Split) else run.split(given, folder))
     held = open_prepared(folder).split  # which says by its hash which split it is of
     if held.hash != run.recorded.split.hash:
         raise UsageError(

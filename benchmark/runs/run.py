@@ -23,7 +23,7 @@ from vpbench.runs.scores import read_scores
 from vpbench.scoring.built_in import find_built_in, from_definition
 from vpbench.scoring.protocol import FRAME_FACTS, Protocol
 from vpbench.splits import BUILT_IN as SPLITS
-from vpbench.splits import Split, get_split
+from vpbench.splits import DATA_SETS, Split, get_split
 
 
 @dataclass(frozen=True)
@@ -149,22 +149,23 @@ class Run:
             )
         return protocol
 
-    def split(self, given: str | None = None) -> Split:
+    def split(self, given: str | None = None, data: Path | None = None) -> Split:
         """The split that it was scored on. Its name opens a list that vpbench ships, never a path.
 
         Args:
             given: name, folder or CSV file of the split, which must be the run's; needed if it is not one of
                 vpbench's.
+            data: the folder of the data set, for the split of one.
 
         Raises:
             UsageError: the split is not found, or is not the run's.
         """
         shown, recorded = self.manifest.split, self.recorded.split
-        if given is None and recorded.name not in SPLITS:
+        if given is None and recorded.name not in SPLITS and recorded.name not in DATA_SETS:
             raise UsageError(
                 f"The run's split '{shown.name}' is not one of vpbench's; give its folder or CSV file as --split."
             )
-        split = get_split(given or recorded.name)
+        split = get_split(given or recorded.name, data)
         if split.hash != recorded.hash:
             raise UsageError(
                 f"The run's split '{shown.name}' (hash {shown.hash}) is not this '{split.name}' "

@@ -9,7 +9,7 @@ from typing import Any
 from vpbench.errors import UsageError, unknown_name
 from vpbench.reading import read_toml
 from vpbench.records import to_record
-from vpbench.scoring.protocol import Exclusion, MaskRule, MetricUse, Protocol, ScoredAs
+from vpbench.scoring.protocol import NO_FLOW, Exclusion, MaskRule, MetricUse, Protocol, ScoredAs
 from vpbench.video.flow_source import FLOW_NAMES
 
 
@@ -43,8 +43,8 @@ def load_protocol(path: Path) -> Protocol:
     if find_built_in(protocol.name) is not None:
         raise UsageError(f"{where}: '{protocol.name}' is the name of a built-in protocol; choose another.")
     try:
-        if protocol.flow not in FLOW_NAMES:
-            raise unknown_name("flow", protocol.flow, [*FLOW_NAMES])
+        if protocol.flow not in (*FLOW_NAMES, NO_FLOW):
+            raise unknown_name("flow", protocol.flow, [*FLOW_NAMES, NO_FLOW])
         check_metrics(protocol)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
@@ -121,6 +121,19 @@ _STANDARD_PSNR = {"cap": 100.0}
 # Of 8-bit frames of 256×256 pixels that differ at all, the PSNR is at most 10·log10(255²·3·256²) = 101.1 dB: this cap
 # is what identical frames have, and only they.
 _INFINITE_PSNR = 110.0
+
+
+# What papers on a data set print, on whole frames: the standard PSNR, and SSIM as Wang et al. define it, on luma.
+_WHOLE_FRAMES = {
+    "psnr": MetricUse("psnr", "none", _STANDARD_PSNR),
+    "ssim": MetricUse("ssim", "none", {"border": "valid"}),
+}
+# The same with SSIM and MS-SSIM as DMVFN's script takes them, channel by channel.
+_DMVFN = {
+    **_WHOLE_FRAMES,
+    "ssim-rgb": MetricUse("ssim-rgb", "none", {"border": "valid"}),
+    "ms-ssim": MetricUse("ms-ssim-rgb", "none"),
+}
 
 
 MATHIEU2016 = Protocol(
@@ -231,6 +244,28 @@ BUILT_IN: dict[str, Protocol] = {
             targets=8,
             mask=MaskRule("colour", max_motion=1.0),
             exclude=_NOT_AT_50_DB,
+        ),
+        # Of data sets, each with its split of the same name: docs/howto/datasets.md has the evidence.
+        Protocol(
+            name="moving-mnist-10to10",
+            version=1,
+            summary="Moving MNIST's published test sequences: frames 0–9 in, 10–19 out, grey, 64×64",
+            metrics=_WHOLE_FRAMES,
+            inputs=10,
+            targets=10,
+            flow=NO_FLOW,
+            scored_as=ScoredAs(colour="luma"),
+        ),
+        Protocol(
+            name="kth-10to20",
+            version=1,
+            summary="KTH actions: ten frames in, twenty out, grey, scaled to 128×128",
+            metrics=_WHOLE_FRAMES,
+            inputs=10,
+            targets=20,
+            size=(128, 128),
+            flow=NO_FLOW,
+            scored_as=ScoredAs(colour="luma"),
         ),
     )
 }

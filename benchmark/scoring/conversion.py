@@ -1,4 +1,4 @@
-"""What a protocol does to frames before it compares them: rounding, another size, luma."""
+"""What a protocol does to frames before it compares them: rounding, another size, luma, swapped channels."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def as_scored(
             mask = mask[np.ix_(rows, columns)]
     if how.colour == "luma":
         images = [cv2.merge([luma(scaled(image))] * 3) for image in images]
+    elif how.colour == "bgr":
+        images = [np.ascontiguousarray(image[..., ::-1]) for image in images]
     return images[0], images[1], mask
 
 

@@ -22,7 +22,7 @@ from vpbench.records import check_fields
 Masking = Literal["black", "inside", "none"]
 MaskKind = Literal["colour", "magnitude", "none", "as-printed", "archive"]
 Rounding = Literal["nearest", "down"]
-Colour = Literal["rgb", "luma"]
+Colour = Literal["rgb", "luma", "bgr"]
 
 # The columns of a score file that are not those of metrics: of every run, and what a line says of its frame whoever
 # predicts it (:mod:`vpbench.scoring.frame_facts`).
@@ -35,6 +35,8 @@ FLOW_IMAGE_MAX_MOTION = 1.0
 # "lower than 0.2 (image color range between 0 and 1)", paper, footnote 2: bytes below 0.2 · 255 = 51.
 COLOUR_THRESHOLD = 51
 
+# What a protocol without moving areas may state as its flow: none is estimated, and none is kept beside the clips.
+NO_FLOW = "none"
 
 # Far above what anybody predicts; they bound the memory that a protocol of a stranger's can ask for.
 MOST_FRAMES = 1_000
@@ -151,7 +153,7 @@ class ScoredAs:
         size: (height, width) to which prediction and truth are scaled (bilinearly), and the moving area with them (to
             the nearest pixel): it is found at the size of the clip; ``None`` leaves them.
         colour: ``rgb``, or ``luma``: 0.299 R + 0.587 G + 0.114 B of prediction and truth, not rounded, as all three
-            channels.
+            channels; ``bgr`` takes red for blue, as programs do that hand OpenCV's frames on as they are.
     """
 
     rounding: Rounding | None = None
@@ -172,7 +174,8 @@ class Protocol:
         first_frame: 0-based index, within the clip's frames, of the first input.
         size: (height, width) to which whole frames are resized (bilinearly) before they are predicted from; ``None``
             keeps the native size.
-        flow: estimator of the flow from the frame before each target to that target, or ``files`` for the user's own.
+        flow: estimator of the flow from the frame before each target to that target; ``files`` for the user's own; or
+            ``none`` without a moving area: clips are then prepared without flow, in a fraction of the space.
         mask: how the moving area is found from that flow.
         metrics: column name to metric, in the order of the columns.
         exclude: which frames are not counted, in addition to those with an undefined score.
@@ -205,6 +208,10 @@ class Protocol:
         taken = next((key for key in self.metrics if key in FRAME_FACTS or not can_name_column(key)), None)
         if taken is not None:
             raise UsageError(f"Protocol '{self.name}': {taken[:50]!r} cannot be a metric's column name.")
+        if self.flow == NO_FLOW and self.mask.needs_vectors:
+            raise UsageError(
+                f"Protocol '{self.name}': the mask rule '{self.mask.kind}' needs flow; it cannot be '{NO_FLOW}'."
+            )
         if self.exclude and self.exclude.column not in self.metrics:
             raise UsageError(
                 f"Protocol '{self.name}': exclude names column '{self.exclude.column}', which is no metric."

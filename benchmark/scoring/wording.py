@@ -56,7 +56,7 @@ def scoring_in_words(protocol: _Rules, flow: str | None = None) -> str:
     if how.size is not None:
         steps.append(f"frames scaled to {how.size[1]}×{how.size[0]}")
     if how.colour != "rgb":
-        steps.append(f"{how.colour} alone")
+        steps.append({"bgr": "red taken for blue"}.get(how.colour, f"{how.colour} alone"))
     return ", ".join([mask_in_words(protocol, flow), *steps])
 
 

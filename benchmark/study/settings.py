@@ -10,6 +10,7 @@ from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
 from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol, ScoredAs
+from vpbench.splits import DATA_SETS
 
 PROTOCOLS = "built-in protocols"
 MASKS = "other moving areas"
@@ -46,7 +47,11 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     """
     archive = base.mask.kind == "archive"
     first = base.first_frame + base.inputs
-    built_in = [p for p in BUILT_IN.values() if p != base and p.first_frame + p.inputs == first]
+    built_in = [
+        p
+        for p in BUILT_IN.values()
+        if p != base and p.first_frame + p.inputs == first and p.name not in DATA_SETS
+    ]
     if archive:
         built_in = [
             p

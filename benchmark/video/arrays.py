@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from vpbench.files import open_file
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+MOST_PIXELS = 40_000_000  # of a frame: more than 8K video has
 _MAGIC = b"\x93NUMPY"
 _LONGEST = 4096  # bytes of a header; numpy writes 128
 _TYPE = re.compile(r"[<>|=]?[biuf][1248]")  # booleans, integers and floating-point numbers
@@ -105,16 +107,82 @@ def read_array(path: Path, check: Callable[[Array], None], *, links: bool = True
     """
     with open_file(path, links=links) as stream:
         try:
-            header = parse(stream.read(_LONGEST + 12))
-            check(header)
-            size = os.fstat(stream.fileno()).st_size
-            if size != header.size:
-                raise VpbenchError(
-                    f"{path} is damaged: it has {size} bytes, and its header promises {header.size}."
-                )
+            header = _header(stream, path, check)
             stream.seek(0)
             return header.of(stream.read())
         except ValueError as error:
             raise VpbenchError(f"{path} is not an array that can be read: {error}.") from None
         except OSError as error:
             raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _header(stream: BufferedReader, path: Path, check: Callable[[Array], None]) -> Array:
+    """What a file says that it holds, checked, and whether it is as long as that."""
+    header = parse(stream.read(_LONGEST + 12))
+    check(header)
+    size = os.fstat(stream.fileno()).st_size
+    if size != header.size:
+        raise VpbenchError(f"{path} is damaged: it has {size} bytes, and its header promises {header.size}.")
+    return header
+
+
+def count_sequences(path: Path) -> int:
+    """How many grey sequences a file like Moving MNIST's ``mnist_test_seq.npy`` holds: N of uint8 ``(T, N, H, W)``.
+
+    Raises:
+        VpbenchError: the file is missing, cut off, or another array; names it.
+    """
+    with open_file(path) as stream:
+        return _sequences(stream, path).shape[1]
+
+
+def read_sequence(path: Path, number: int, first: int, count: int) -> NDArray[np.uint8]:
+    """Read frames of one sequence of such a file; the others are not read.
+
+    Args:
+        path: the file.
+        number: which sequence, from 0.
+        first: number of frames to skip.
+        count: number of frames to return.
+
+    Returns:
+        uint8 ``(count, H, W)``.
+
+    Raises:
+        VpbenchError: the file is missing, cut off, or another array, or has fewer sequences or frames; names it.
+    """
+    with open_file(path) as stream:
+        array = _sequences(stream, path)
+        frames, sequences, height, width = array.shape
+        if number >= sequences:
+            raise VpbenchError(
+                f"{path} has {sequences} sequences; there is no number {number}, counted from 0."
+            )
+        if first + count > frames:
+            raise VpbenchError(f"{path} has sequences of {frames} frames; {first + count} are needed.")
+        found = np.empty((count, height, width), np.uint8)
+        try:
+            for position in range(count):
+                stream.seek(array.start + ((first + position) * sequences + number) * height * width)
+                found[position] = np.frombuffer(stream.read(height * width), np.uint8).reshape(height, width)
+        except (OSError, ValueError) as error:  # ValueError: it was cut off meanwhile
+            raise VpbenchError(f"Cannot read {path}: {error}.") from error
+    return found
+
+
+def _sequences(stream: BufferedReader, path: Path) -> Array:
+    def check(header: Array) -> None:
+        shape = header.shape
+        if math.prod(shape[2:]) > MOST_PIXELS:
+            raise ValueError(f"its frames have more than {MOST_PIXELS // 10**6} million pixels")
+        if header.dtype != np.uint8 or len(shape) != 4 or 0 in shape or header.columns_first:
+            raise ValueError(
+                f"sequences are uint8 (frames, sequences, height, width), not {header.dtype} {shape}"
+            )
+
+    try:
+        return _header(stream, path, check)
+    except ValueError as error:
+        raise VpbenchError(f"{path} is not an array of sequences: {error}.") from None
+    except OSError as error:
+        raise VpbenchError(f"Cannot read {path}: {error.strerror}.") from error

@@ -1,4 +1,7 @@
-"""Frames out of videos and of folders of pictures. Nothing else in vpbench opens a video file."""
+"""Frames out of videos, of folders of pictures, of numbered pictures, and of arrays of sequences.
+
+Nothing else in vpbench opens a video file.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin  # noqa: F401 -- so that Pillow knows TIFF without loading all its formats
 
 from vpbench.errors import VpbenchError
-from vpbench.files import open_file, read_bytes
+from vpbench.files import is_file, is_folder, numbered, open_file, read_bytes
+from vpbench.video.arrays import MOST_PIXELS, count_sequences, read_sequence
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
-MOST_PIXELS = 40_000_000  # of a frame: more than 8K video has
 _LARGEST_PICTURE = 2**29  # bytes
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # what a PNG file begins with; width and height follow
 
@@ -44,8 +47,9 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
     """Decode frames ``first`` … ``first + count - 1`` (0-based, in decoding order).
 
     Args:
-        path: a video file, or a folder of pictures, which are taken in natural order of their names.
-        first: number of frames to skip.
+        path: a video file; a folder of pictures, which are taken in natural order of their names; numbered
+            pictures, ``folder/name_%06d.png``; or a grey sequence of an array, ``sequences.npy/17``, counted from 0.
+        first: number of frames to skip; of numbered pictures, the number of the first to return.
         count: number of frames to return.
 
     Returns:
@@ -55,8 +59,12 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
         VpbenchError: the file is missing, empty, truncated or not a video, has too few frames, or its frames
             differ in size; names the file.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _read_pictures(path, first, count)
+    if (sequence := _sequence(path)) is not None:
+        return np.repeat(read_sequence(path.parent, sequence, first, count)[..., None], 3, axis=3)
+    if _are_numbered(path):
+        return _stack([read_picture(one) for one in source_files(path, first, count)], path)
     frames: list[NDArray[Any]] = []
     with open_video(path) as capture:
         for position in range(first + count):
@@ -69,6 +77,49 @@ def read_frames(path: Path, first: int, count: int) -> NDArray[np.uint8]:
             if position >= first:
                 frames.append(cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB))
     return _stack(frames, path)
+
+
+def has_frames(path: Path, first: int, count: int, arrays: dict[Path, int]) -> bool:
+    """Whether a source is there; of numbered pictures and sequences, whether these are.
+
+    Args:
+        path: the source, as for :func:`read_frames`.
+        first: see there.
+        count: see there.
+        arrays: how many sequences each array has; what is not known yet is added.
+
+    Raises:
+        VpbenchError: an array of sequences is damaged, or is none; names it.
+    """
+    if is_folder(path):
+        return True
+    if (sequence := _sequence(path)) is not None:
+        if path.parent not in arrays:
+            arrays[path.parent] = count_sequences(path.parent) if is_file(path.parent) else 0
+        return sequence < arrays[path.parent]
+    return all(map(is_file, source_files(path, first, count)))
+
+
+def source_files(path: Path, first: int, count: int) -> list[Path]:
+    """The files that frames are read from, some of them or, of a folder, all; see :func:`read_frames`."""
+    if is_folder(path):
+        return sorted(path.iterdir())
+    if _sequence(path) is not None:
+        return [path.parent]
+    if _are_numbered(path):
+        return [path.with_name(path.name % number) for number in range(first, first + count)]
+    return [path]
+
+
+def _sequence(path: Path) -> int | None:
+    """The number of the sequence, if the path names one of an array."""
+    return numbered(path.name) if path.parent.suffix == ".npy" else None
+
+
+def _are_numbered(path: Path) -> bool:
+    """Whether the path names numbered pictures: one ``%d``, or ``%06d``, in the name, and no other ``%``."""
+    name = re.fullmatch(r"[^%]*%(?:0[1-9])?d[^%]*", path.name)
+    return name is not None and path.suffix.lower() in PICTURE_SUFFIXES
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from vpbench.parallel.processes import limit_threads
 from vpbench.scoring.built_in import MATHIEU2016
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.score import score_clip
-from vpbench.splits.reader import SplitClip
+from vpbench.splits import SplitClip
 from vpbench.video import flow
 
 if TYPE_CHECKING:

@@ -133,6 +133,17 @@ KINDS = {
         "'frames:frames', clip 1: (predicted frame 1 contains NaN|values must lie in)",
     ),
     "frame, .png": Kind("png/1/pred_5.png", (f"{SCORE} --data prepared --model frames:png",), pngs),
+    "array of sequences": Kind(
+        "mnist/mnist_test_seq.npy",
+        (f"{COPY} --split sequences.csv",),
+        lambda valid: st.one_of(mutations.by_npy_header(valid), mutations.by_byte(valid, head=130)),
+    ),
+    "list of KTH": Kind(
+        "kth/00sequences.txt",
+        ("prepare --workers 1 --out out --split kth-10to20 --data kth --protocol small.toml",),
+        partial(mutations.by_byte, head=2_000),
+        "sources of split 'kth-10to20'",
+    ),
     "picture": Kind("pictures/p/2.png", (f"{COPY} --split pictures",), pngs),
     "video": Kind("videos/one.avi", (f"{COPY} --split videos",), partial(mutations.by_byte, head=4_000)),
 }

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from datasets import write_kth, write_moving_mnist
 from folders import SMALL_PROTOCOL, prepare_folder, write_archive
 from footage import moving_frames, write_video
 from mutations import ABSOLUTE, Mutant, is_harmless
@@ -130,6 +131,9 @@ def make_world(top: Path) -> World:
         (home / "pictures" / "p").mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(home / "pictures" / "p" / f"{number}.png"), frame)
     write_archive(home / "archive")
+    write_moving_mnist(home / "mnist", sequences=1)
+    (home / "sequences.csv").write_text("video\nmnist/mnist_test_seq.npy/0\n")
+    write_kth(home / "kth", videos=False)
     shutil.copy(RECIPES / "compact" / "adv_gdl_finetuned.toml", home / "recipe.toml")
     (home / "published").mkdir()
     (home / "published" / "paper.toml").write_text(PUBLISHED, encoding="utf-8")

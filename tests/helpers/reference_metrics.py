@@ -6,9 +6,12 @@ Nothing here is shared with vpbench.scoring, on purpose. Frames are float64 (H, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import correlate
 
 Image = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -159,6 +162,84 @@ def ssim(
     elif border == "valid":
         mask = mask[5:-5, 5:-5]
     return float(similarity[mask].mean()) if mask.any() else math.nan
+
+
+def ms_ssim(target: Image, prediction: Image, data_range: float) -> float:
+    """msssim.m of Wang's group: ssim_index_new at five levels, imfilter(ones(2)/4, 'symmetric'), 1:2:end."""
+    x, y = (
+        255 / data_range * (0.299 * f[..., 0] + 0.587 * f[..., 1] + 0.114 * f[..., 2])
+        for f in (target, prediction)
+    )
+    away = np.arange(11) - 5
+    window = np.exp(-(away[:, None] ** 2 + away[None, :] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    ssims, contrasts = [], []
+    for _ in range(5):
+        mu_x, mu_y = convolved(x, window), convolved(y, window)
+        xx = convolved(x * x, window) - mu_x * mu_x
+        yy = convolved(y * y, window) - mu_y * mu_y
+        xy = convolved(x * y, window) - mu_x * mu_y
+        cs = (2 * xy + c2) / (xx + yy + c2)
+        ssims.append(np.mean((2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1) * cs))
+        contrasts.append(np.mean(cs))
+        # Matlab's centre of a 2×2 kernel is its first pixel: each pixel with those right of and below it.
+        x, y = (
+            correlate(image, np.full((2, 2), 0.25), mode="reflect", origin=-1)[::2, ::2] for image in (x, y)
+        )
+    weights = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333]
+    return float(np.prod(np.maximum([*contrasts[:4], ssims[4]], 0) ** np.array(weights)))
+
+
+def squared_error(target: Image, prediction: Image, data_range: float, mask: Mask | None = None) -> float:
+    return _mean_square(target / data_range, prediction / data_range, mask)
+
+
+def absolute_error(target: Image, prediction: Image, data_range: float, mask: Mask | None = None) -> float:
+    errors = np.abs(target - prediction) / data_range
+    rows = errors.tolist() if mask is None else [errors[mask].tolist()]
+    found = [value for row in rows for pixel in row for value in pixel]
+    return math.fsum(found) / len(found) if found else math.nan
+
+
+def of_channels(
+    metric: Callable[..., float],
+    target: Image,
+    prediction: Image,
+    data_range: float,
+    mask: Mask | None = None,
+    **parameters: Any,
+) -> float:
+    """The mean of a metric of luma over the channels, each as a grey frame."""
+    more = {} if mask is None else {"mask": mask}
+    scores = [
+        metric(
+            *(np.stack([frame[..., c]] * 3, axis=2) for frame in (target, prediction)),
+            data_range,
+            **more,
+            **parameters,
+        )
+        for c in range(3)
+    ]
+    return sum(scores) / 3
+
+
+def uniform_ssim(target: Image, prediction: Image, taken_range: float) -> float:
+    """scikit-image's default: uniform 7×7 window, sample covariance, mean without a border of 3, over channels."""
+    c1, c2 = (0.01 * taken_range) ** 2, (0.03 * taken_range) ** 2
+    scores = []
+    for channel in range(3):
+        for row in range(target.shape[0] - 6):
+            for column in range(target.shape[1] - 6):
+                x, y = (f[row : row + 7, column : column + 7, channel].ravel() for f in (target, prediction))
+                (xx, xy), (_, yy) = np.cov(x, y)
+                means = x.mean(), y.mean()
+                scores.append(
+                    (2 * means[0] * means[1] + c1)
+                    * (2 * xy + c2)
+                    / ((means[0] ** 2 + means[1] ** 2 + c1) * (xx + yy + c2))
+                )
+    return math.fsum(scores) / len(scores)
 
 
 def as_bytes(frame: Image, rounding: str) -> Image:
