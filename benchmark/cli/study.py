@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vpbench.cli.options import (
-    DEFAULT_PROTOCOL,
     FOLDER,
     clip_options,
     device_option,
@@ -83,7 +82,7 @@ def corruption_options(command: Callable[..., None]) -> Callable[..., None]:
             "--protocol",
             "protocol_name",
             metavar="NAME|FILE.toml",
-            help=f"With --corruptions: how clips are scored.  [default: {DEFAULT_PROTOCOL}]",
+            help="With --corruptions: how clips are scored.  [default: the split's; mathieu2016 for most]",
         ),
     )(call)
 
@@ -151,7 +150,7 @@ def study(
         from vpbench.study.robustness_figure import draw_robustness
         from vpbench.study.robustness_table import render_robustness
 
-        protocol = clips.adapt(get_protocol(protocol_name or DEFAULT_PROTOCOL))
+        protocol = clips.adapt(get_protocol(protocol_name or clips.protocol))
         with temporary_folder() if out is None else nullcontext(out / "runs") as runs:
             found = run_robustness(entrants, corruptions, protocol, open_for, runs, progress_bar)
         _show("robustness", partial(render_robustness, found), form, out, lambda: draw_robustness(found))

@@ -66,8 +66,8 @@ def _error(
     pixels = math.prod(target.shape[:2]) if flags is None else cv2.countNonZero(flags)
     if pixels == 0:
         return math.nan
-    power = 2 if norm == cv2.NORM_L2SQR else 1
-    error = cv2.norm(target, prediction, norm, flags) / (target.shape[2] * data_range**power)
+    white = data_range**2 if norm == cv2.NORM_L2SQR else data_range
+    error = float(cv2.norm(target, prediction, norm, flags)) / (target.shape[2] * white)
     return error if summed else error / pixels
 
 

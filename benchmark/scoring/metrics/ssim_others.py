@@ -99,7 +99,8 @@ def ssim_scikit_image(
     if min(target.shape[:2]) < _WINDOW:
         raise VpbenchError(f"scikit-image's SSIM needs frames of at least {_WINDOW} pixels a side.")
     x, y = target / data_range, prediction / data_range
-    return float(structural_similarity(x, y, channel_axis=2, data_range=taken_range))
+    similarity: float = structural_similarity(x, y, channel_axis=2, data_range=taken_range)  # type: ignore[no-untyped-call]
+    return float(similarity)
 
 
 SSIM_RGB = Metric(
