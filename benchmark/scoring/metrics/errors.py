@@ -63,11 +63,11 @@ def _error(
     summed: bool,
 ) -> float:
     target, prediction, flags = checked(target, prediction, data_range, mask)
-    pixels = math.prod(target.shape[:2]) if flags is None else cv2.countNonZero(flags)
+    pixels: int = math.prod(target.shape[:2]) if flags is None else cv2.countNonZero(flags)
     if pixels == 0:
         return math.nan
     white = data_range**2 if norm == cv2.NORM_L2SQR else data_range
-    error = float(cv2.norm(target, prediction, norm, flags)) / (target.shape[2] * white)
+    error: float = cv2.norm(target, prediction, norm, flags) / (target.shape[2] * white)
     return error if summed else error / pixels
 
 
