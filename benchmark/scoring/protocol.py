@@ -94,14 +94,17 @@ class MaskRule:
         if self.max_motion != "frame":
             _set_number(self, "max_motion")
         _set_number(self, "tau")
-        if (self.kind in ("colour", "as-printed")) != (self.max_motion is not None):
-            raise UsageError(
-                f"Mask rule '{self.kind}': max_motion is for 'colour' and 'as-printed', which need it."
-            )
+        for key, kinds in (("max_motion", ("colour", "as-printed")), ("tau", ("magnitude",))):
+            if self.kind in kinds and getattr(self, key) is None:
+                raise UsageError(f"Mask rule of the kind '{self.kind}': it needs {key}.")
+            if self.kind not in kinds and getattr(self, key) is not None:
+                default = ", as it is where no kind is given" if self.kind == "none" else ""
+                raise UsageError(
+                    f"Mask rule: {key} needs the kind {' or '.join(map(repr, kinds))}; 'kind' is '{self.kind}'"
+                    f"{default}."
+                )
         if isinstance(self.max_motion, float) and not self.max_motion > 0:
-            raise UsageError(f"Mask rule '{self.kind}': max_motion must be above 0 or \"frame\".")
-        if (self.kind == "magnitude") != (self.tau is not None):
-            raise UsageError(f"Mask rule '{self.kind}': tau is for 'magnitude', which needs it.")
+            raise UsageError(f"Mask rule of the kind '{self.kind}': max_motion must be above 0 or \"frame\".")
 
     @property
     def needs_vectors(self) -> bool:

@@ -165,8 +165,18 @@ def test_extending_a_built_in_protocol(tmp_path: Path):
             SMALL_PROTOCOL.replace("max_motion = 1.0", 'max_motion = "max"'),
             "mask: 'max_motion' cannot be 'max'. Known: a number, frame.",
         ),
-        (SMALL_PROTOCOL.replace("max_motion = 1.0", ""), "max_motion is for 'colour'"),
-        (SMALL_PROTOCOL.replace("max_motion = 1.0", "max_motion = 1\ntau = 1"), "tau is for 'magnitude'"),
+        (
+            SMALL_PROTOCOL.replace("max_motion = 1.0", ""),
+            "Mask rule of the kind 'colour': it needs max_motion.",
+        ),
+        (
+            SMALL_PROTOCOL.replace("max_motion = 1.0", "max_motion = 1\ntau = 1"),
+            "tau needs the kind 'magnitude'; 'kind' is 'colour'.",
+        ),
+        (
+            SMALL_PROTOCOL.replace('kind = "colour"', ""),
+            "max_motion needs the kind 'colour' or 'as-printed'; 'kind' is 'none', as it is where no kind is given.",
+        ),
         (SMALL_PROTOCOL.replace('"colour"', '"color"'), "'color'. Did you mean colour?"),
         (SMALL_PROTOCOL.replace('"black"', '"blak"'), "'blak'. Did you mean black?"),
         (
