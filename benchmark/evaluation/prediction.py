@@ -51,13 +51,35 @@ def predict_clips(
     inputs: list[NDArray[np.uint8]],
     sample: int = 0,
 ) -> tuple[list[NDArray[np.float32]], float]:
-    """Predictions for a batch of clips of one size.
+    """Predictions for a batch of clips of one size, from frames of bytes; see :func:`predict_frames`.
 
     Args:
         predictor: the predictor.
         request: what it is asked for.
         indices: the clips' indices.
         inputs: the clips' inputs, uint8 ``(T, H, W, 3)``, RGB.
+        sample: which of the samples (0-based), if there are several.
+    """
+    batch = [clip.astype(np.float32) for clip in inputs]
+    for clip in batch:
+        clip /= np.float32(255)  # in place: numpy divides uint8 into float32 six times as slowly
+    return predict_frames(predictor, request, indices, batch, sample)
+
+
+def predict_frames(
+    predictor: Predictor,
+    request: PredictionRequest,
+    indices: list[int],
+    batch: list[NDArray[np.float32]],
+    sample: int = 0,
+) -> tuple[list[NDArray[np.float32]], float]:
+    """Predictions for a batch of clips of one size.
+
+    Args:
+        predictor: the predictor.
+        request: what it is asked for.
+        indices: the clips' indices.
+        batch: the clips' inputs, float32 ``(T, H, W, 3)``, RGB in [0, 1], which the predictor gets as they are.
         sample: which of the samples (0-based), if there are several.
 
     Returns:
@@ -66,9 +88,6 @@ def predict_clips(
     Raises:
         VpbenchError: the predictor raised, or what it returned is not valid; names predictor and clip.
     """
-    batch = [clip.astype(np.float32) for clip in inputs]
-    for clip in batch:
-        clip /= np.float32(255)  # in place: numpy divides uint8 into float32 six times as slowly
     where = f"Predictor '{request.name}', clip {', '.join(map(str, indices))}: "
     start = time.perf_counter()
     try:
@@ -84,7 +103,7 @@ def predict_clips(
     seconds = (time.perf_counter() - start) / len(batch)
     if len(predictions) != len(batch):
         raise VpbenchError(f"{where}it returned {len(predictions)} predictions for {len(batch)} clips.")
-    shape = (request.targets, *inputs[0].shape[1:3], 3)
+    shape = (request.targets, *batch[0].shape[1:3], 3)
     checked = [
         check_predictions(p, request.name, i, shape) for i, p in zip(indices, predictions, strict=True)
     ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpbench.errors import UsageError, VpbenchError, with_place
-from vpbench.evaluation.prediction import PredictionRequest, multiply_adds, peak_mib
-from vpbench.predictors.predictor import Predictor, check_predictions
+from vpbench.errors import UsageError, VpbenchError
+from vpbench.evaluation.prediction import PredictionRequest, multiply_adds, peak_mib, predict_frames
+from vpbench.predictors.predictor import Predictor
+from vpbench.predictors.samples import Samples
 from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.splits.synthetic import CLIPS, render
 
@@ -64,12 +65,9 @@ def self_test(spec: PredictorSpec, device: str = "cpu") -> list[Finding]:
             f"--model {spec.name}: predictions that are looked up cannot be tried on other frames."
         )
     predictor = spec.create(device)
-    inputs, targets = (
-        max(_LEAST_INPUTS, predictor.min_inputs),
-        min(_TARGETS, predictor.max_targets or _TARGETS),
-    )
-    test = _Test(spec, predictor, device, inputs, targets)
-    return list(test.findings())
+    targets = min(_TARGETS, predictor.max_targets or _TARGETS)
+    request = PredictionRequest(spec.name, targets, Samples() if predictor.stochastic else None)
+    return list(_Test(spec, predictor, device, request).findings())
 
 
 @dataclass
@@ -77,11 +75,11 @@ class _Test:
     spec: PredictorSpec
     predictor: Predictor
     device: str
-    inputs: int
-    targets: int
+    request: PredictionRequest
 
     def findings(self) -> Iterator[Finding]:
-        clips = [_scene(number, self.inputs).copy() for number in range(_BATCH)]
+        inputs = max(_LEAST_INPUTS, self.predictor.min_inputs)
+        clips = [_scene(number, inputs).copy() for number in range(_BATCH)]
         try:
             first = self._predict(clips[0])
         except VpbenchError as error:
@@ -94,7 +92,7 @@ class _Test:
         yield self._try("made again", lambda: self._made_again(clips[0], first))
         yield self._try("no peeking", lambda: self._no_peeking(clips[0], first))
         yield self._try("batches", lambda: self._batches(clips))
-        if self.targets > 1:
+        if self.request.targets > 1:
             yield self._try("horizon", lambda: self._horizon(clips[0], first))
         for size in ODD_SIZES:
             yield self._try(f"{size[0]}×{size[1]}", partial(self._odd, clips[0], size))
@@ -111,27 +109,9 @@ class _Test:
         self, clip: NDArray[np.float32], targets: int | None = None, predictor: Predictor | None = None
     ) -> NDArray[np.float32]:
         """Predictions for one clip, checked as a run checks them."""
-        (found,) = self._predict_all([clip], targets, predictor)
+        request = replace(self.request, targets=targets or self.request.targets)
+        (found,), _ = predict_frames(predictor or self.predictor, request, [0], [clip])
         return found
-
-    def _predict_all(
-        self, clips: Clips, targets: int | None = None, predictor: Predictor | None = None, seed: int = 0
-    ) -> Clips:
-        targets, predictor = targets or self.targets, predictor or self.predictor
-        try:
-            if predictor.stochastic:
-                seeds = [seed + number for number in range(len(clips))]
-                made = list(predictor.sample_batch(clips, targets, seeds))
-            else:
-                made = list(predictor.predict_batch(clips, targets))
-        except VpbenchError:
-            raise
-        except Exception as error:
-            raise VpbenchError(f"it raised {with_place(error)}.") from error
-        if len(made) != len(clips):
-            raise VpbenchError(f"it returned {len(made)} predictions for {len(clips)} clips.")
-        shape = (targets, *clips[0].shape[1:3], 3)
-        return [check_predictions(one, self.spec.name, 1, shape) for one in made]
 
     def _inputs_stay(self, clip: NDArray[np.float32]) -> tuple[State, str]:
         given = clip.copy()
@@ -149,7 +129,7 @@ class _Test:
                 "remembers what came before. Random predictors say `stochastic = True` and override `sample`"
             )
         if self.predictor.stochastic:
-            (other,) = self._predict_all([clips[0]], seed=1)
+            (other,), _ = predict_frames(self.predictor, self.request, [0], [clips[0]], sample=1)
             if np.array_equal(other, first):
                 return "note", "it is stochastic, but two seeds gave the same prediction"
             return "ok", "the same seed gives the same prediction, another seed another"
@@ -167,7 +147,7 @@ class _Test:
     def _no_peeking(self, clip: NDArray[np.float32], first: NDArray[np.float32]) -> tuple[State, str]:
         """Frames that lie behind the inputs in memory must not matter."""
         for filling in (0.0, 1.0):
-            whole = np.full((len(clip) + self.targets, *clip.shape[1:]), filling, np.float32)
+            whole = np.full((len(clip) + self.request.targets, *clip.shape[1:]), filling, np.float32)
             whole[: len(clip)] = clip
             found = self._predict(whole[: len(clip)])
             if not np.array_equal(found, first):
@@ -178,8 +158,12 @@ class _Test:
         return "ok", "what follows the inputs makes no difference"
 
     def _batches(self, clips: Clips) -> tuple[State, str]:
-        together = self._predict_all(clips)
-        alone = [self._predict_all([clip], seed=number)[0] for number, clip in enumerate(clips)]
+        numbers = list(range(len(clips)))
+        together, _ = predict_frames(self.predictor, self.request, numbers, clips)
+        alone = [
+            predict_frames(self.predictor, self.request, [number], [clips[number]])[0][0]
+            for number in numbers
+        ]
         difference = max(float(np.abs(one - two).max()) for one, two in zip(together, alone, strict=True))
         if difference == 0:
             return "ok", f"{len(clips)} clips together are predicted as each alone, bit for bit"
@@ -195,7 +179,8 @@ class _Test:
         if np.abs(one[0] - first[0]).max() <= TOLERANCE:
             return "ok", "the first frame is the same however many are asked for"
         return "note", (
-            f"the first of {self.targets} frames is not the one that is predicted alone ({_apart(one[0], first[0])})"
+            f"the first of {self.request.targets} frames is not the one that is predicted alone "
+            f"({_apart(one[0], first[0])})"
         )
 
     def _odd(self, clip: NDArray[np.float32], size: tuple[int, int]) -> tuple[State, str]:
@@ -206,10 +191,9 @@ class _Test:
         began = time.perf_counter()
         for _ in range(_TIMED):
             self._predict(clip)
-        seconds = (time.perf_counter() - began) / (_TIMED * self.targets)
+        seconds = (time.perf_counter() - began) / (_TIMED * self.request.targets)
         height, width = clip.shape[1:3]
-        request = PredictionRequest(self.spec.name, self.targets)
-        adds = multiply_adds(self.predictor, request, (len(clip), height, width, 3))
+        adds = multiply_adds(self.predictor, self.request, (len(clip), height, width, 3))
         counted = "" if adds is None else f", {adds / 1e9:.3g} G multiply-adds"
         return "note", (
             f"{1000 * seconds:.1f} ms{counted} a frame of {width}×{height}; {peak_mib():.0f} MiB at the most, all "
