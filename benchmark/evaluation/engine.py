@@ -23,7 +23,7 @@ from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.samples import Tally
 from vpbench.runs.manifest import LABEL, LABELS, Cost, Manifest
 from vpbench.runs.run import Run, frame_facts_of, read_run
-from vpbench.runs.writer import RunWriter, is_finished
+from vpbench.runs.writer import SAVED, RunWriter, is_finished
 from vpbench.scoring.clip import Clip
 from vpbench.scoring.frame_facts import frame_facts
 from vpbench.scoring.protocol import Protocol
@@ -47,6 +47,30 @@ class Known:
     predicted_by: Manifest | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run that is to be made, or the runs of several samples.
+
+    Attributes:
+        entrant: what predicts.
+        clips: on which clips.
+        protocol: under which protocol.
+        manifests: of the runs, as they begin.
+        folders: where each goes.
+    """
+
+    entrant: Entrant
+    clips: PreparedClips
+    protocol: Protocol
+    manifests: tuple[Manifest, ...]
+    folders: tuple[Path, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the runs are there and complete."""
+        return all(map(is_finished, self.folders, self.manifests))
+
+
 def evaluate_clips(
     entrant: Entrant,
     clips: PreparedClips,
@@ -58,7 +82,7 @@ def evaluate_clips(
     force: bool = False,
     known: Known | None = None,
 ) -> tuple[Run, ...]:
-    """Score a predictor on prepared clips, and keep the run on disk.
+    """Score a predictor on prepared clips, and keep the run on disk: :func:`plan_runs` and :func:`carry_out`.
 
     The run's folder is ``out/<split>/<protocol>/<label>``. An interrupted run resumes where it stopped; the
     scores, and their order in the file, do not depend on how the work is executed. Several samples of a stochastic
@@ -82,46 +106,85 @@ def evaluate_clips(
         VpbenchError: the predictor failed or returned something invalid; clips are damaged; the disk is full or
             read-only; another process is writing into the folder.
     """
+    plan = plan_runs(entrant, clips, protocol, out, None if known is None else known.predicted_by)
+    return carry_out(plan, execution, keep=SAVED if save_predictions else None, force=force, known=known)
+
+
+def plan_runs(
+    entrant: Entrant,
+    clips: PreparedClips,
+    protocol: Protocol,
+    out: Path,
+    predicted_by: Manifest | None = None,
+) -> Plan:
+    """What there is to do to score a predictor on prepared clips; nothing is done yet.
+
+    Args:
+        entrant: the predictor, with its label and what is drawn from it.
+        clips: the prepared clips.
+        protocol: the protocol.
+        out: folder of runs.
+        predicted_by: as of :class:`Known`.
+
+    Raises:
+        UsageError: predictor, clips and protocol do not fit, or the label cannot name a folder.
+        VpbenchError: what the predictor says about itself could not be kept.
+    """
     entrant.check_fits(protocol)
     clips.check_serves(protocol)
     check_metrics(protocol)
     clips = clips.only(sorted(clips.contents))
+    manifests = tuple(new_manifests(entrant, clips, protocol, predicted_by))
+    return Plan(entrant, clips, protocol, manifests, tuple(_run_folder(out, one) for one in manifests))
+
+
+def carry_out(
+    plan: Plan,
+    execution: Execution,
+    *,
+    keep: str | None = None,
+    force: bool = False,
+    known: Known | None = None,
+    frames: Path | None = None,
+) -> tuple[Run, ...]:
+    """Make the runs of a plan; what is returned and raised is that of :func:`evaluate_clips`.
+
+    Args:
+        plan: the plan.
+        execution: how the work is executed.
+        keep: the folder in that of the run where the predictions are kept; ``None``: they are not.
+        force: discard a run in the folder that does not match, rather than refuse.
+        known: what earlier runs have found out already.
+        frames: folder of the frames that the plan's predictor has predicted already; they are looked up.
+    """
     known = known or Known()
-    manifests = new_manifests(entrant, clips, protocol, known.predicted_by)
-    folders = [_run_folder(out, manifest) for manifest in manifests]
-    first = folders[0]
+    entrant = plan.entrant if frames is None else Entrant.of_frames(plan.entrant.label, frames)
+    first = plan.folders[0]
     with ExitStack() as locks:
-        for folder in folders:
+        for folder in plan.folders:
             locks.enter_context(lock_folder(folder, wait=False))
         writers = [
             RunWriter(
                 folder,
                 manifest,
-                protocol.targets if save_predictions and folder == first else 0,
+                keep if folder == first else None,
                 force,
-                anew=not entrant.spec.remade,
+                anew=not plan.entrant.spec.remade,
             )
-            for folder, manifest in zip(folders, manifests, strict=True)
+            for folder, manifest in zip(plan.folders, plan.manifests, strict=True)
         ]
         if not all(writer.complete for writer in writers):
-            saved = (first / "predictions").absolute() if save_predictions else None
+            saved = None if keep is None else (first / keep).absolute()
             described = {} if known.frames is None else _frame_facts(known.frames)
-            request = PredictionRequest(entrant.spec.name, protocol.targets, entrant.samples)
-            job = _Job(protocol, request, saved, not described.keys() >= clips.contents.keys())
-            cost = _score_missing(job, entrant, clips, writers, execution, described)
+            request = PredictionRequest(entrant.spec.name, plan.protocol.targets, entrant.samples)
+            job = _Job(plan.protocol, request, saved, not described.keys() >= plan.clips.contents.keys())
+            cost = _score_missing(job, entrant, plan.clips, writers, execution, described)
             if known.predicted_by is not None:
                 cost = known.predicted_by.cost or cost
             for writer in writers:
                 if not writer.complete:
                     writer.finish(now(), cost)
-        return tuple(read_run(folder) for folder in folders)
-
-
-def planned_run(entrant: Entrant, clips: PreparedClips, protocol: Protocol, out: Path) -> tuple[Path, bool]:
-    """Where :func:`evaluate_clips` would put the run of one sample, and whether it is there and complete."""
-    (manifest,) = new_manifests(entrant, clips.only(sorted(clips.contents)), protocol)
-    folder = _run_folder(out, manifest)
-    return folder, is_finished(folder, manifest)
+        return tuple(read_run(folder) for folder in plan.folders)
 
 
 def _run_folder(out: Path, manifest: Manifest) -> Path:

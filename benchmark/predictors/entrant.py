@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from vpbench.predictors.predictor import Predictor, check_fits
+from vpbench.predictors.predictor import Predictor, check_fits, misfit
 from vpbench.predictors.samples import Samples, check_samples
 from vpbench.predictors.spec import FRAMES, PredictorSpec
 from vpbench.scoring.protocol import Protocol
@@ -55,6 +55,10 @@ class Entrant:
         """What looks frames up that are saved in a folder (:mod:`vpbench.predictors.frames_folder`)."""
         spec = PredictorSpec(f"{FRAMES}{folder}")
         return cls(label, spec, spec.create())
+
+    def misfit(self, protocol: Protocol) -> str:
+        """Why the predictor cannot work under a protocol, or nothing; see :func:`.predictor.misfit`."""
+        return misfit(self.predictor, self.spec.name, protocol)
 
     def check_fits(self, protocol: Protocol) -> None:
         """Refuse a protocol under which the predictor cannot work; see :func:`.predictor.check_fits`."""

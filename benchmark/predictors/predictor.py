@@ -142,22 +142,32 @@ class Predictor:
         return {}
 
 
+def misfit(predictor: Predictor, name: str, protocol: Protocol) -> str:
+    """Why a predictor cannot work under a protocol, as a sentence; nothing if it can.
+
+    It needs more inputs than the protocol gives, or predicts fewer frames than it asks for.
+    """
+    if predictor.min_inputs > protocol.inputs:
+        return (
+            f"Predictor '{name}' needs {predictor.min_inputs} input frames; protocol '{protocol.name}' gives "
+            f"{protocol.inputs}."
+        )
+    if predictor.max_targets is not None and predictor.max_targets < protocol.targets:
+        return (
+            f"Predictor '{name}' predicts at most {predictor.max_targets} frames; protocol '{protocol.name}' asks for "
+            f"{protocol.targets}."
+        )
+    return ""
+
+
 def check_fits(predictor: Predictor, name: str, protocol: Protocol) -> None:
     """Refuse a predictor that cannot work under a protocol.
 
     Raises:
-        UsageError: it needs more inputs than the protocol gives, or predicts fewer frames than it asks for.
+        UsageError: it cannot; says why (:func:`misfit`).
     """
-    if predictor.min_inputs > protocol.inputs:
-        raise UsageError(
-            f"Predictor '{name}' needs {predictor.min_inputs} input frames; protocol '{protocol.name}' gives "
-            f"{protocol.inputs}. Choose another protocol (`vpbench list protocols`) or another predictor."
-        )
-    if predictor.max_targets is not None and predictor.max_targets < protocol.targets:
-        raise UsageError(
-            f"Predictor '{name}' predicts at most {predictor.max_targets} frames; protocol '{protocol.name}' asks for "
-            f"{protocol.targets}. Choose another protocol (`vpbench list protocols`) or another predictor."
-        )
+    if why := misfit(predictor, name, protocol):
+        raise UsageError(f"{why} Choose another protocol (`vpbench list protocols`) or another predictor.")
 
 
 def check_predictions(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from vpbench.runs.environment import RESUMED_WITH
 from vpbench.runs.manifest import KIND, OLDEST_SCHEMA, SCHEMA, Cost, Manifest, manifest_data
 from vpbench.runs.scores import read_scores, score_line
 
+# Folders in that of a run: the frames that the user saves, and those that are kept for a while to score them again.
+SAVED, KEPT = "predictions", ".frames"
+
 
 class RunWriter:
     """A run's folder, open for writing; hold its lock (``files.lock_folder``) around this.
@@ -27,7 +30,7 @@ class RunWriter:
     Args:
         folder: the run's folder.
         manifest: what is to be run.
-        predictions: how many prediction files a finished clip must have (0: none are kept).
+        frames: the folder in it where a finished clip must have its predicted frames; ``None``: they are not kept.
         force: discard an existing run that does not match.
         anew: no existing run matches.
 
@@ -37,7 +40,7 @@ class RunWriter:
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, predictions: int, force: bool, anew: bool = False
+        self, folder: Path, manifest: Manifest, frames: str | None, force: bool, anew: bool = False
     ) -> None:
         self.folder = folder
         self.manifest = manifest
@@ -64,13 +67,16 @@ class RunWriter:
                 f"{folder} holds scores of {len(scored)} clips, others than this run asks for. Choose another "
                 "--out, leave out --limit, or discard the old run with --force."
             )
-        self.done = {clip for clip in scored if self._kept(clip, predictions)}
+        targets = manifest.protocol.definition.targets
+        self.done = {
+            clip for clip in scored if frames is None or has_frames(folder / frames, [clip], targets)
+        }
         self.complete = (
             path.exists()
             and len(self.done) == len(manifest.prepared.clips)
             and read_json(path, KIND).get("status") == "complete"
         )
-        for place in (folder, *folder.glob("predictions/*")):
+        for place in (folder, *folder.glob(f"{SAVED}/*"), *folder.glob(f"{KEPT}/*")):
             remove_leftovers(place)
         if not self.complete:
             write_json(path, manifest_data(manifest))
@@ -78,10 +84,11 @@ class RunWriter:
 
     def _refuse_links(self) -> None:
         """Refuse links, through which a folder that somebody else made could lead writes elsewhere."""
-        inner = self.folder / "predictions"
-        own = [self.folder / "manifest.json", self._scores, inner]
-        if inner.is_dir() and not inner.is_symlink():
-            own += inner.iterdir()
+        own = [self.folder / "manifest.json", self._scores]
+        for inner in (self.folder / SAVED, self.folder / KEPT):
+            own.append(inner)
+            if inner.is_dir() and not inner.is_symlink():
+                own += inner.iterdir()
         for path in own:
             if path.is_symlink():
                 raise UsageError(
@@ -105,8 +112,9 @@ class RunWriter:
     def _clear(self) -> None:
         try:
             # The manifest goes last: a folder without one is not recognised as a run.
-            if (self.folder / "predictions").is_dir():
-                shutil.rmtree(self.folder / "predictions")
+            for frames in (self.folder / SAVED, self.folder / KEPT):
+                if frames.is_dir():
+                    shutil.rmtree(frames)
             for name in ("scores.jsonl", "manifest.json"):
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
@@ -128,10 +136,6 @@ class RunWriter:
                 f"{self.folder} holds another run: {'; '.join(differences[:4])}. {remedy}, or discard the old run with "
                 "--force."
             )
-
-    def _kept(self, clip: int, predictions: int) -> bool:
-        folder = self.folder / "predictions" / str(clip)
-        return predictions == 0 or (folder.is_dir() and len(list(folder.glob("pred_*.npy"))) >= predictions)
 
     def _rewrite(self, data: bytes) -> None:
         """Cut off a torn end, and lines of clips that have to be scored again: only ``data`` remains."""
@@ -167,6 +171,11 @@ class RunWriter:
             raise os_error(error, f"write {self._scores}") from error
         finished = msgspec.structs.replace(self.manifest, finished=when, cost=cost, status="complete")
         write_json(self.folder / "manifest.json", manifest_data(finished))
+
+
+def has_frames(folder: Path, clips: Iterable[int], targets: int) -> bool:
+    """Whether a folder of frames, as a run keeps them, has as many of each of the clips."""
+    return all(len([*(folder / str(clip)).glob("pred_*.npy")]) >= targets for clip in clips)
 
 
 def is_finished(folder: Path, manifest: Manifest) -> bool:

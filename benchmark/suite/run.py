@@ -10,14 +10,17 @@ from pathlib import Path
 
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest, OpenClips, Warn, no_warning, open_clips
-from vpbench.errors import UsageError, VpbenchError
-from vpbench.evaluation.engine import Known, evaluate_clips, planned_run
+from vpbench.errors import VpbenchError
+from vpbench.evaluation.engine import Known, carry_out, plan_runs
+from vpbench.files import lock_folder
 from vpbench.parallel.execution import ProgressBar, Workers, no_progress_bar
 from vpbench.predictors.entrant import Entrant
 from vpbench.predictors.spec import PredictorSpec
 from vpbench.runs.run import Run
+from vpbench.runs.writer import KEPT, has_frames
 from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.protocol import Protocol
+from vpbench.signals import unbroken
 from vpbench.suite.definition import Suite
 
 # A split and a protocol, by name.
@@ -127,17 +130,11 @@ def _run_model(
         made.failures.append((f"{spec.label}, {split}", str(error)))
         return
     for entrant in entrants:
-        fitting: _Opened = []
-        for protocol, clips in opened:
-            try:
-                entrant.check_fits(protocol)
-            except UsageError as error:
-                made.notes.append(str(error).split(". ")[0] + ".")
-            else:
-                fitting.append((protocol, clips))
+        misfits = [entrant.misfit(protocol) for protocol, _ in opened]
+        made.notes += filter(None, misfits)
+        fitting = [cell for cell, why in zip(opened, misfits, strict=True) if not why]
         try:
-            for run in _evaluate(entrant, fitting, options):
-                made.runs.setdefault((split, run.manifest.protocol.name), []).append(run)
+            _evaluate(entrant, split, fitting, options, made)
         except VpbenchError as error:
             names = ", ".join(protocol.name for protocol, _ in fitting)
             made.failures.append((f"{entrant.label}, {split}, {names}", str(error)))
@@ -154,37 +151,37 @@ def _entrants(spec: PredictorSpec, device: str, suite: Suite) -> Iterator[Entran
         yield Entrant.enter(label, spec, predictor, 1, seed)
 
 
-def _evaluate(entrant: Entrant, opened: _Opened, options: SuiteOptions) -> Iterator[Run]:
+def _evaluate(entrant: Entrant, split: str, opened: _Opened, options: SuiteOptions, made: SuiteRuns) -> None:
     """The run under each protocol.
 
-    Frames are predicted for the first of those that are not there, and kept until the others are scored too.
+    Frames are predicted for the first of those that are not there, and kept until the others are scored too, also where
+    that is interrupted or fails.
     """
-    plans = [planned_run(entrant, clips.clips, protocol, options.out) for protocol, clips in opened]
-    missing = [index for index, (_, finished) in enumerate(plans) if not finished]
-    kept = plans[missing[0]][0] / "predictions" if len(missing) > 1 else None
-    brought = kept is not None and kept.exists()
+    plans = [plan_runs(entrant, clips.clips, protocol, options.out) for protocol, clips in opened]
+    missing = [plan for plan in plans if not plan.finished]
     predicted: Run | None = None
-    try:
-        for index, (protocol, clips) in enumerate(opened):
-            by = entrant
-            if predicted is not None and index in missing:
-                by = Entrant.of_frames(entrant.label, predicted.folder / "predictions")
-            with options.progress(f"{entrant.label}, {protocol.name}", len(clips.clips.contents)) as step:
-                (run,) = evaluate_clips(
-                    by,
-                    clips.clips,
-                    protocol,
-                    options.out,
-                    replace(clips.execution, batch_size=options.batch_size, progress=step),
-                    save_predictions=kept is not None and index == missing[0],
-                    force=options.force,
-                    known=None
-                    if by is entrant or predicted is None
-                    else Known(predicted_by=predicted.recorded),
-                )
-            if kept is not None and index == missing[0]:
-                predicted = run
-            yield run
-    finally:
-        if predicted is not None and kept is not None and not brought:
-            shutil.rmtree(kept, ignore_errors=True)
+    for plan, (protocol, clips) in zip(plans, opened, strict=True):
+        runs = made.runs.get((split, protocol.name), [])
+        by = predicted if plan in missing else None
+        with options.progress(f"{entrant.label}, {protocol.name}", len(clips.clips.contents)) as step:
+            (run,) = carry_out(
+                plan,
+                replace(clips.execution, batch_size=options.batch_size, progress=step),
+                keep=KEPT if plan in missing[:-1] and predicted is None else None,
+                force=options.force,
+                known=Known(runs[0] if runs else None, None if by is None else by.recorded),
+                frames=None if by is None else by.folder / KEPT,
+            )
+        if predicted is None and has_frames(run.folder / KEPT, plan.clips.contents, protocol.targets):
+            predicted = run
+        made.runs.setdefault((split, protocol.name), []).append(run)
+    for plan in plans:
+        _remove_kept(plan.folders[0])
+
+
+def _remove_kept(folder: Path) -> None:
+    """Remove the frames that were kept, all of them or none."""
+    kept = folder / KEPT
+    if kept.is_dir():
+        with lock_folder(folder, wait=False), unbroken():
+            shutil.rmtree(kept.rename(kept.with_name(f"{KEPT}.tmp")), ignore_errors=True)

@@ -52,6 +52,12 @@ rate = 0.01
 rate_d = 0.01
 loss = { l2 = 1.0, adv = 0.05 }
 """
+SUITE = """
+name = "mine"
+models = ["last_frame", "optical_flow"]
+protocols = ["mathieu2016", "full-frame", "moving-pixels"]
+splits = ["videos"]
+"""
 SAID = ("--citation", "Me", "--training-data", "none", "--test-clips-seen", "no")
 
 
@@ -75,18 +81,16 @@ class Case:
 ONE = ("--workers", 1)
 TRAINING = ("--device", "cpu", "--precision", "32", "--threads", 1, *ONE, "--validation-clips", 1)
 CASES = {
-    "prepare": Case(
-        0.24, lambda base, out: ("prepare", "--split", base / "videos", *ONE, "--out", out / "c")
-    ),
+    "prepare": Case(0.2, lambda base, out: ("prepare", "--split", base / "videos", *ONE, "--out", out / "c")),
     "run": Case(
-        0.26,
+        0.2,
         lambda base, out: (
             *("run", "--model", "last_frame", "--model", "optical_flow", "--save-predictions"),
             *("--data", base / "prepared", *ONE, "--out", out / "runs"),
         ),
     ),
     "train": Case(
-        0.2,
+        0.16,
         lambda base, out: (
             *("train", "--recipe", base / "mine.toml", "--data", base / "footage", *TRAINING),
             *("--log-every", 1, "--save-every", 0, "--validate-every", 2),
@@ -95,7 +99,7 @@ CASES = {
         again=("--resume",),
     ),
     "submit": Case(
-        0.16,
+        0.12,
         lambda base, out: (
             *("submit", base / "new", "--method", "New", *SAID, "--force", "--to", out / "runs"),
         ),
@@ -103,6 +107,20 @@ CASES = {
     ),
     "standings": Case(0.06, lambda base, out: ("standings", out / "runs"), start="submitted"),
     "report": Case(0.08, lambda base, out: ("report", base / "runs", "--out", out / "page")),
+    "suite": Case(
+        0.12,
+        lambda base, out: (
+            *("suite", base / "suite.toml", "--split", base / "videos", "--data", base / "prepared", *ONE),
+            *("--out", out / "runs"),
+        ),
+    ),
+    "rescore": Case(
+        0.06,
+        lambda base, out: (
+            *("rescore", *(base / "runs" / "videos" / "mathieu2016").iterdir(), "--protocol", "full-frame"),
+            *("--split", base / "videos", "--data", base / "prepared", *ONE, "--out", out / "runs"),
+        ),
+    ),
 }
 
 
@@ -115,6 +133,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     prepare_folder(base / "videos", base / "prepared")
     write_footage(base / "footage")
     (base / "mine.toml").write_text(RECIPE)
+    (base / "suite.toml").write_text(SUITE)
     (base / "nothing").mkdir()
     for name, vpbench in (("old", "0.0.9"), ("new", "0.1.0")):
         split, prepared = {"name": "mine"}, {"hash": "a" * 16}

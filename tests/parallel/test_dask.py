@@ -119,6 +119,35 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
     assert scores.read_bytes().count(b"\n") == 48
 
 
+def test_a_suite_on_the_cluster_is_that_of_this_machine(
+    cluster: Cluster,
+    cli: Callable[..., Result],
+    videos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frames that one protocol's workers predicted are looked up by those of the next."""
+    monkeypatch.chdir(tmp_path)
+    Path("slow.py").write_text(SLOW)
+    Path("suite.toml").write_text(
+        'name = "mine"\nmodels = ["slow.py:Slow", "corrupted:noise=3:optical_flow"]\n'
+        'protocols = ["mathieu2016", "full-frame", "dvf2017-like"]\nsplits = ["videos"]\n'
+    )
+    for _ in range(2):
+        cluster.add_worker()
+    far = cli("suite", "suite.toml", "--out", "far", "--executor", "dask", "--scheduler", cluster.address)
+    assert far.exit_code == 0, far.output
+    near = cli("suite", "suite.toml", "--out", "near", "--workers", "1")
+    assert near.exit_code == 0, near.output
+    assert far.stdout == near.stdout
+    scores = {path.relative_to("far"): path.read_bytes() for path in Path("far").rglob("scores.jsonl")}
+    assert len(scores) == 6
+    assert scores == {
+        path.relative_to("near"): path.read_bytes() for path in Path("near").rglob("scores.jsonl")
+    }
+    assert not list(tmp_path.rglob(".frames*"))
+
+
 def test_workers_with_several_threads_are_refused(cluster: Cluster, cli: Callable[..., Result]) -> None:
     cluster.add_worker(threads=2)
     options = ("--split", "synthetic", "--executor", "dask", "--scheduler", cluster.address)

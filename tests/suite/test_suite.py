@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from footage import drifting, write_video
 
 from vpbench.cli.main import main
-from vpbench.errors import UsageError
+from vpbench.errors import UsageError, VpbenchError
 from vpbench.suite.definition import BUILT_IN, load_suite
 
 PREDICTORS = '''
@@ -27,8 +28,12 @@ class Counted(vpbench.Predictor):
 
     def predict(self, inputs, targets):
         with (HERE / "calls").open("a") as stream:
-            stream.write(f"{len(inputs)} {targets}\\n")
+            stream.write(f"{type(self).__name__} {len(inputs)} {targets}\\n")
         return np.repeat(inputs[-2:].mean(axis=0)[None], targets, axis=0)
+
+
+class CountedToo(Counted):
+    pass
 
 
 class Fails(vpbench.Predictor):
@@ -69,7 +74,7 @@ def calls() -> list[str]:
 
 FOUR = """
 name = "four"
-models = ["last_frame", "mine.py:Counted"]
+models = ["last_frame", "mine.py:Counted", "mine.py:CountedToo"]
 protocols = ["mathieu2016", "full-frame", "mcnet2017-like", "dvf2017-like"]
 splits = ["synthetic"]
 """
@@ -79,8 +84,9 @@ def test_frames_are_predicted_once_for_the_same_inputs(here: Path) -> None:
     code, output = suite(FOUR)
     assert code == 0, output
     # Two clips, two kinds of inputs; of the first kind as many frames as the furthest protocol asks for.
-    assert calls() == ["4 7", "4 7", "2 1", "2 1"]
-    assert not list(here.rglob("predictions"))
+    once = ["4 7", "4 7"], ["2 1", "2 1"]
+    assert calls() == [f"{name} {call}" for two in once for name in ("Counted", "CountedToo") for call in two]
+    assert not [*here.rglob("predictions"), *here.rglob(".frames*")]
     for protocol in ("mathieu2016", "full-frame", "mcnet2017-like", "dvf2017-like"):
         line = ["run", "--model", "mine.py:Counted", "--split", "synthetic", "--protocol", protocol]
         done = CliRunner().invoke(main, [*line, "--out", "direct", *CLIPS])
@@ -101,7 +107,31 @@ def test_it_resumes(here: Path) -> None:
     for file in ("manifest.json", "scores.jsonl"):
         (gone / file).unlink()
     assert suite(FOUR)[0] == 0
-    assert calls()[len(before) :] == ["4 2", "4 2"]
+    assert calls()[len(before) :] == ["Counted 4 2", "Counted 4 2"]
+
+
+def test_frames_are_kept_while_a_protocol_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was predicted is not predicted again, and is removed at last."""
+    from vpbench.suite import run
+
+    def fails(plan: Any, *rest: Any, **options: Any) -> Any:
+        if plan.protocol.name == "full-frame":
+            raise VpbenchError("no room")
+        return carry_out(plan, *rest, **options)
+
+    carry_out = run.carry_out
+    monkeypatch.setattr(run, "carry_out", fails)
+    code, output = suite(FOUR)
+    assert code == 1
+    assert output.count("no room") == 3
+    before = calls()
+    kept = here / "runs" / "synthetic" / "mcnet2017-like" / "mine.Counted" / ".frames"
+    assert sorted(path.name for path in kept.iterdir()) == ["1", "2"]
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert suite(FOUR)[0] == 0
+    assert calls() == before
+    assert not list(here.rglob(".frames*"))
 
 
 def test_saved_predictions_of_the_users_stay(here: Path) -> None:
@@ -110,7 +140,7 @@ def test_saved_predictions_of_the_users_stay(here: Path) -> None:
     assert done.exit_code == 0, done.output
     assert suite(FOUR)[0] == 0
     kept = here / "runs" / "synthetic" / "mcnet2017-like" / "mine.Counted" / "predictions"
-    assert sorted(path.name for path in kept.iterdir()) == ["1", "2"]
+    assert [path.name for path in kept.iterdir()] == ["1"]
 
 
 def test_it_goes_on_past_what_fails_and_tries_it_again(here: Path) -> None:
