@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from vpbench.errors import UsageError, VpbenchError
@@ -151,6 +152,80 @@ def _kth(folder: Path) -> Iterator[SplitClip]:
                 yield SplitClip(index, source, int(first) - 1, _KTH_CLIP, given_cluster=f"person{person}")
 
 
+_CITYSCAPES = "leftImg8bit_sequence/val"
+_CITYSCAPES_FRAME = re.compile(r"([a-z-]+)_(\d{6})_(\d{6})_leftImg8bit\.png")
+_SNIPPET = 30  # frames
+
+
+def _cityscapes(folder: Path) -> Iterator[SplitClip]:
+    """Snippets of 30 frames, of which none is missing, by city, recording and number of the first frame.
+
+    Numbers run on within a snippet. Where those of several are next to each other, these are cut apart.
+    """
+    index = 0
+    for city in sorted(path.name for path in _entries(folder / _CITYSCAPES) if is_folder(path)):
+        found = [_CITYSCAPES_FRAME.fullmatch(path.name) for path in _entries(folder / _CITYSCAPES / city)]
+        frames = sorted((name[2], int(name[3])) for name in found if name is not None and name[1] == city)
+        for (recording, _), places in groupby(enumerate(frames), lambda at: (at[1][0], at[1][1] - at[0])):
+            numbers = [frame for _, (_, frame) in places]
+            for first in numbers[::_SNIPPET] if len(numbers) % _SNIPPET == 0 else ():
+                index += 1
+                source = f"{_CITYSCAPES}/{city}/{city}_{recording}_%06d_leftImg8bit.png"
+                yield SplitClip(
+                    index, source, first, _SNIPPET, given_cluster=f"{city}_{recording}_{first:06d}"
+                )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise UsageError(f"Cannot read {folder}: {error.strerror}.") from None
+
+
+_KITTI_DAY = "2011_09_26"
+_KITTI_DRIVES = {"0060": 78, "0084": 383, "0093": 433, "0096": 475}  # frames
+_KITTI_WINDOW = 9  # frames
+
+
+def _kitti(folder: Path) -> Iterator[SplitClip]:
+    index = 0
+    for number, frames in _KITTI_DRIVES.items():
+        drive = f"{_KITTI_DAY}_drive_{number}_sync"
+        for first in range(frames - _KITTI_WINDOW + 1):
+            index += 1
+            source = f"{_KITTI_DAY}/{drive}/image_02/data/%010d.png"
+            yield SplitClip(index, source, first, _KITTI_WINDOW, given_cluster=drive)
+
+
+_DAVIS_LIST = "ImageSets/2017/val.txt"
+
+
+def _davis(folder: Path) -> Iterator[SplitClip]:
+    for index, name in enumerate(_names(folder / _DAVIS_LIST, "[a-z0-9-]+", "bike-packing"), start=1):
+        yield SplitClip(index, f"JPEGImages/480p/{name}")
+
+
+_VIMEO_LIST = "tri_testlist.txt"
+
+
+def _vimeo(folder: Path) -> Iterator[SplitClip]:
+    for index, name in enumerate(_names(folder / _VIMEO_LIST, r"\d{5}/\d{4}", "00001/0389"), start=1):
+        yield SplitClip(index, f"sequences/{name}", frames=3)
+
+
+def _names(path: Path, pattern: str, example: str) -> Iterator[str]:
+    """The names in a list, one a line."""
+    seen: set[str] = set()
+    for line, where in _lines(path):
+        if not re.fullmatch(pattern, line):
+            raise UsageError(f"{where}: expected a name like `{example}`, not `{plain(line)[:100]}`.")
+        if line in seen:
+            raise UsageError(f"{where}: {line} is there twice.")
+        seen.add(line)
+        yield line
+
+
 DATA_SETS: dict[str, DataSet] = {
     "moving-mnist-10to10": DataSet(
         "Moving MNIST",
@@ -168,5 +243,37 @@ DATA_SETS: dict[str, DataSet] = {
         858,
         _kth,
         by_name=True,
+    ),
+    "cityscapes-dmvfn": DataSet(
+        "Cityscapes' sequences",
+        "Cityscapes' validation snippets, as DMVFN is tested (needs --data)",
+        _CITYSCAPES,
+        (f"{_CITYSCAPES}/frankfurt/frankfurt_000000_000275_leftImg8bit.png  (and so on)",),
+        500,
+        _cityscapes,
+    ),
+    "kitti-dmvfn": DataSet(
+        "KITTI's raw data",
+        "four drives of KITTI's raw data, windows of 9 frames, as DMVFN is tested (needs --data)",
+        _KITTI_DAY,
+        (f"{_KITTI_DAY}/{_KITTI_DAY}_drive_0060_sync/image_02/data/0000000000.png  (also 0084, 0093, 0096)",),
+        1_337,
+        _kitti,
+    ),
+    "davis-dmvfn": DataSet(
+        "DAVIS 2017",
+        "DAVIS 2017's validation sequences at 480p, as DMVFN is tested (needs --data)",
+        _DAVIS_LIST,
+        (_DAVIS_LIST, "JPEGImages/480p/bike-packing/00000.jpg  (and so on)"),
+        30,
+        _davis,
+    ),
+    "vimeo-2to1": DataSet(
+        "Vimeo-90K's triplets",
+        "the test triplets of Vimeo-90K, two frames in, one out (needs --data)",
+        _VIMEO_LIST,
+        (_VIMEO_LIST, "sequences/00001/0389/im1.png, im2.png, im3.png  (and so on)"),
+        3_782,
+        _vimeo,
     ),
 }

@@ -118,7 +118,7 @@ def _sequence(path: Path) -> int | None:
 
 def _are_numbered(path: Path) -> bool:
     """Whether the path names numbered pictures: one ``%d``, or ``%06d``, in the name, and no other ``%``."""
-    name = re.fullmatch(r"[^%]*%(?:0[1-9])?d[^%]*", path.name)
+    name = re.fullmatch(r"[^%]*%(?:0[1-9]|01\d)?d[^%]*", path.name)
     return name is not None and path.suffix.lower() in PICTURE_SUFFIXES
 
 

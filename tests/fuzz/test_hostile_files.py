@@ -144,6 +144,12 @@ KINDS = {
         partial(mutations.by_byte, head=2_000),
         "sources of split 'kth-10to20'",
     ),
+    "list of Vimeo": Kind(
+        "vimeo/tri_testlist.txt",
+        ("prepare --workers 1 --out out --split vimeo-2to1 --data vimeo --protocol small.toml",),
+        mutations.by_byte,
+        "sources of split 'vimeo-2to1'",
+    ),
     "picture": Kind("pictures/p/2.png", (f"{COPY} --split pictures",), pngs),
     "video": Kind("videos/one.avi", (f"{COPY} --split videos",), partial(mutations.by_byte, head=4_000)),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from folders import write_png
 from footage import moving_frames, write_video
 from numpy.typing import NDArray
 
@@ -59,4 +60,53 @@ def write_kth(folder: Path, videos: bool = True) -> Path:
     for seed, video in enumerate(dict.fromkeys(video for video, _ in KTH_CLIPS) if videos else ()):
         frames = grey_frames(62, (120, 160), seed)
         write_video(folder / video, np.repeat(frames[..., None], 3, axis=3))
+    return folder
+
+
+def write_cityscapes(folder: Path) -> Path:
+    """``leftImg8bit_sequence/val``: two snippets whose numbers are next to each other, one apart, one with a hole."""
+    val = folder / "leftImg8bit_sequence" / "val"
+    starts = {("frankfurt", 0, 275): 60, ("lindau", 3, 0): 30, ("munster", 1, 0): 30}
+    for (city, recording, first), count in starts.items():
+        picture = moving_frames(10, (32, 64), seed=recording)
+        for number in range(first, first + count):
+            name = f"{city}_{recording:06d}_{number:06d}_leftImg8bit.png"
+            write_png(val / city / name, picture[(number - first) % 10])
+    (val / "munster" / "munster_000001_000012_leftImg8bit.png").unlink()
+    (val / "lindau" / "lindau_000003_license.txt").write_text("not a frame")
+    return folder
+
+
+# Recording and first frame of its whole snippets.
+CITYSCAPES_CLIPS = [("frankfurt_000000", 275), ("frankfurt_000000", 305), ("lindau_000003", 0)]
+
+
+def write_kitti(folder: Path, frames: int = 10) -> Path:
+    """The first frames of one drive of KITTI's raw data: windows of 9 of them are there."""
+    drive = folder / "2011_09_26" / "2011_09_26_drive_0060_sync"
+    for number, frame in enumerate(moving_frames(frames, (48, 160))):
+        write_png(drive / "image_02" / "data" / f"{number:010d}.png", frame)
+    (drive / "image_02" / "timestamps.txt").write_text("")
+    return folder
+
+
+def write_davis(folder: Path) -> Path:
+    """``ImageSets/2017/val.txt``, and pictures of two sizes at 480p."""
+    (folder / "ImageSets" / "2017").mkdir(parents=True)
+    (folder / "ImageSets" / "2017" / "val.txt").write_text("bike-packing\nblackswan\n")
+    for seed, (name, width) in enumerate({"bike-packing": 224, "blackswan": 200}.items()):
+        for number, frame in enumerate(moving_frames(11, (176, width), seed)):
+            path = folder / "JPEGImages" / "480p" / name / f"{number:05d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), frame)
+    return folder
+
+
+def write_vimeo(folder: Path) -> Path:
+    """``tri_testlist.txt``, whose last line is empty, and its triplets among others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tri_testlist.txt").write_text("00001/0389\n00002/0001\n\n")
+    for seed, name in enumerate(("00001/0389", "00002/0001", "00002/0002")):
+        for number, frame in enumerate(moving_frames(3, (256, 448), seed), start=1):
+            write_png(folder / "sequences" / name / f"im{number}.png", frame)
     return folder

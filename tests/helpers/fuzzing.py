@@ -132,6 +132,8 @@ def make_world(top: Path) -> World:
         cv2.imwrite(str(home / "pictures" / "p" / f"{number}.png"), frame)
     write_archive(home / "archive")
     write_moving_mnist(home / "mnist", sequences=1)
+    (home / "vimeo").mkdir()
+    (home / "vimeo" / "tri_testlist.txt").write_text("00001/0001\n00001/0002\n")
     (home / "sequences.csv").write_text("video\nmnist/mnist_test_seq.npy/0\n")
     write_kth(home / "kth", videos=False)
     shutil.copy(RECIPES / "compact" / "adv_gdl_finetuned.toml", home / "recipe.toml")

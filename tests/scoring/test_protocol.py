@@ -358,4 +358,8 @@ HASHES = {
     "ucf101-8to8": (1, "627c3a88cae39a99"),
     "moving-mnist-10to10": (1, "f2033aab24713835"),
     "kth-10to20": (1, "f0af82aad2ed036c"),
+    "cityscapes-dmvfn": (1, "df20506e4f7deeda"),
+    "kitti-dmvfn": (1, "2d8e1a0691f88173"),
+    "davis-dmvfn": (1, "0eb47fe1c6785087"),
+    "vimeo-2to1": (1, "5d3ad8e9ee93f405"),
 }

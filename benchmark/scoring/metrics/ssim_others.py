@@ -104,7 +104,7 @@ def ssim_scikit_image(
 
 
 SSIM_RGB = Metric(
-    label="SSIM (RGB)",
+    label="SSIM RGB",
     unit="",
     low=-1.0,
     high=1.0,
@@ -113,7 +113,7 @@ SSIM_RGB = Metric(
     function=ssim_rgb,
 )
 MS_SSIM_RGB = Metric(
-    label="MS-SSIM (RGB)",
+    label="MS-SSIM RGB",
     unit="",
     low=0.0,
     high=1.0,
