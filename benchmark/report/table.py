@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vpbench.tables import notes
@@ -59,13 +59,25 @@ class PageColumn:
 
 @dataclass(frozen=True)
 class PageRow:
-    """A row: ``about`` is printed small below the label."""
+    """A row.
+
+    Attributes:
+        label: what it is called.
+        about: printed small below the label.
+        marks: its footnotes.
+        published: whether it is of a paper.
+        cells: in the order of the columns.
+        links: pages of the runs that it is made of.
+        attributes: what a script finds at the row.
+    """
 
     label: str
     about: str
     marks: tuple[str, ...]
     published: bool
     cells: list[Cell]
+    links: tuple[str, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -179,7 +191,7 @@ def _about(record: dict[Any, Any]) -> str:
     parts = [] if str(record["label"]).startswith(predictor) else [predictor]
     trained = record.get("training_data")
     if isinstance(trained, str):
-        parts.append(f"trained on {trained}")
+        parts.append("not trained" if trained.lower() == "none" else f"trained on {trained}")
     if (seen := record.get("test_clips_seen")) in _SEEN:
         parts.append(_SEEN[seen])
     return "; ".join(part for part in parts if part)

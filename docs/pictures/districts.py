@@ -29,9 +29,10 @@ ROWS = (
     (("analysis", "runs → means, intervals, ranks, comparisons"),),
     (("tables", "numbers → printed tables"), ("figures", "frames → pictures")),
     (
-        ("study", "one run, every ruler"),
-        ("suite", "many runs, one file"),
-        ("report", "a page to look at"),
+        ("study", "every ruler"),
+        ("suite", "many runs"),
+        ("report", "to look at"),
+        ("site", "to publish"),
         ("submission", "checked runs"),
     ),
     (("cli", "one file a command"),),

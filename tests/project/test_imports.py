@@ -19,7 +19,7 @@ DISTRICTS = (
     *("errors", "escape", "signals", "files", "citation", "records", "reading"),
     *("video", "scoring", "splits", "parallel", "clips", "predictors"),
     *("runs", "evaluation", "results", "analysis"),
-    *("tables", "figures", "study", "suite", "report", "submission", "cli"),
+    *("tables", "figures", "study", "suite", "report", "site", "submission", "cli"),
     *("baselines", "models"),
 )
 # The same within vpbench.models.

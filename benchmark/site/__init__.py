@@ -1,0 +1,1 @@
+"""The leaderboards of runs as static pages: ``vpbench site``."""
