@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -26,7 +26,7 @@ BEST_MARK = "•"
 UNVERIFIED = "published numbers transcribed without the PDF at hand; not verified"
 
 Frame = int | str
-"""A predicted frame, 1-based, or ``"all"`` for the mean over all frames."""
+"""A predicted frame, 1-based; ``"1-3"`` for the mean over frames 1 to 3, or ``"all"`` for that over all frames."""
 
 
 _Text = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -146,7 +146,14 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protocol: _Text | None = None
     split: _Text | None = None
     verified: bool
-    frames: Annotated[tuple[Annotated[int, Meta(ge=1, lt=2**31)] | Literal["all"], ...], Meta(max_length=100)]
+    frames: Annotated[
+        tuple[
+            Annotated[int, Meta(ge=1, lt=2**31)]
+            | Annotated[str, Meta(pattern=r"^(all|[1-9]\d{0,4}-[1-9]\d{0,4})$")],
+            ...,
+        ],
+        Meta(max_length=100),
+    ]
     labels: Annotated[dict[str, _Text], Meta(max_length=50)]
     decimals: dict[str, Annotated[int, Meta(ge=0, le=10)]]
     marks: dict[str, _Text] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vpbench.errors import VpbenchError, unknown_name
+from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.results.published_tables import Frame
 from vpbench.scoring.metrics import get_metric
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from vpbench.runs.manifest import Definition
     from vpbench.runs.run import Run
+
+
+_MOST_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class ClipScores:
 
     def at(self, frame: Frame) -> slice:
         """Which columns of the arrays belong to ``frame``."""
-        return slice(None) if frame == "all" else slice(int(frame) - 1, int(frame))
+        return frames_of(frame)
 
 
 def clip_scores(run: Run) -> ClipScores:
@@ -147,6 +151,42 @@ def score_columns(definition: Definition, where: str) -> tuple[Column, ...]:
     return tuple(
         column if count[column.label] == 1 else replace(column, label=column.key) for column in columns
     )
+
+
+def frames_of(frame: Frame) -> slice:
+    """Which predicted frames a mean is over, counted from 0."""
+    if frame == "all":
+        return slice(None)
+    first, _, last = str(frame).partition("-")
+    return slice(int(first) - 1, int(last or first))
+
+
+def parse_steps(steps: Sequence[str], targets: int) -> tuple[Frame, ...]:
+    """The frames that ``3``, ``1-3`` (the mean over frames 1 to 3) and ``all`` name, each once.
+
+    Raises:
+        UsageError: one is something else, or beyond the frames that are predicted.
+    """
+    found: dict[Frame, None] = {}
+    for step in steps:
+        numbers = re.fullmatch(r"([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?", step)
+        if step != "all" and not numbers:
+            raise UsageError(
+                f"--steps: '{step}' is no frame. Name frames (3), means over several (1-3), or all."
+            )
+        first, last = (1, 1) if numbers is None else (int(numbers[1]), int(numbers[2] or numbers[1]))
+        if last > targets or first > last:
+            raise UsageError(f"--steps: there is no '{step}' where {targets} frames are predicted.")
+        found[step if step == "all" or last > first else first] = None
+    return tuple(found)
+
+
+def printed_steps(targets: int) -> tuple[Frame, ...]:
+    """The steps of a table by default: the mean of all, and each frame; of many the first, the last and round ones."""
+    if targets <= _MOST_STEPS:
+        return (*overall(targets), *range(1, targets + 1))
+    every = next(n * 10**power for power in range(5) for n in (1, 2, 5) if targets <= 5 * n * 10**power)
+    return ("all", *sorted({1, *range(every, targets + 1, every), targets}))
 
 
 def overall(targets: int) -> tuple[Frame, ...]:

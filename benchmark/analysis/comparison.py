@@ -24,6 +24,7 @@ from vpbench.analysis.columns import (
     Column,
     clip_scores,
     overall,
+    parse_steps,
     score_columns,
     select_columns,
     split_score_name,
@@ -49,12 +50,13 @@ class Difference:
 
     Attributes:
         column: the metric.
-        frame: the predicted frame, or ``"all"``: a clip's mean over those of its frames that both are compared on.
+        frame: the predicted frame; of several (``"1-3"``, ``"all"``) a clip's mean over those of its frames that both
+            are compared on.
         clips: number of clips that have such frames.
         clusters: of how many clusters they are; ``None`` if that is not known.
         mean_a: A's mean over these frames (not over all that A counts, as a leaderboard has it), with scores capped.
         mean_b: B's.
-        mean: mean difference, A − B; of ``"all"`` over frames, so that each counts the same.
+        mean: mean difference, A − B; of several frames over frames, so that each counts the same.
         low: lower end of its interval; NaN for too few clusters.
         high: upper end.
         p: of the two-sided Wilcoxon signed-rank test on the clusters' means of the difference, which tests whether
@@ -143,6 +145,7 @@ def compare(
     metrics: Sequence[str] = (),
     by: str | None = None,
     most: int = 5,
+    steps: Sequence[str] = (),
 ) -> Comparison:
     """Compare two runs on the same frames, which do not depend on what they predicted.
 
@@ -157,6 +160,7 @@ def compare(
         metrics: keep these columns, in this order.
         by: ``<column>_<frame>`` by which clips are sorted; by default the first column on the first frame.
         most: how many clips to name at most on which A is better, and on which B is.
+        steps: the frames: ``3``, ``1-3`` for the mean over frames 1 to 3, ``all``; by default all, and their mean.
 
     Raises:
         UsageError: the runs are the same, or cannot be compared; the message names the difference.
@@ -169,11 +173,12 @@ def compare(
     if common:
         runs = of_common_clips(runs, labels)
     require_comparable(runs, labels, allow_incomplete=False)
-    manifest, steps = runs[0].manifest, runs[0].targets
-    frames: tuple[Frame, ...] = (*overall(steps), *range(1, steps + 1))
+    manifest, targets = runs[0].manifest, runs[0].targets
+    every: tuple[Frame, ...] = (*overall(targets), *range(1, targets + 1))
+    frames = parse_steps(steps, targets) or every
     columns = score_columns(manifest.protocol.definition, f"{runs[0].folder / 'manifest.json'}")
     shown = select_columns(columns, metrics)
-    sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, frames)
+    sorted_by = split_score_name(by or f"{shown[0].key}_1", columns, [*every, *frames])
     a, b = map(clip_scores, runs)
     both = _both(a, b)
     return Comparison(

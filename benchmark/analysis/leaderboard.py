@@ -15,7 +15,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from vpbench.analysis.bootstrap import LEVEL
-from vpbench.analysis.columns import Column, overall, score_columns, select_columns, split_score_name
+from vpbench.analysis.columns import (
+    Column,
+    overall,
+    parse_steps,
+    printed_steps,
+    score_columns,
+    select_columns,
+    split_score_name,
+)
 from vpbench.analysis.common import common_frames
 from vpbench.analysis.comparable import clips_scored, of_common_clips, require_comparable, row_labels
 from vpbench.analysis.footnotes import Footnotes, entry_marks, preparation_differences, published_marks
@@ -51,6 +59,7 @@ class LeaderboardOptions:
         level: of the intervals and tests, between 0 and 1.
         against: label of the row that the others are compared with; by default that of `last_frame`, if it is there.
         common: keep only the clips that all runs scored.
+        steps: the frames that are printed: ``3``, ``1-3`` for the mean over frames 1 to 3, ``all``.
         allow_incomplete: take runs that have not finished; each gets a footnote.
     """
 
@@ -62,6 +71,7 @@ class LeaderboardOptions:
     level: float = LEVEL
     against: str | None = None
     common: bool = False
+    steps: Sequence[str] = ()
     allow_incomplete: bool = False
 
 
@@ -77,7 +87,9 @@ class Leaderboard:
         flow: name of the flow that the scored clips have.
         versions: the vpbench versions that made the runs.
         columns: the columns of scores.
-        frames: what the means run over, in the order of the table: frame numbers (1-based) and ``"all"``.
+        frames: what the means run over, in the order of the table: frame numbers (1-based), ``"1-3"`` for the mean
+            over frames 1 to 3, and ``"all"``.
+        horizon: the same of the tables of single metrics, which a protocol of more than two frames has.
         rows: one for each run, or for a method of several seeds, then the published ones. Columns: ``rank``, ``label``,
             ``published``, ``verified``, ``source``; ``<column>_<frame>`` the means (NaN if no frame is counted),
             with ``_low`` and ``_high`` their interval and ``_sd`` their standard deviation over seeds, ``_best``
@@ -103,6 +115,7 @@ class Leaderboard:
     versions: tuple[str, ...]
     columns: tuple[Column, ...]
     frames: tuple[Frame, ...]
+    horizon: tuple[Frame, ...]
     rows: pd.DataFrame
     ranking: Ranking
     against: str | None
@@ -182,7 +195,8 @@ def build_leaderboard(
     require_comparable(runs, labels, allow_incomplete=options.allow_incomplete)
 
     manifest, clips, steps = runs[0].manifest, clips_scored(runs[0]), runs[0].targets
-    frames: tuple[Frame, ...] = (*range(1, steps + 1), *overall(steps))
+    chosen = parse_steps(options.steps, steps)
+    frames: tuple[Frame, ...] = tuple(dict.fromkeys([*range(1, steps + 1), *overall(steps), *chosen]))
     columns = score_columns(manifest.protocol.definition, f"{runs[0].folder / 'manifest.json'}")
     ranked_by = split_score_name(options.rank_by or f"{columns[0].key}_1", columns, frames)
     columns = select_columns(columns, options.metrics)
@@ -208,7 +222,8 @@ def build_leaderboard(
         flow=" or ".join(sorted({_flow(run) for run in runs})),
         versions=tuple(sorted({run.manifest.environment.vpbench for run in runs})),
         columns=columns,
-        frames=(*overall(steps), *sorted({1, steps})),
+        frames=chosen or (*overall(steps), *sorted({1, steps})),
+        horizon=(chosen or printed_steps(steps)) if steps > 2 else (),
         rows=as_frame(rows),
         ranking=ranking.ordered(order),
         against=None if baseline is None else entries[baseline].label,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from vpbench.analysis.columns import clip_scores
+from vpbench.analysis.columns import clip_scores, frames_of
 from vpbench.analysis.comparable import clips_scored
 from vpbench.predictors.seen import most_seen
 
@@ -178,7 +178,8 @@ def _means(run: Run, columns: Sequence[Column], frames: Sequence[Frame]) -> dict
     undefined = ~counted & np.any([~np.isfinite(scores[key]) for key in run.metrics], axis=0)
     means: dict[str, Any] = {}
     for frame in frames:
-        here = np.full(counted.shape, True) if frame == "all" else scores["frame"] == frame
+        within = frames_of(frame)
+        here = (scores["frame"] > (within.start or 0)) & (scores["frame"] <= (within.stop or run.targets))
         for column in columns:
             means[f"{column.key}_{frame}"] = _mean(scores[column.key][here & counted])
         means[f"frames_counted_{frame}"] = int((here & counted).sum())

@@ -107,4 +107,4 @@ def sort_rows(
 
 def _is_score(key: str, column: str) -> bool:
     """Whether ``key`` is a mean of the column, a difference or an end of an interval, where its direction holds."""
-    return re.fullmatch(rf"{re.escape(column)}_(all|\d+)(_difference)?(_low|_high)?", key) is not None
+    return re.fullmatch(rf"{re.escape(column)}_(all|\d+(-\d+)?)(_difference)?(_low|_high)?", key) is not None

@@ -15,6 +15,7 @@ from vpbench.cli.options import (
     notes_option,
     precision_option,
     print_or_write,
+    steps_option,
     table_out_option,
 )
 from vpbench.tables.formats.export import FORMATS
@@ -27,6 +28,7 @@ from vpbench.tables.formats.export import FORMATS
 @table_out_option
 @click.option("--common", is_flag=True, help="Count only the clips that both scored.")
 @metrics_option("Only these metrics, in this order.")
+@steps_option
 @click.option("--by", metavar="KEY", help="What clips are sorted by.  [the first metric, 1st frame: psnr_1]")
 @click.option(
     "--most", type=click.IntRange(min=0), default=5, show_default=True, help="Clips to name on either side."
@@ -41,6 +43,7 @@ def compare(
     out: Path | None,
     common: bool,
     metrics: tuple[str, ...],
+    steps: tuple[str, ...],
     by: str | None,
     most: int,
     level: float,
@@ -54,6 +57,13 @@ def compare(
 
     check_out(out)
     comparison = compare_runs(
-        read_run(run_a), read_run(run_b), common=common, level=level, metrics=metrics, by=by, most=most
+        read_run(run_a),
+        read_run(run_b),
+        common=common,
+        level=level,
+        metrics=metrics,
+        by=by,
+        most=most,
+        steps=steps,
     )
     print_or_write(render(comparison, form, precision=precision, all_notes=notes == "all"), out)

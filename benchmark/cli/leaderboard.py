@@ -17,6 +17,7 @@ from vpbench.cli.options import (
     print_or_write,
     read_runs,
     runs_argument,
+    steps_option,
     table_out_option,
 )
 from vpbench.errors import UsageError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     "--rows", "only", multiple=True, metavar="LABEL", help="Only these rows; * and ? stand for others."
 )
 @metrics_option("Only these columns of scores, in this order.")
+@steps_option
 @click.option(
     "--sort",
     metavar="KEY",
@@ -69,6 +71,7 @@ def leaderboard(
     common: bool,
     only: tuple[str, ...],
     metrics: tuple[str, ...],
+    steps: tuple[str, ...],
     sort: str | None,
     rank_by: str | None,
     against: str | None,
@@ -104,6 +107,7 @@ def leaderboard(
         level=level,
         against=against,
         common=common,
+        steps=steps,
     )
     board = build_leaderboard(read_runs(runs), options, published=() if by else None)
     if form == "bibtex":

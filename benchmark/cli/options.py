@@ -275,6 +275,14 @@ def _keys(context: click.Context, parameter: click.Parameter, value: str | None)
     return tuple(key.strip() for key in value.split(",")) if value else ()
 
 
+steps_option = click.option(
+    "--steps",
+    metavar="STEP,…",
+    callback=_keys,
+    help="The frames that are printed, such as 1,3,5; 1-3 is the mean over frames 1 to 3, all that over all.",
+)
+
+
 def level_option(what: str) -> Option:
     """``--level`` of intervals."""
     return click.option("--level", type=Number(0.5, 0.999), default=0.95, show_default=True, help=what)

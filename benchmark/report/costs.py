@@ -28,7 +28,7 @@ _CHARACTER, _LINE = 6.4, 14  # about the size of a character of a label, pixels
 _DOT = 5
 _MOST_TICKS = 7
 _MOST_NAMED = 6
-_LARGEST = 1e15  # a run may say any number; this is beyond all that are true
+LARGEST = 1e15  # a run may say any number; this is beyond all that are true
 
 
 class Tick(NamedTuple):
@@ -144,13 +144,13 @@ def _chart(board: Leaderboard, key: str, name: str, axis: str, links: Mapping[in
     points = [
         _Point(row, costs[row], scores[row], board.eligible[row])
         for row in measured
-        if 1 / _LARGEST < costs[row] < _LARGEST and abs(scores[row]) < _LARGEST
+        if 1 / LARGEST < costs[row] < LARGEST and abs(scores[row]) < LARGEST
     ]
     if len(points) < 2:
         return None
     front = _front(points, column.higher_is_better)
     x, xs = _logarithmic([point.cost for point in points])
-    y, ys = _linear([point.score for point in points])
+    y, ys = linear([point.score for point in points])
     # The best rows choose the places of their labels first.
     first = sorted(points, key=lambda p: (p not in front, -p.score if column.higher_is_better else p.score))
     places = _labels([(labels[p.row], x(p.cost), y(p.score)) for p in first])
@@ -230,7 +230,8 @@ def _logarithmic(values: Sequence[float]) -> tuple[_Scale, list[Tick]]:
     return scale, [Tick(scale(t), short(t) if t >= 1000 else f"{t:g}") for t in ticks[::every]]
 
 
-def _linear(values: Sequence[float]) -> tuple[_Scale, list[Tick]]:
+def linear(values: Sequence[float]) -> tuple[_Scale, list[Tick]]:
+    """The vertical axis of values: their pixels, and its ticks."""
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or abs(high) * 0.01 or 1.0
     scale = _Scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP, logarithmic=False)

@@ -20,6 +20,7 @@ from vpbench.figures.choose import check_clips, check_frame, choose_clips
 from vpbench.figures.scene import one_row_a_run
 from vpbench.report.costs import cost_charts
 from vpbench.report.predictions import clips_in_words, predictions_of
+from vpbench.report.steps import step_charts
 from vpbench.report.strips import LEVELS, Level, Strips, make_strips
 from vpbench.report.table import page_table
 from vpbench.report.web import environment, resource
@@ -142,6 +143,7 @@ def _render(board: Leaderboard, runs: Labelled, section: _ClipSection, title: st
             facts=_facts(board, runs),
             table=page_table(board),
             strata=_strata(board),
+            steps=step_charts(board),
             charts=cost_charts(board),
             notes=notes.notes(board, intervals=True),
             further=notes.further(board),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vpbench.tables import notes
-from vpbench.tables.cells import integer, number, short, unit, values_of
+from vpbench.tables.cells import frame_in_words, integer, number, short, unit, values_of
 from vpbench.tables.formats.sheet import MISSING
 from vpbench.tables.leaderboard import COSTS
 from vpbench.tables.scores import difference_cells, score_cells
@@ -182,7 +182,9 @@ def _rows(board: Leaderboard, columns: Sequence[PageColumn]) -> list[PageRow]:
 
 
 def _heading(frame: Frame, steps: int) -> str:
-    return "all frames" if frame == "all" else f"frame {frame}" if steps > 1 else ""
+    if isinstance(frame, str):
+        return frame_in_words(frame, steps)
+    return f"frame {frame}" if steps > 1 else ""
 
 
 def _about(record: dict[Any, Any]) -> str:

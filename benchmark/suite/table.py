@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from vpbench.tables.cells import decimals, number, signed, slug, unit
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import Sheet, SheetColumn
+from vpbench.tables.leaderboard import horizon_sheet
 
 AGAINST = "last_frame"
 
@@ -25,7 +27,9 @@ def render_suite(made: SuiteRuns, form: str = "text", all_notes: bool = False) -
 
     CSV and JSON have a line or an object for each predictor and cell: ``score`` is the mean of the protocol's first
     metric over the first frame, ``rank`` the row's rank by it, ``skill`` its difference to ``last_frame``, with its
-    interval, and ``win_rate`` the share of clips on which it is better than that. The text has no newline at its end.
+    interval, ``win_rate`` the share of clips on which it is better than that, and ``score_all`` the mean over all
+    frames of a protocol of more than two. The other formats have a table by predicted frame for each of these. The text
+    has no newline at its end.
 
     Args:
         made: what the suite made.
@@ -38,7 +42,7 @@ def render_suite(made: SuiteRuns, form: str = "text", all_notes: bool = False) -
     boards = {cell: _board(runs) for cell, runs in made.runs.items()}
     return export(
         Table(
-            sheets=lambda: [_sheet(made, boards, all_notes)],
+            sheets=lambda: [_sheet(made, boards, all_notes), *_horizons(boards)],
             rows=lambda: _rows(boards),
             data=lambda: {
                 "kind": "vpbench-suite",
@@ -75,18 +79,19 @@ def _rows(boards: Mapping[Cell, Leaderboard]) -> pd.DataFrame:
 
 # Of each cell: what it is called here, and what in a leaderboard.
 _KEYS = {
-    "score": "{}",
+    "score": "{}_1",
     "rank": "rank",
-    "skill": "{}_difference",
-    "skill_low": "{}_difference_low",
-    "skill_high": "{}_difference_high",
-    "win_rate": "{}_win_rate",
+    "skill": "{}_1_difference",
+    "skill_low": "{}_1_difference_low",
+    "skill_high": "{}_1_difference_high",
+    "win_rate": "{}_1_win_rate",
+    "score_all": "{}_all",
 }
 
 
 def _number(row: Mapping[Hashable, Any], board: Leaderboard, key: str) -> float:
     """A number of a leaderboard's row; NaN where it has none."""
-    value = row.get(_KEYS[key].format(f"{board.columns[0].key}_1"))
+    value = row.get(_KEYS[key].format(board.columns[0].key))
     return float(value) if pd.notna(value) else math.nan
 
 
@@ -133,6 +138,14 @@ def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard], all_notes: bool)
         further=not all_notes,
         short_headings=False,
     )
+
+
+def _horizons(boards: Mapping[Cell, Leaderboard]) -> Iterator[Sheet]:
+    """By predicted frame, where a protocol has more than two."""
+    for (split, protocol), board in boards.items():
+        if board.horizon:
+            sheet = horizon_sheet(board, board.columns[0])
+            yield replace(sheet, caption=f"{split}, {protocol}: {sheet.caption}")
 
 
 def _marks(

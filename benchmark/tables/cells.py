@@ -86,8 +86,15 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def frame_in_short(frame: Frame) -> str:
+    """``1st``, ``1–3`` or ``all``."""
+    return ordinal(frame) if isinstance(frame, int) else frame.replace("-", "–")
+
+
 def frame_in_words(frame: Frame, steps: int, article: bool = False) -> str:
-    """``1st frame``, or ``the 1st frame``; ``all 8 frames``."""
+    """``1st frame``, or ``the 1st frame``; ``all 8 frames``; ``mean of frames 1–3``, or ``frames 1–3``."""
     if frame == "all":
         return f"all {steps} frames"
+    if isinstance(frame, str):
+        return f"{'' if article else 'mean of '}frames {frame.replace('-', '–')}"
     return f"{'the ' if article else ''}{ordinal(int(frame))} frame"

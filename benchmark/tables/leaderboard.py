@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from msgspec import to_builtins
@@ -14,10 +14,10 @@ from vpbench.analysis.footnotes import Footnotes
 from vpbench.analysis.leaderboard import Leaderboard
 from vpbench.results.published_tables import Frame
 from vpbench.tables import notes
-from vpbench.tables.cells import frame_in_words, integer, number, short, slug, unit, values_of
+from vpbench.tables.cells import frame_in_short, frame_in_words, integer, number, short, slug, unit, values_of
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
-from vpbench.tables.formats.sheet import Sheet, SheetColumn
+from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
 from vpbench.tables.scores import difference_cells, score_cells
 
 # What a leaderboard's rows say of what a prediction costs.
@@ -85,7 +85,7 @@ def render_leaderboard(
 
 def leaderboard_sheets(board: Leaderboard, options: PrintOptions) -> list[Sheet]:
     """The summary in the form of the paper's Table 2; for more than two frames, also one sheet for each metric."""
-    by_frame = [_frames_sheet(board, column, options) for column in board.columns if board.steps > 2]
+    by_frame = [horizon_sheet(board, column, options) for column in board.columns if board.horizon]
     return [_summary_sheet(board, options), *by_frame]
 
 
@@ -104,6 +104,7 @@ def leaderboard_data(board: Leaderboard, all_notes: bool = False) -> dict[str, A
         "flow": board.flow,
         "columns": [asdict(column) for column in board.columns],
         "frames": list(board.frames),
+        "horizon": list(board.horizon),
         "statistics": notes.statistics_data(board),
         "rows": [
             {**row, "marks": list(marks)} for row, marks in zip(records(board.rows), board.marks, strict=True)
@@ -150,7 +151,7 @@ def _score_columns(board: Leaderboard, options: PrintOptions) -> Iterator[SheetC
     """The ranks, and for each frame the scores and how many frames are counted."""
     if board.ranked:
         yield SheetColumn("rank", _integers(board, "rank"))
-    for frame in board.frames:
+    for frame in board.frames if board.steps <= 2 else ("all",):
         group = frame_in_words(frame, board.steps)
         for column in board.columns:
             yield score_column(board, column, frame, options, group)
@@ -224,23 +225,51 @@ def _with_training_data(
     return all_marks, added.texts
 
 
-def _frames_sheet(board: Leaderboard, column: Column, options: PrintOptions) -> Sheet:
-    """One metric at every predicted frame: a row for each frame, a column for each run."""
-    frames = range(1, board.steps + 1)
-    scores = [score_column(board, column, frame, options) for frame in frames]
-    in_unit = unit(column)
+def horizon_sheet(board: Leaderboard, column: Column, options: PrintOptions = PrintOptions()) -> Sheet:
+    """One metric by predicted frame: a column for each printed frame or mean of several."""
+    scores = [score_column(board, column, frame, options) for frame in board.horizon]
+    rows = range(len(board.measured))
+    known = [
+        row
+        for row in range(len(board.rows))
+        if row in rows or any(one.cells[row] != MISSING for one in scores)
+    ]
+    marks, footnotes = shown_marks(board, replace(options, facts=False, all_notes=False))
+    used = {mark for row in known for mark in marks[row]}
     return Sheet(
         name=slug(board.protocol.name, board.split.name, column.key),
-        caption=f"{column.label}{f' ({in_unit})' if in_unit else ''} of each predicted frame.",
+        caption=f"{column.label} ({unit(column)}) by predicted frame{_means(board)}.",
         columns=[
-            SheetColumn(label, [one.cells[n] for one in scores], bold=[one.is_bold(n) for one in scores])
-            for n, label in enumerate(board.measured["label"])
+            SheetColumn(
+                _step(frame),
+                [one.cells[row] for row in known],
+                bold=[one.is_bold(row) for row in known],
+            )
+            for frame, one in zip(board.horizon, scores, strict=True)
         ],
-        labels=[str(frame) for frame in frames],
+        labels=[board.rows["label"][row] for row in known],
+        marks=[marks[row] for row in known],
         corner="frame",
+        headings={len(rows): "published"} if len(known) > len(rows) else {},
+        footnotes={mark: text for mark, text in footnotes.items() if mark in used},
         bold_means=notes.BOLD,
         short_headings=False,
     )
+
+
+def _means(board: Leaderboard) -> str:
+    """What the columns of means are."""
+    texts = [f"mean: over all {board.steps} frames"] if "all" in board.horizon else []
+    if any(isinstance(frame, str) and frame != "all" for frame in board.horizon):
+        texts.append("mean a–b: over frames a to b, not of frame b")
+    return "".join(f"; {text}" for text in texts)
+
+
+def _step(frame: Frame) -> str:
+    """``3``, and of means ``mean 1–3`` or ``mean``."""
+    if isinstance(frame, int):
+        return str(frame)
+    return "mean" if frame == "all" else f"mean {frame_in_short(frame)}"
 
 
 def _integers(board: Leaderboard, name: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.results.published_tables import Frame
-from vpbench.tables.cells import count, frame_in_words, ordinal
+from vpbench.tables.cells import count, frame_in_short, frame_in_words
 from vpbench.tables.excluded import compared_frames, excluded_frames
 from vpbench.tables.scores import difference_cells
 
@@ -53,7 +53,7 @@ def further(board: Leaderboard) -> list[str]:
 
 def _reading(board: Leaderboard, intervals: bool) -> Iterator[str]:
     s = board.ranking.statistics
-    total = f"{board.clips}" if "all" not in board.frames else f"{board.clips} a frame"
+    total = f"{board.clips}" if board.steps <= 2 else f"{board.clips} a frame"
     yield f"Means over the n frames that are counted, of {total}; {arrows(board)}."
     if board.ranked:
         which = "higher" if s.column.higher_is_better else "lower"
@@ -171,7 +171,7 @@ def _dropped(board: Leaderboard, every_row: bool = False) -> Iterator[str]:
         board: the leaderboard.
         every_row: what each row lost, if that is not said without it.
     """
-    frames: Sequence[Frame] = ("all",) if "all" in board.frames else board.frames
+    frames: Sequence[Frame] = ("all",) if board.steps > 2 else board.frames
     rows, whys = board.measured.to_dict("records"), ("excluded", "undefined")
     lost: dict[str, list[str]] = {}
     for row in rows:
@@ -191,7 +191,7 @@ def _dropped(board: Leaderboard, every_row: bool = False) -> Iterator[str]:
         said = [f"{', '.join(labels)} {losses or 'none'}" for losses, labels in named]
         rest = f"the other {len(others)} rows" if len(others) > 2 else ", ".join(others)
         said += [f"{rest if named else 'each row'} {most}"] if most else []
-    which = "of all frames" if "all" in frames else " + ".join(ordinal(int(f)) for f in frames)
+    which = "of all frames" if board.steps > 2 else " + ".join(map(frame_in_short, frames))
     rule = excluded_frames(board.protocol.definition)
     excluded = f" Excluded are frames {rule}." if rule and "excluded" in "".join(lost) else ""
     yield f"Dropped frames ({which}): {'; '.join(said)}.{excluded}"

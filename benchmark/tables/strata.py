@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.tables import notes
-from vpbench.tables.cells import count, frame_in_words, ordinal, slug
+from vpbench.tables.cells import count, frame_in_short, frame_in_words, slug
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
@@ -111,7 +111,7 @@ def _sheet(strata: Strata, shown: Sequence[Stratum], options: PrintOptions) -> S
 
 def heading(stratum: Stratum) -> str:
     """``motion < 1.5 px: 21 frames (1st 12, 2nd 9), 13 clips, 12 clusters``."""
-    of_each = [f"{ordinal(int(frame))} {n}" for frame, n in stratum.frames.items() if frame != "all"]
+    of_each = [f"{frame_in_short(frame)} {n}" for frame, n in stratum.frames.items() if frame != "all"]
     kinds = f" ({', '.join(of_each)})" if stratum.board.steps > 1 else ""
     return (
         f"{stratum.part.name}: {count(stratum.total, 'frame')}{kinds}, {count(stratum.clips, 'clip')}, "

@@ -65,7 +65,7 @@ def _label_width(sheet: Sheet) -> int:
 
 
 def _points(sheet: Sheet) -> float:
-    r"""About how wide the table is in ``\footnotesize``: a character takes 4.25 pt, and a column a space of 6."""
+    r"""About how wide the table is in ``\footnotesize``: a digit takes 4.25 pt, and a column a space of 6."""
     labels = [
         max(map(escape.width, wrap(label, _label_width(sheet)))) + len(marks)
         for _, label, marks, _, _ in sheet.rows()
@@ -78,7 +78,7 @@ def _characters(column: SheetColumn, short_heading: bool) -> float:
     """Width of a column in characters of the table's type; further lines of a cell are set smaller."""
     heading = [shorten(column.heading)] if short_heading else wrap(column.heading, NAME_HEADING)
     cells = [cell.split("\n") for cell in column.cells]
-    first = [len(lines[0]) for lines in cells]
+    first = [(1.15 if column.is_bold(row) else 1) * len(lines[0]) for row, lines in enumerate(cells)]
     beneath = [0.7 * len(line) for lines in cells for line in lines[1:]]
     return max(*map(len, [*heading, column.unit]), *first, *beneath, 1)
 

@@ -30,6 +30,7 @@ class _TextColumn:
     heading: list[str]
     cells: list[list[str]]
     gap: int
+    marked: bool
 
     @cached_property
     def width(self) -> int:
@@ -45,7 +46,7 @@ def text(sheet: Sheet) -> str:
     if not sheet.short_headings:
         groups = [[column] for column in columns]
     natural = max(map(escape.width, [sheet.corner, *labels]), default=0)
-    room = WIDTH - sum(map(_group_width, groups))
+    room = WIDTH - _width(groups)
     label_width = natural if natural <= room else max(room, min(_LEAST_LABEL, natural))
     lines = [*textwrap.wrap(sheet.caption, WIDTH), ""]
     for block in _blocks(groups, label_width):
@@ -78,20 +79,33 @@ def _text_column(column: SheetColumn, gap: int, short_headings: bool) -> _TextCo
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
     heading = [f"{line} " if escape.width(line) < width else line for line in lines]
-    return _TextColumn(column.group, heading, cells, gap)
+    return _TextColumn(column.group, heading, cells, gap, bool(room))
 
 
 def _group_width(group: Sequence[_TextColumn]) -> int:
-    """Width of a group with the two blanks before it."""
     gaps = (len(group) - 1) * group[0].gap
-    return 2 + max(sum(column.width for column in group) + gaps, escape.width(group[0].group))
+    return max(sum(column.width for column in group) + gaps, escape.width(group[0].group))
+
+
+def _blanks(groups: Sequence[Sequence[_TextColumn]]) -> list[int]:
+    """The blanks before each group: two, or one where the column before ends with the space for a mark."""
+    pairs = pairwise(groups)
+    return [
+        2,
+        *(1 if before[-1].marked and not (before[0].group or g[0].group) else 2 for before, g in pairs),
+    ]
+
+
+def _width(groups: Sequence[Sequence[_TextColumn]]) -> int:
+    """Width of the groups with the blanks before them."""
+    return sum(_blanks(groups)[: len(groups)]) + sum(map(_group_width, groups))
 
 
 def _blocks(groups: list[list[_TextColumn]], label_width: int) -> Iterator[list[list[_TextColumn]]]:
     """Split the groups into parts that fit the width together with the labels; a single group is never split."""
     block: list[list[_TextColumn]] = []
     for group in groups:
-        if block and label_width + sum(map(_group_width, [*block, group])) > WIDTH:
+        if block and label_width + _width([*block, group]) > WIDTH:
             yield block
             block = []
         block.append(group)
@@ -102,20 +116,21 @@ def _blocks(groups: list[list[_TextColumn]], label_width: int) -> Iterator[list[
 def _text_block(
     sheet: Sheet, labels: Sequence[str], groups: Sequence[Sequence[_TextColumn]], label_width: int
 ) -> Iterator[str]:
+    blanks = _blanks(groups)
+
     def line(label: str, cells: Sequence[Sequence[str]]) -> str:
         parts = [label + " " * (label_width - escape.width(label))]
-        for group, texts in zip(groups, cells, strict=True):
+        for group, texts, before in zip(groups, cells, blanks, strict=True):
             padded = (_right(cell, column.width) for column, cell in zip(group, texts, strict=True))
-            parts.append(_right((" " * group[0].gap).join(padded), _group_width(group) - 2))
-        return "  ".join(parts)
+            parts.append(" " * before + _right((" " * group[0].gap).join(padded), _group_width(group)))
+        return "".join(parts)
 
     names = [group[0].group for group in groups]
     if any(names):
-        spans = [_group_width(group) - 2 for group in groups]
-        ends = zip(names, spans, strict=True)
-        yield " " * label_width + "".join("  " + name.center(span) for name, span in ends)
-        ends = zip(names, spans, strict=True)
-        yield " " * label_width + "".join("  " + ("-" * span if name else " " * span) for name, span in ends)
+        spans = [*zip(names, blanks, map(_group_width, groups), strict=True)]
+        yield " " * label_width + "".join(" " * before + name.center(span) for name, before, span in spans)
+        rules = (" " * before + ("-" if name else " ") * span for name, before, span in spans)
+        yield " " * label_width + "".join(rules)
     depth = max(len(column.heading) for group in groups for column in group)
     for n in range(depth):
         # headings of several lines end on the last one
@@ -128,7 +143,7 @@ def _text_block(
         ]
         if n < depth - 1 or any(cell.strip() for group in cells for cell in group):
             yield line(sheet.corner if n == depth - 1 else "", cells)
-    rule = "-" * (label_width + sum(map(_group_width, groups)))
+    rule = "-" * (label_width + _width(groups))
     yield rule
     empty = _empty_parts(sheet, groups)
     for row, label in enumerate(labels):
