@@ -9,12 +9,14 @@ from typing import Any
 from vpbench.clips.manifest import Geometry
 from vpbench.clips.opening import ClipRequest
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
-from vpbench.scoring.protocol import MaskRule, MetricUse, Protocol, ScoredAs
+from vpbench.scoring.protocol import NO_FLOW, MaskRule, MetricUse, Protocol, ScoredAs
 from vpbench.splits import DATA_SETS
+from vpbench.study.quirks import quirks
 
 PROTOCOLS = "built-in protocols"
 MASKS = "other moving areas"
 DETAILS = "other details"
+QUIRKS = "others' code"
 SHARPENED = "sharpened predictions"
 
 
@@ -39,18 +41,20 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     """The settings of a study.
 
     They are: the built-in protocols that predict the same frame; the base's measures under other mask rules;
-    the base with one detail changed; and sharpened predictions under the base.
+    the base with one detail changed; with a setting of others' code (:mod:`vpbench.study.quirks`); and sharpened
+    predictions under the base.
 
     Args:
-        base: ``mathieu2016``, or ``mathieu2016-archive`` for clips that have flow images only. Mask rules that
-            need flow vectors are then left out, and so is every other geometry.
+        base: ``mathieu2016``; or ``mathieu2016-archive`` for clips that have flow images only. Mask rules that
+            need flow vectors are then left out, and so is every other geometry. Or the protocol of a data set, beside
+            which there are no others, and no moving areas.
     """
-    archive = base.mask.kind == "archive"
+    archive, own = base.mask.kind == "archive", base.flow == NO_FLOW
     first = base.first_frame + base.inputs
     built_in = [
         p
         for p in BUILT_IN.values()
-        if p != base and p.first_frame + p.inputs == first and p.name not in DATA_SETS
+        if p != base and not own and p.first_frame + p.inputs == first and p.name not in DATA_SETS
     ]
     if archive:
         built_in = [
@@ -61,8 +65,10 @@ def settings_for(base: Protocol = MATHIEU2016) -> tuple[Setting, ...]:
     else:  # in prepared clips the flow images hold the base's own rule
         built_in = [p for p in built_in if p.mask.kind != "archive"]
     found = [Setting(PROTOCOLS, p.name, p) for p in (base, *built_in)]
-    found += [Setting(MASKS, label, _derived(base, label, mask=rule)) for label, rule in _mask_rules(archive)]
+    rules = () if own else _mask_rules(archive)
+    found += [Setting(MASKS, label, _derived(base, label, mask=rule)) for label, rule in rules]
     found += [Setting(DETAILS, label, protocol) for label, protocol in _details(base)]
+    found += [Setting(QUIRKS, label, _derived(base, label, **changes)) for label, changes in quirks(base)]
     found.append(Setting(SHARPENED, "unsharp mask", base, "unsharp"))
     found.append(Setting(SHARPENED, "Richardson–Lucy", base, "richardson-lucy"))
     return tuple(found)
@@ -76,7 +82,7 @@ def settings_for_clips(request: ClipRequest) -> tuple[Setting, ...]:
     Raises:
         UsageError: a flow is chosen for an archive, which has flow images only.
     """
-    base = BUILT_IN["mathieu2016-archive"] if request.kind == "archive" else MATHIEU2016
+    base = BUILT_IN["mathieu2016-archive" if request.kind == "archive" else request.protocol]
     request.adapt(base)
     settings = settings_for(base)
     if request.kind != "videos" or request.flow_files is not None:
@@ -108,21 +114,26 @@ def _details(base: Protocol) -> Iterator[tuple[str, Protocol]]:
     def changed(label: str, **columns: MetricUse) -> tuple[str, Protocol]:
         return label, _derived(base, label, metrics={**uses, **columns})
 
-    inside = {key: replace(use, masking="inside") for key, use in uses.items()}
-    yield changed("means inside mask", **inside)
-    yield "every frame counted", _derived(base, "every frame counted", exclude=None)
+    if base.mask.kind != "none":
+        yield changed(
+            "means inside mask", **{key: replace(use, masking="inside") for key, use in uses.items()}
+        )
+    if base.exclude is not None:
+        yield "every frame counted", _derived(base, "every frame counted", exclude=None)
     # At 100 dB, as in the protocols that have a standard PSNR.
     cap = BUILT_IN["full-frame"].metrics["psnr"].parameters
-    yield changed("PSNR standard", psnr=replace(uses["psnr"], metric="psnr", parameters=cap))
-    yield changed("PSNR of luma", psnr=replace(uses["psnr"], metric="psnr-luma", parameters=cap))
+    if uses["psnr"].metric != "psnr":
+        yield changed("PSNR standard", psnr=replace(uses["psnr"], metric="psnr", parameters=cap))
+    how = base.scored_as or ScoredAs()
+    if how.colour != "luma":
+        yield changed("PSNR of luma", psnr=replace(uses["psnr"], metric="psnr-luma", parameters=cap))
     for border, label in (("valid", "SSIM border left out"), ("replicate", "SSIM border copied")):
-        yield changed(label, ssim=replace(uses["ssim"], parameters={"border": border}))
-    yield changed("sharpness, printed", sharpness=replace(uses["sharpness"], metric="sharpness-printed"))
-    yield changed("sharpness of luma", sharpness=replace(uses["sharpness"], metric="sharpness-luma"))
-    yield (
-        "8-bit predictions",
-        _derived(base, "8-bit predictions", scored_as=ScoredAs(rounding="nearest")),
-    )
+        if uses["ssim"].parameters["border"] != border:
+            yield changed(label, ssim=replace(uses["ssim"], parameters={"border": border}))
+    if "sharpness" in uses:
+        yield changed("sharpness, printed", sharpness=replace(uses["sharpness"], metric="sharpness-printed"))
+        yield changed("sharpness of luma", sharpness=replace(uses["sharpness"], metric="sharpness-luma"))
+    yield "8-bit predictions", _derived(base, "8-bit predictions", scored_as=replace(how, rounding="nearest"))
 
 
 def _derived(base: Protocol, label: str, **changes: Any) -> Protocol:

@@ -52,7 +52,8 @@ def sheets(study: Study) -> list[Sheet]:
     """A sheet for each frame that the base predicts, later frames, what sharpening does, and how far numbers move."""
     frames = sorted({int(frame) for frame in study.scores["frame"]})
     targets = study.settings[0].protocol.targets
-    found = [_frame_sheet(study, frame) for frame in frames if frame <= targets]
+    shown = range(1, targets + 1) if targets <= 2 else (1, targets)  # of a far horizon, its ends
+    found = [_frame_sheet(study, frame) for frame in frames if frame in shown]
     if frames[-1] > targets:
         found.append(_later_sheet(study, targets))
     return [*found, _sharpened_sheet(study), _span_sheet(study)]

@@ -56,6 +56,16 @@ def test_sizes_are_those_of_a_slow_reference(size: tuple[int, int]) -> None:
     assert as_scored(target, prediction, None, ScoredAs(size=size))[2] is None
 
 
+def test_red_is_taken_for_blue_on_both_sides() -> None:
+    target, prediction, mask = pair()
+    y, y_hat, area = as_scored(target, prediction, mask, ScoredAs(colour="bgr"))
+    assert np.array_equal(y, target[..., ::-1])
+    assert np.array_equal(y_hat, prediction[..., ::-1])
+    assert area is mask
+    assert y.flags.c_contiguous
+    assert y_hat.flags.c_contiguous
+
+
 def test_luma_is_that_of_bt601_in_every_channel() -> None:
     target, prediction, mask = pair()
     y, y_hat, area = as_scored(target, prediction, mask, ScoredAs(colour="luma"))

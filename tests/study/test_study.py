@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
+from datasets import write_moving_mnist, write_vimeo
 from footage import moving_frames, write_video
 
 from vpbench.errors import UsageError
 from vpbench.scoring.built_in import BUILT_IN, MATHIEU2016
+from vpbench.splits import DATA_SETS
 from vpbench.study.run import gradient_ratio
-from vpbench.study.settings import DETAILS, MASKS, PROTOCOLS, SHARPENED, settings_for
+from vpbench.study.settings import DETAILS, MASKS, PROTOCOLS, QUIRKS, SHARPENED, settings_for
 from vpbench.study.sharpening import CHANGES, deconvolved, unsharp
 
 COUNTER = """
@@ -60,13 +62,57 @@ def test_the_settings_are_the_protocols_of_the_same_frame_and_one_change_at_a_ti
     ]
     assert {s.label for s in settings if s.group == MASKS} >= {"as printed", "no mask", "flow above 1 px"}
     for setting in settings:
-        if setting.group in (MASKS, DETAILS, SHARPENED):
+        if setting.group in (MASKS, DETAILS, QUIRKS, SHARPENED):
             base, other = MATHIEU2016.definition(), setting.protocol.definition()
             keys = (base.keys() | other.keys()) - {"name"}
             changed = {key for key in keys if base.get(key) != other.get(key)}
             assert len(changed) == (setting.change is None), setting.label
     hashes = [(s.protocol.hash, s.change) for s in settings]
     assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_a_data_set_is_studied_under_its_own_protocol(name: str) -> None:
+    base = BUILT_IN[name]
+    settings = settings_for(base)
+    assert [s.protocol.name for s in settings if s.group == PROTOCOLS] == [name]
+    assert not any(s.protocol.mask.needs_vectors for s in settings)
+    assert not any(s.group == MASKS for s in settings)
+    quirks = [s.label for s in settings if s.group == QUIRKS]
+    grey = base.scored_as is not None
+    assert quirks == [
+        *([] if grey else ["red for blue"]),
+        *("SSIM of scikit-image", "SSIM, no data_range"),
+        *(["errors, means", "errors, sums"] if grey else []),
+    ]
+    for setting in settings[1:]:
+        ours, other = base.definition(), setting.protocol.definition()
+        changed = {key for key in (ours.keys() | other.keys()) - {"name"} if ours.get(key) != other.get(key)}
+        assert len(changed) == (setting.change is None), setting.label
+
+
+def test_no_built_in_protocol_has_a_setting_of_others_code() -> None:
+    for protocol in BUILT_IN.values():
+        assert not {use.metric for use in protocol.metrics.values()} & {"ssim-scikit-image", "mse", "mae"}
+        assert protocol.scored_as is None or protocol.scored_as.colour != "bgr"
+
+
+@pytest.mark.slow
+def test_sums_and_swapped_colours_of_a_data_set(cli: Callable[..., Result], tmp_path: Path) -> None:
+    tables = {}
+    for name, write in {"moving-mnist-10to10": write_moving_mnist, "vimeo-2to1": write_vimeo}.items():
+        line = ["study", "--model", "last_frame", "--split", name, "--data", write(tmp_path / name)]
+        done = cli(*line, "--workers", "1", "--format", "csv")
+        assert done.exit_code == 0, done.output
+        table = pd.read_csv(pd.io.common.StringIO(done.stdout))
+        tables[name] = table[table["frame"] == 1].set_index("setting")
+    grey, colour = tables["moving-mnist-10to10"], tables["vimeo-2to1"]
+    for error in ("mse", "mae"):
+        summed = 64 * 64 * grey.loc["errors, means", error]
+        assert grey.loc["errors, sums", error] == pytest.approx(summed, rel=1e-9)
+    assert grey.loc["SSIM, no data_range", "ssim"] > grey.loc["SSIM of scikit-image", "ssim"]
+    assert colour.loc["red for blue", "psnr"] == pytest.approx(colour.loc["vimeo-2to1", "psnr"], abs=1e-9)
+    assert colour.loc["red for blue", "ssim"] != pytest.approx(colour.loc["vimeo-2to1", "ssim"], abs=1e-6)
 
 
 def test_an_archive_has_no_settings_that_need_vectors() -> None:
