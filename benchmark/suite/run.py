@@ -83,6 +83,12 @@ def run_suite(suite: Suite, options: SuiteOptions) -> SuiteRuns:
     made = SuiteRuns(suite)
     for split in suite.splits:
         request = replace(options.clips, split=split)
+        try:
+            if request.kind == "videos":
+                request.find_split()
+        except VpbenchError as error:
+            made.failures.append((split, str(error)))
+            continue
         for group in _with_the_same_inputs([request.adapt(protocol) for protocol in protocols]):
             with ExitStack() as stack:
                 opened = _open(split, request, group, options, stack, made)
@@ -127,7 +133,8 @@ def _run_model(
     try:
         entrants = list(_entrants(spec, options.device, made.suite))
     except VpbenchError as error:
-        made.failures.append((f"{spec.label}, {split}", str(error)))
+        if (failure := (f"{spec.label}, {split}", str(error))) not in made.failures:
+            made.failures.append(failure)
         return
     for entrant in entrants:
         misfits = [entrant.misfit(protocol) for protocol, _ in opened]

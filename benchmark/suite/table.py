@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from vpbench.analysis.bootstrap import LEAST_CLUSTERS
 from vpbench.analysis.footnotes import Footnotes
 from vpbench.analysis.leaderboard import Leaderboard, LeaderboardOptions, build_leaderboard
 from vpbench.runs.run import Run
@@ -16,7 +17,7 @@ from vpbench.suite.run import Cell, SuiteRuns
 from vpbench.tables.cells import decimals, number, signed, slug, unit
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
-from vpbench.tables.formats.sheet import Sheet, SheetColumn
+from vpbench.tables.formats.sheet import MISSING, Sheet, SheetColumn
 from vpbench.tables.leaderboard import horizon_sheet
 
 AGAINST = "last_frame"
@@ -117,24 +118,27 @@ def _sheet(made: SuiteRuns, boards: Mapping[Cell, Leaderboard], all_notes: bool)
         SheetColumn(" ".join(cell), [cell_text(cell, label) for label in labels], unit(board.columns[0]))
         for cell, board in boards.items()
     ]
-    columns.append(SheetColumn("mean rank", [number(mean(label, "rank"), 1) for label in labels]))
+    ranked = any(board.ranked for board in boards.values())
+    further = {"rank": [number(mean(label, "rank"), 1) for label in labels]} if ranked else {}
+    units = {"rank": "", "wins": "%"}
     if len({board.columns[0].key for board in boards.values()}) == 1:
         first = next(iter(boards.values())).columns[0]
-        skills = [signed(mean(label, "skill"), decimals(first)) for label in labels]
-        columns.append(SheetColumn("mean skill", skills, first.unit))
-    wins = [number(100 * mean(label, "win_rate"), 0) for label in labels]
-    columns.append(SheetColumn("mean wins", wins, "%"))
+        further["skill"] = [signed(mean(label, "skill"), decimals(first)) for label in labels]
+        units["skill"] = first.unit
+    further["wins"] = [number(100 * mean(label, "win_rate"), 0) for label in labels]
+    further = {name: cells for name, cells in further.items() if set(cells) != {MISSING}}
+    columns += [SheetColumn(f"mean {name}", cells, units[name]) for name, cells in further.items()]
     return Sheet(
         name=slug("suite", made.suite.name),
         caption=(
-            f"Suite {made.suite.name}: the mean of each protocol's first metric over the first frame, and in brackets "
-            "the rank by it."
+            f"Suite {made.suite.name}: {_scores(boards)} of the first frame"
+            f"{', and in brackets the rank by it' if ranked else ''}."
         ),
         columns=columns,
         labels=labels,
         marks=[marks[label] for label in labels],
         footnotes=footnotes,
-        notes=_notes(made, boards, all_notes),
+        notes=_notes(made, boards, list(further), all_notes),
         further=not all_notes,
         short_headings=False,
     )
@@ -161,14 +165,39 @@ def _marks(
     return marks, footnotes.texts
 
 
-def _notes(made: SuiteRuns, boards: Mapping[Cell, Leaderboard], all_notes: bool) -> list[str]:
+# What the means over all columns are of.
+_MEANS = {
+    "rank": "rank",
+    "skill": "skill (difference to a copy of the last frame in that score)",
+    "wins": "wins (clips on which a row is better than such a copy)",
+}
+
+
+def _scores(boards: Mapping[Cell, Leaderboard]) -> str:
+    """What the means are of."""
+    names = {board.columns[0].label for board in boards.values()}
+    return f"mean {names.pop()}" if len(names) == 1 else "the mean of each protocol's first metric"
+
+
+def _few_clusters(boards: Mapping[Cell, Leaderboard]) -> Iterator[str]:
+    """Why there are no ranks, where there are none."""
+    clusters = {split: board.ranking.statistics.clusters for (split, _), board in boards.items()}
+    few = [f"{split} has {number}" for split, number in clusters.items() if number < LEAST_CLUSTERS]
+    if few:
+        yield f"No ranks with fewer than {LEAST_CLUSTERS} clusters of clips: {', '.join(few)}."
+
+
+def _notes(
+    made: SuiteRuns, boards: Mapping[Cell, Leaderboard], means: Sequence[str], all_notes: bool
+) -> list[str]:
     clips = {split: f"{split} {board.clips} of {board.split.total}" for (split, _), board in boards.items()}
     paragraphs = [
-        "Rank, skill (difference to a copy of the last frame in that score) and wins (clips on which a row is better "
-        "than the copy) are means over all columns, for rows that have them in each.",
+        f"Mean over all columns, for rows that have it in each: {', '.join(_MEANS[name] for name in means)}."
+        if means
+        else "",
         f"Clips: {', '.join(clips.values())}. Means are over the frames that a protocol counts, whose numbers `vpbench "
         "leaderboard` prints.",
-        " ".join(dict.fromkeys(made.notes)),
+        " ".join([*dict.fromkeys(made.notes), *_few_clusters(boards)]),
     ]
     if all_notes:
         paragraphs += [

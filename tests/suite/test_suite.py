@@ -153,13 +153,16 @@ splits = ["synthetic", "nowhere"]
     code, output = suite(text)
     assert code == 1
     assert "no weights" in output
-    assert "there is no" in output.lower() or "nowhere" in output
+    assert output.count("Unknown split 'nowhere'") == 1
     assert "2 parts of suite 'mine' failed" in output
+    assert "No ranks with fewer than 6 clusters of clips: synthetic has 2." in output
+    assert "mean" not in output.partition("No ranks")[0].splitlines()[2]
     assert (here / "runs" / "synthetic" / "full-frame" / "last_frame" / "scores.jsonl").exists()
     Path("weights").touch()
     code, output = suite(text.replace(', "nowhere"', ""))
     assert code == 0, output
     assert "mine.Fails" in output
+    assert "dB          %" in output  # of mean skill and wins
 
 
 def test_what_does_not_fit_is_left_out_with_a_note(here: Path) -> None:

@@ -41,7 +41,9 @@ def text(sheet: Sheet) -> str:
     """The sheet for a terminal of 80 columns; groups that do not fit follow below, with the labels repeated."""
     labels = [label + _text_marks(marks) for _, label, marks, _, _ in sheet.rows()]
     gap = 1 if sheet.has_bold else 2  # the space for the mark is a gap too
-    columns = [_text_column(column, gap, sheet.short_headings) for column in sheet.columns]
+    # the units have a line of their own; under names they need none where there are none
+    units = sheet.short_headings or any(column.unit for column in sheet.columns)
+    columns = [_text_column(column, gap, sheet.short_headings, units) for column in sheet.columns]
     groups = [list(members) for _, members in groupby(columns, key=lambda column: column.group)]
     if not sheet.short_headings:
         groups = [[column] for column in columns]
@@ -67,7 +69,7 @@ def _text_marks(marks: Sequence[str]) -> str:
     return signs + (f" [{letters}]" if letters else "")
 
 
-def _text_column(column: SheetColumn, gap: int, short_headings: bool) -> _TextColumn:
+def _text_column(column: SheetColumn, gap: int, short_headings: bool, units: bool) -> _TextColumn:
     room = " " if any(column.bold) else ""
     cells = []
     for row, cell in enumerate(column.cells):
@@ -75,7 +77,8 @@ def _text_column(column: SheetColumn, gap: int, short_headings: bool) -> _TextCo
         cells.append(
             [first + (BEST_MARK if column.is_bold(row) else room), *(line + room for line in further)]
         )
-    lines = [shorten(column.heading), column.unit] if short_headings else wrap(column.heading, NAME_HEADING)
+    lines = [shorten(column.heading)] if short_headings else wrap(column.heading, NAME_HEADING)
+    lines += [column.unit] if units else []
     # right-aligned over the digits, not over the marks, where the column is wide enough for that
     width = max(map(escape.width, chain.from_iterable(cells)), default=0) if room else 0
     heading = [f"{line} " if escape.width(line) < width else line for line in lines]
