@@ -27,8 +27,16 @@ TUNED = "tuned on test clips: a choice was made with an eye on them; no rank"
 SEEN = "trained on clips of this test set (contaminated); no rank"
 BEST_OF_SAMPLES = "the best of several samples, which takes the truth to know; no rank"
 INCOMPLETE = "run not complete"
+CORRUPTED = "predicted from corrupted inputs"
 OTHER_CLIPS = "scored on clips that were prepared differently from the other rows'"
-_SIGNS = {SEEN: "§", TUNED: TUNED_MARK, BEST_OF_SAMPLES: "#", INCOMPLETE: "¶", OTHER_CLIPS: "‖"}
+_SIGNS = {
+    SEEN: "§",
+    TUNED: TUNED_MARK,
+    BEST_OF_SAMPLES: "#",
+    CORRUPTED: "•",
+    INCOMPLETE: "¶",
+    OTHER_CLIPS: "‖",
+}
 
 
 @dataclass
@@ -78,6 +86,7 @@ def row_warnings(runs: Sequence[Run], differences: Mapping[Path, str] = MappingP
         SEEN: any(run.test_clips_seen == "yes" for run in runs),
         TUNED: any(run.test_clips_seen == "tuned" for run in runs),
         BEST_OF_SAMPLES: any(run.best_of_samples for run in runs),
+        CORRUPTED: any(run.manifest.predictor.corrupted for run in runs),
         INCOMPLETE: not all(run.manifest.complete for run in runs),
         OTHER_CLIPS: any(run.folder in differences for run in runs),
     }

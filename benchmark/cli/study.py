@@ -17,6 +17,7 @@ from vpbench.cli.options import (
     format_option,
     labels_of,
     model_options,
+    notes_option,
     options,
 )
 from vpbench.cli.output import progress_bar, say, warn
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def corruption_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a study of robustness: ``corruptions``, ``None`` for the other study, and ``protocol_name``."""
+    """The options of a study of robustness: ``corruptions`` (``None`` for the other study) and the rest."""
 
     @wraps(command)
     def call(
@@ -42,6 +43,7 @@ def corruption_options(command: Callable[..., None]) -> Callable[..., None]:
         severities: tuple[int, ...],
         seed: int | None,
         protocol_name: str | None,
+        notes: str,
         **rest: Any,
     ) -> None:
         chosen: list[Corruption] | None = None
@@ -55,10 +57,11 @@ def corruption_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--severity": severities,
                 "--seed": seed is not None,
                 "--protocol": protocol_name,
+                "--notes": notes == "all",
             }
             for option in (name for name, value in given.items() if value):
                 raise UsageError(f"{option} goes with --corruptions.")
-        command(corruptions=chosen, protocol_name=protocol_name, **rest)
+        command(corruptions=chosen, protocol_name=protocol_name, all_notes=notes == "all", **rest)
 
     return options(
         click.option("--corruptions", is_flag=True, help="Corrupt the inputs, and keep to one protocol."),
@@ -84,6 +87,7 @@ def corruption_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="NAME|FILE.toml",
             help="With --corruptions: how clips are scored.  [default: the split's; mathieu2016 for most]",
         ),
+        notes_option,
     )(call)
 
 
@@ -109,6 +113,7 @@ def study(
     device: str,
     corruptions: list[Corruption] | None,
     protocol_name: str | None,
+    all_notes: bool,
     form: str,
     out: Path | None,
 ) -> None:
@@ -153,7 +158,13 @@ def study(
         protocol = clips.adapt(get_protocol(protocol_name or clips.protocol))
         with temporary_folder() if out is None else nullcontext(out / "runs") as runs:
             found = run_robustness(entrants, corruptions, protocol, open_for, runs, progress_bar)
-        _show("robustness", partial(render_robustness, found), form, out, lambda: draw_robustness(found))
+        _show(
+            "robustness",
+            partial(render_robustness, found, all_notes=all_notes),
+            form,
+            out,
+            lambda: draw_robustness(found),
+        )
 
 
 def _show(

@@ -11,6 +11,7 @@ from vpbench.analysis.bootstrap import LEAST_CLUSTERS, LEVEL
 from vpbench.predictors.corrupted import KINDS, VERSION, Corruption
 from vpbench.scoring.wording import scoring_in_words
 from vpbench.tables.cells import decimals, frame_in_words, integer, number, signed, slug, unit
+from vpbench.tables.excluded import compared_frames
 from vpbench.tables.formats.data import records
 from vpbench.tables.formats.export import Table, export
 from vpbench.tables.formats.sheet import Sheet, SheetColumn
@@ -20,16 +21,23 @@ if TYPE_CHECKING:
     from vpbench.study.robustness import Robustness
 
 
-def render_robustness(study: Robustness, form: str = "text") -> str:
+def render_robustness(study: Robustness, form: str = "text", all_notes: bool = False) -> str:
     """Print a study in one of :data:`vpbench.tables.formats.export.FORMATS`; CSV and JSON have it in full.
 
     The text has no newline at its end.
+
+    Args:
+        study: the study.
+        form: the format.
+        all_notes: print all notes: also how frames were scored, and what the corruptions are.
 
     Raises:
         UsageError: unknown format.
     """
     table = Table(
-        sheets=lambda: sheets(study), rows=lambda: flat(study), data=lambda: {"rows": records(flat(study))}
+        sheets=lambda: sheets(study, all_notes),
+        rows=lambda: flat(study),
+        data=lambda: {"rows": records(flat(study)), "notes": [*_notes(study), *_further(study)]},
     )
     return export(table, form)
 
@@ -52,24 +60,18 @@ def flat(study: Robustness) -> pd.DataFrame:
     return table[[*first, *[name for name in table if name not in first]]]
 
 
-def sheets(study: Robustness) -> list[Sheet]:
+def sheets(study: Robustness, all_notes: bool = False) -> list[Sheet]:
     """The changes of the first metric, and a sheet of scores for each frame that is shown."""
-    return [_change_sheet(study), *(_frame_sheet(study, frame) for frame in study.shown)]
+    return [_change_sheet(study, all_notes), *(_frame_sheet(study, frame) for frame in study.shown)]
 
 
 def caption(study: Robustness) -> str:
-    """What was scored, on what."""
+    """What was scored, on what, in a sentence."""
     run, protocol = study.runs[0].manifest, study.runs[0].protocol()
-    flow = str(run.prepared.flow.get("name") or protocol.flow)
     return (
         f"Split {run.split.name}, {run.split.scored} of {run.split.total} clips; protocol {protocol.name}, version "
-        f"{protocol.version} ({scoring_in_words(protocol, flow)}); corruptions of version {VERSION}"
-        f"{_seed(study.corruptions[0])}."
+        f"{protocol.version}."
     )
-
-
-def _seed(corruption: Corruption) -> str:
-    return f", seed {corruption.seed}" if corruption.seed else ""
 
 
 def _label(corruption: Corruption) -> str:
@@ -91,7 +93,7 @@ def _frame_sheet(study: Robustness, frame: Frame) -> Sheet:
     named = frame_in_words(frame, run.targets).capitalize()
     return Sheet(
         name=slug("robustness", run.manifest.split.name, str(frame)),
-        caption=f"{named}, from clean and from corrupted inputs; targets and masks are clean. {caption(study)}",
+        caption=f"{named}, from clean and from corrupted inputs. {caption(study)}",
         columns=columns,
         labels=["clean", *map(_label, study.corruptions)],
         headings={1 + place: kind for place, kind in _headings(study).items()},
@@ -105,7 +107,7 @@ def _headings(study: Robustness) -> dict[int, str]:
     return {kinds.index(kind): kind for kind in study.kinds}
 
 
-def _change_sheet(study: Robustness) -> Sheet:
+def _change_sheet(study: Robustness, all_notes: bool) -> Sheet:
     """How far the first metric changes: each severity, their mean, and the mean over all kinds."""
     column, frame, run = study.columns[0], study.shown[0], study.runs[0]
     scores = study.scores[(study.scores["frame"] == frame) & (study.scores["corruption"] != "none")]
@@ -130,13 +132,14 @@ def _change_sheet(study: Robustness) -> Sheet:
     return Sheet(
         name=slug("robustness", run.manifest.split.name, "change"),
         caption=(
-            f"Change of {column.label} when the inputs are corrupted, {frame_in_words(frame, run.targets)}; targets "
-            f"and masks are clean. {caption(study)}"
+            f"Change of {column.label}, {frame_in_words(frame, run.targets)}, from clean to corrupted inputs. "
+            f"{caption(study)}"
         ),
         columns=columns,
         labels=labels,
         headings=headings,
-        notes=[*_notes(study), *study.notes],
+        notes=[*_notes(study), *(_further(study) if all_notes else ())],
+        further=not all_notes,
         short_headings=False,
     )
 
@@ -149,21 +152,33 @@ def _change(row: dict[Any, Any], key: str, digits: int) -> str:
 
 
 def _notes(study: Robustness) -> list[str]:
-    exclude = study.runs[0].protocol().exclude
-    same = "the same frames in all rows"
-    if exclude is not None:
-        same += f", those of which a copy of the last frame is below {exclude.at_least:g} dB, with scores capped there"
-    notes = [f"Paired: mean over {same}, of corrupted − clean."]
+    """What a reader needs."""
+    rule = compared_frames(study.runs[0].recorded.protocol.definition)
+    change = (
+        f"Change: mean of corrupted − clean, over the same frames in all rows{f', {rule}' if rule else ''}; targets "
+        "and masks are clean."
+    )
     if study.clusters >= LEAST_CLUSTERS:
-        notes.append(
-            f"In brackets: {100 * LEVEL:g} % intervals, each by itself (studentised bootstrap over {study.clusters} "
-            "clusters of clips)."
-        )
+        certain = f"In brackets: {100 * LEVEL:g} % intervals, each by itself."
     else:
-        notes.append(
-            f"No intervals: they need {LEAST_CLUSTERS} clusters of clips, and here are {study.clusters}."
-        )
-    if {"repeat", "drop"} & set(study.kinds):
-        notes.append("repeat, drop: which are shown of four inputs, or of the last four.")
-    notes += [f"{kind}: {KINDS[kind].summary}." for kind in study.kinds]
-    return notes
+        here = f"here {'is' if study.clusters == 1 else 'are'} {study.clusters}"
+        certain = f"No intervals: they need {LEAST_CLUSTERS} clusters of clips, and {here}."
+    frames = (
+        ["Of repeat and drop: which of four inputs, or of the last four, are shown."]
+        if {"repeat", "drop"} & set(study.kinds)
+        else []
+    )
+    return [f"{change} {certain}", *frames, *([" ".join(study.notes)] if study.notes else [])]
+
+
+def _further(study: Robustness) -> list[str]:
+    """How frames were scored and intervals found, and what the corruptions are."""
+    run, protocol = study.runs[0].manifest, study.runs[0].protocol()
+    flow = str(run.prepared.flow.get("name") or protocol.flow)
+    seed = study.corruptions[0].seed
+    return [
+        f"Scored ({protocol.hash}): {scoring_in_words(protocol, flow)}.",
+        f"Intervals: studentised bootstrap over {study.clusters} clusters of clips.",
+        f"Corruptions of version {VERSION}, seed {seed}. "
+        + " ".join(f"{kind}: {KINDS[kind].summary}." for kind in study.kinds),
+    ]

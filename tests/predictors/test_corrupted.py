@@ -233,9 +233,13 @@ def test_a_table_tells_it_whatever_the_label(clips: SmallClips, tmp_path: Path) 
     board = build_leaderboard(runs)
     # Trainings from several seeds are one row, but never with those of other inputs.
     assert list(board.rows["label"]) == ["ours", "ours, noise=3", "m4"]
-    text = " ".join(render(board, "text").split())
+    text = render(board, "text")
+    assert "• predicted from corrupted inputs" in text
+    assert ("ours•" in text, "ours, noise=3•" in text, "m4•" in text) == (False, True, True)
+    text = " ".join(render(board, "text", all_notes=True).split())
     assert text.count("inputs corrupted") == 2
     assert "inputs corrupted: noise, severity 3 (σ 10)" in text
+    assert vpbench.compare(runs[2], runs[0]).remarks == ("A: predicted from corrupted inputs.",)
     single = json.loads(render(build_leaderboard(runs, LeaderboardOptions(only=["m4"])), "json"))
     assert "inputs corrupted: noise, severity 4 (σ 20)" in single["footnotes"].values()
     baseline = vpbench.evaluate("corrupted:noise=1:last_frame", data=clips.prepared, out=tmp_path)
@@ -252,7 +256,7 @@ def test_a_run_is_verified_and_scored_again_as_what_it_is(
     there = ("--split", clips.videos, "--data", clips.prepared)
     done = cli("rescore", folder, "--protocol", "full-frame", *there, "--out", tmp_path)
     assert done.exit_code == 0, done.output
-    assert "inputs corrupted: noise, severity 2 (σ 5)" in done.output
+    assert "• predicted from corrupted inputs" in done.output
     (folder / "predictions").rename(tmp_path / "away")
     done = cli("verify", folder, *there, "--workers", "1")
     assert done.exit_code == 0, done.output

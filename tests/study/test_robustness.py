@@ -89,9 +89,14 @@ def test_numbers_are_those_of_runs_and_comparisons(study: Callable[..., Result])
         assert means.loc["all", "psnr_change"] == pytest.approx(np.mean(changes))
         assert means.loc["all", "psnr_change_low"] < means.loc["all", "psnr_change"] < 0
     text = " ".join(done.stdout.split())
-    assert "95 % intervals, each by itself (studentised bootstrap over 7 clusters of clips)" in text
+    assert "In brackets: 95 % intervals, each by itself." in text
+    printed = Path("out/robustness.txt").read_text(encoding="utf-8")
+    more = " ".join(study(*SOME, "--out", "out", "--notes", "all").stdout.split())
+    assert "studentised bootstrap over 7 clusters of clips" in more
+    assert "drop: inputs that are lost" in more
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert Path("out/robustness.txt").read_text(encoding="utf-8").strip() == done.stdout.strip()
+    assert done.stdout.partition("\n\n")[0].count("\n") <= 1  # lines of the caption
+    assert printed.strip() == done.stdout.strip()
     assert "| 2: σ 5" in Path("out/robustness.md").read_text(encoding="utf-8")
     assert Path("out/robustness.pdf").read_bytes().startswith(b"%PDF")
     assert Path("out/robustness.png").read_bytes().startswith(b"\x89PNG")
@@ -130,7 +135,7 @@ def test_few_clusters_have_no_intervals(study: Callable[..., Result]) -> None:
     done = study("--corruption", "jpeg", "--severity", "5", "--limit", "2")
     text = " ".join(done.stdout.split())
     assert "No intervals: they need 6 clusters of clips, and here are 2." in text
-    assert "[" not in text.partition("Paired")[0]
+    assert "[" not in text.partition("Change: mean")[0]
 
 
 def test_what_needs_more_inputs_is_left_out_with_a_note(study: Callable[..., Result]) -> None:
@@ -173,7 +178,11 @@ def test_what_is_wrong_is_said(
 
 
 @pytest.mark.parametrize(
-    "option", [("--corruption", "noise"), ("--severity", "1"), ("--seed", "0"), ("--protocol", "full-frame")]
+    "option",
+    [
+        *(("--corruption", "noise"), ("--severity", "1"), ("--seed", "0"), ("--protocol", "full-frame")),
+        ("--notes", "all"),
+    ],
 )
 def test_options_of_the_other_study(cli: Callable[..., Result], option: tuple[str, str]) -> None:
     done = cli("study", "--model", "last_frame", "--split", "synthetic", *option)
