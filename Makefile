@@ -3,7 +3,7 @@
 # make fast   the tests that take less than a second or two each, and need no browser
 # make check  ruff, and mypy --strict on the installed package
 # make pages  anew what is made of results/runs, of the weights and of docs/evidence: the leaderboard, tables, a picture
-# make docs   the documentation, in build/docs/index.html; a warning is an error
+# make docs   the documentation and the leaderboard, in build/docs/index.html; a warning is an error
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -38,6 +38,7 @@ types: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/vpbench site results/runs --out build/docs/leaderboard --docs ../index.html
 
 # The constraints pin what these commands install; pyproject.toml's own ranges are wider.
 $(VENV)/%.stamp: pyproject.toml constraints.txt | $(BIN)/python

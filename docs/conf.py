@@ -22,7 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_click",
 ]
-exclude_patterns = ["_build", "examples/package/**"]
+exclude_patterns = ["_build", "_templates", "examples/package/**"]
 smartquotes = False  # two hyphens begin an option, they are no dash
 nitpicky = False  # types of numpy and torch would need their inventories from the network
 
@@ -42,6 +42,13 @@ html_title = f"vpbench {release}"
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
+templates_path = ["_templates"]
+html_sidebars = {
+    "**": [
+        *("sidebar/brand.html", "sidebar/search.html", "sidebar/scroll-start.html", "leaderboard.html"),
+        *("sidebar/navigation.html", "sidebar/scroll-end.html"),
+    ]
+}
 # Furo's own fonts are the system's; nothing is fetched.
 
 

@@ -63,16 +63,18 @@ class Fact(NamedTuple):
     href: str = ""
 
 
-def scores_of(board: Leaderboard, row: int) -> Numbers:
-    """A run's scores frame by frame."""
-    columns = [(column.label, unit(column)) for column in board.columns]
-    rows = []
+def scores_of(board: Leaderboard) -> list[Numbers]:
+    """For each run its scores frame by frame."""
+    columns = [*((column.label, unit(column)) for column in board.columns), ("n", "")]
+    found = [Numbers("Scores", "frame", columns, []) for _ in range(len(board.measured))]
     for frame in board.frames:
+        name = frame_in_words(frame, board.steps)
         scores = [score_cells(board, column, frame) for column in board.columns]
-        cells = [Number(one.means[row], one.intervals[row]) for one in scores]
-        counted = values_of(board.rows, f"frames_counted_{frame}")[row]
-        rows.append((frame_in_words(frame, board.steps), "", [*cells, Number(integer(counted))]))
-    return Numbers("Scores", "frame", [*columns, ("n", "")], rows)
+        counted = values_of(board.rows, f"frames_counted_{frame}")
+        for row, table in enumerate(found):
+            cells = [Number(one.means[row], one.intervals[row]) for one in scores]
+            table.rows.append((name, "", [*cells, Number(integer(counted[row]))]))
+    return found
 
 
 def strata_of(board: Leaderboard) -> list[list[Numbers]]:
@@ -104,20 +106,23 @@ def strata_of(board: Leaderboard) -> list[list[Numbers]]:
     return found
 
 
-def costs_of(board: Leaderboard, row: int) -> list[Fact]:
-    """What a prediction of the run costs; a dash where the run does not say."""
-    size = board.measured["multiply_adds_frame"].tolist()[row]
-    says = {
-        "parameters": "Learnt parameters",
-        "MACs": f"Multiply-adds a frame{f' of {size}' if isinstance(size, str) else ''}",
-        "ms/frame": "Time a frame",
-        "memory": "Memory",
-    }
-    units = {"ms/frame": " ms", "memory": " MiB"}
-    cells = [(column.name, column.cells[row].text) for column in cost_columns(board)]
+def costs_of(board: Leaderboard) -> list[list[Fact]]:
+    """For each run what a prediction costs; a dash where it does not say."""
+    columns = cost_columns(board)
     return [
-        Fact(says[name], text if text == MISSING else f"{text}{units.get(name, '')}") for name, text in cells
+        [_cost(column.name, column.cells[row].text, size) for column in columns]
+        for row, size in enumerate(board.measured["multiply_adds_frame"].tolist())
     ]
+
+
+def _cost(name: str, text: str, size: object) -> Fact:
+    says, unit = {
+        "parameters": ("Learnt parameters", ""),
+        "MACs": (f"Multiply-adds a frame{f' of {size}' if isinstance(size, str) else ''}", ""),
+        "ms/frame": ("Time a frame", " ms"),
+        "memory": ("Memory", " MiB"),
+    }[name]
+    return Fact(says, text if text == MISSING else text + unit)
 
 
 def summary_of(page: BoardPage, run: RunPage) -> list[Fact]:

@@ -76,15 +76,18 @@ def make_site(runs: Sequence[Run], options: SiteOptions = SiteOptions()) -> Made
         VpbenchError: a metric is not installed.
     """
     site, pictures = plan(runs), Pictures()
-    shared = {"title": plain(options.title), "docs": options.docs, "version": version("vpbench")}
-    writer = _Writer(environment("vpbench.site"), shared)
+    everywhere = {"title": plain(options.title), "docs": options.docs, "version": version("vpbench")}
+    writer = _Writer(environment("vpbench.site"), everywhere)
     remarks: Counter[str] = Counter()
     highlight = _highlight(site, options.replay, pictures)
     for board in site.boards:
         writer.page(board.address, "board.html", **_board(site, board))
-        strata = facts.strata_of(board.alone)
-        for run, shown in zip(board.runs, frames_of_runs(board, options.replay, pictures), strict=True):
-            writer.page(run.address, "run.html", **_run(site, board, run, shown), strata=strata[run.row])
+        shared = _runs(site, board)
+        frames = frames_of_runs(board, options.replay, pictures)
+        tables = (facts.scores_of(board.alone), facts.costs_of(board.alone), facts.strata_of(board.alone))
+        for run, shown, *own in zip(board.runs, frames, *tables, strict=True):
+            numbers = dict(zip(("scores", "costs", "strata"), own, strict=True))
+            writer.page(run.address, "run.html", **shared, **numbers, **_run(board, run), shown=shown)
             remarks.update(shown.remarks)
     for protocol in site.protocols:
         writer.page(protocol.address, "protocol.html", **_protocol(protocol))
@@ -183,21 +186,23 @@ def _first_rows(page: BoardPage) -> PageTable:
     return PageTable(groups, rows[:_FIRST_ROWS], [])
 
 
-def _run(site: Site, page: BoardPage, run: RunPage, shown: Shown) -> dict[str, Any]:
-    own = run.run
+def _runs(site: Site, page: BoardPage) -> dict[str, Any]:
+    """What the pages of all runs of a leaderboard say."""
     return {
         "page": page,
-        "run": run,
-        "summary": facts.summary_of(page, run),
-        "costs": facts.costs_of(page.alone, run.row),
-        "scores": facts.scores_of(page.alone, run.row),
-        "marks": facts.marks_of(page.alone, run.row),
-        "provenance": facts.provenance_of(own),
-        "citation": facts.citation_of(own),
         "protocol": site.protocol_of(page),
-        "shown": shown,
         "notes": [facts.reading_of(page.alone)],
         "further": notes.further(page.alone),
+    }
+
+
+def _run(page: BoardPage, run: RunPage) -> dict[str, Any]:
+    return {
+        "run": run,
+        "summary": facts.summary_of(page, run),
+        "marks": facts.marks_of(page.alone, run.row),
+        "provenance": facts.provenance_of(run.run),
+        "citation": facts.citation_of(run.run),
     }
 
 

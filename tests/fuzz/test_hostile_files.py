@@ -81,6 +81,7 @@ TABLES = (
     f"leaderboard {RUN}",
     f"leaderboard {RUN} --format csv --facts --ci",
     f"compare runs/other {RUN}",
+    f"site {RUN} --out out/site --saved-only",
     f"submit {RUN} --method m --citation c --training-data none --test-clips-seen no --to out",
 )
 KINDS = {

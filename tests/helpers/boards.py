@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from runs import by_column, make_run
@@ -36,6 +37,31 @@ def graded_runs(
         psnr = (difficulty + lead + rng.normal(0, noise, difficulty.shape)).tolist()
         scores = {n: by_column(psnr=psnr[n], ssim=[0.9, 0.8], sharpness=[25.0, 24.0]) for n in range(clips)}
         folders.append(make_run(tmp_path / label, label=label, scores=scores, **options))  # type: ignore[arg-type]
+    return folders
+
+
+def many_runs(folder: Path, runs: int, clips: int) -> list[Path]:
+    """Write runs of clips of unequal difficulty, still ones among them, which are excluded where they come out well."""
+    rng = np.random.default_rng(0)
+    folders = []
+    difficulty = rng.normal(30, 6, (clips, 2)) - np.array([0, 3])
+    for n in range(runs):
+        psnr = difficulty + rng.normal(n / 100, 1.5, difficulty.shape)
+        ssim = np.clip(0.5 + psnr / 80, 0, 1)
+        scores: dict[int, Any] = {}
+        for clip in range(clips):
+            scores[10 * clip + 1] = [
+                {
+                    "psnr": float(psnr[clip, frame]),
+                    "ssim": float(ssim[clip, frame]),
+                    "sharpness": float(psnr[clip, frame] - 5),
+                    "moving": 0.25,
+                    "counted": bool(psnr[clip, frame] < 41),
+                }
+                for frame in range(2)
+            ]
+        label = f"method_{n:03d}" if n else "last_frame"
+        folders.append(make_run(folder / label, label=label, scores=scores, split={"name": "made-up"}))
     return folders
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from needs import find_browser, missing
 
 _FLAGS = (
@@ -33,3 +36,80 @@ def chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+@dataclass
+class Opened:
+    """A page that was opened, with what it asked of the network and complained of."""
+
+    page: Any
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def opening(browser: Any) -> Iterator[Callable[..., Opened]]:
+    """A function that opens a page, which waits until its script has run; the pages are closed after the block."""
+    pages = []
+
+    def call(path: Path, width: int = 1280, scheme: str = "light", part: str = "") -> Opened:
+        page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        pages.append(page)
+        result = Opened(page)
+        page.on("request", lambda request: result.requests.append(request.url[:80]))
+        page.on("console", lambda message: result.complaints.append(message.text))
+        page.on("pageerror", lambda error: result.complaints.append(str(error)))
+        page.goto(path.as_uri() + part)
+        page.wait_for_selector("html[data-ready=true]", state="attached")
+        return result
+
+    yield call
+    for page in pages:
+        page.close()
+
+
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.outerHTML.slice(0, 300)"))
+
+
+def contrast(page: Any, one: str, other: str) -> float:
+    def luminance(name: str) -> float:
+        text = page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('{name}').trim()")
+        channels = [int(text[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def processor_seconds(browser: Any, path: Path) -> dict[str, float]:
+    """What a leaderboard of a site takes in a browser.
+
+    Seconds from the start of the navigation until the page is ready, until a click on a heading has sorted the rows
+    (``sorted``) and until what was typed into the search has been found (``searched``); and ``work``, the processor
+    time of the page up to then, in which the browser itself has started already.
+    """
+    view = browser.new_page(viewport={"width": 1280, "height": 900})
+    try:
+        session = view.context.new_cdp_session(view)
+        session.send("Performance.enable")
+
+        def processor() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
+
+        view.goto(path.as_uri())
+        before = processor()
+        view.reload(wait_until="commit")
+        view.wait_for_selector("html[data-ready=true]", state="attached")
+        found = {"ready": view.evaluate("performance.now()") / 1000}
+        view.locator("#table th[data-key=psnr_1] button").click()
+        view.wait_for_selector("#table th[aria-sort]")
+        found["sorted"] = view.evaluate("performance.now()") / 1000
+        view.locator("#filters [name=q]").fill("7")
+        view.wait_for_selector("#table tbody tr[hidden]", state="attached")
+        found["searched"] = view.evaluate("performance.now()") / 1000
+        return {**found, "work": processor() - before}
+    finally:
+        view.close()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from browser import chromium
+from browser import Opened, chromium, contrast, focused, opening
 from click.testing import CliRunner
 from pages import HOSTILE
 from runs import edit_manifest, make_run
@@ -43,37 +42,10 @@ def report(synthetic_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out / "index.html"
 
 
-@dataclass
-class Opened:
-    """A page that was opened, with what it asked of the network and complained of."""
-
-    page: Any
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Callable[..., Opened]]:
-    pages = []
-
-    def call(path: Path, width: int = 1280, scheme: str = "light") -> Opened:
-        page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-        pages.append(page)
-        result = Opened(page)
-        page.on("request", lambda request: result.requests.append(request.url[:80]))
-        page.on("console", lambda message: result.complaints.append(message.text))
-        page.on("pageerror", lambda error: result.complaints.append(str(error)))
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready=true]", state="attached")
-        return result
-
-    yield call
-    for page in pages:
-        page.close()
-
-
-def focused(page: Any) -> str:
-    return str(page.evaluate("document.activeElement.outerHTML.slice(0, 300)"))
+    with opening(browser) as call:
+        yield call
 
 
 def test_page_asks_nothing_of_the_network_and_has_no_errors(
@@ -194,17 +166,6 @@ def test_phone_does_not_scroll_sideways(report: Path, opened: Callable[..., Open
     assert page.evaluate("document.documentElement.scrollWidth") == width
     strip = page.locator(".step:not([hidden]) .strip").first
     assert strip.evaluate("e => e.scrollWidth > e.clientWidth && e.clientWidth <= innerWidth")
-
-
-def contrast(page: Any, one: str, other: str) -> float:
-    def luminance(name: str) -> float:
-        text = page.evaluate(f"getComputedStyle(document.documentElement).getPropertyValue('{name}').trim()")
-        channels = [int(text[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

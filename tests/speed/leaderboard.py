@@ -22,39 +22,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from runs import make_run
+from boards import many_runs
 
 from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 from vpbench.runs.run import find_runs, read_run
 from vpbench.tables.render import render
 
 LIMIT = 5.0
-
-
-def write_runs(folder: Path, runs: int, clips: int) -> None:
-    """Write runs of clips of unequal difficulty, still ones among them, which are excluded where they come out well."""
-    rng = np.random.default_rng(0)
-    difficulty = rng.normal(30, 6, (clips, 2)) - np.array([0, 3])
-    for n in range(runs):
-        psnr = difficulty + rng.normal(n / 100, 1.5, difficulty.shape)
-        ssim = np.clip(0.5 + psnr / 80, 0, 1)
-        scores: dict[int, Any] = {}
-        for clip in range(clips):
-            scores[10 * clip + 1] = [
-                {
-                    "psnr": float(psnr[clip, frame]),
-                    "ssim": float(ssim[clip, frame]),
-                    "sharpness": float(psnr[clip, frame] - 5),
-                    "moving": 0.25,
-                    "counted": bool(psnr[clip, frame] < 41),
-                }
-                for frame in range(2)
-            ]
-        label = f"method_{n:03d}" if n else "last_frame"
-        make_run(folder / label, label=label, scores=scores, split={"name": "made-up"})
 
 
 def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -73,7 +48,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder: Path = arguments.keep or Path(temporary)
-        write_runs(folder, arguments.runs, arguments.clips)
+        many_runs(folder, arguments.runs, arguments.clips)
         command = [sys.executable, "-m", "vpbench", "leaderboard", str(folder), "--ci", "--sort", "rank"]
         total, _ = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
