@@ -78,7 +78,10 @@ def get_protocol(name: str) -> Protocol:
 
 
 def find_built_in(name: str) -> Protocol | None:
-    """The protocol of vpbench's that a name means, if any: a built-in one, or :func:`with_flow` of one."""
+    """The protocol of vpbench's that a name means, if any: a built-in one, or one :func:`with_flow` or with LPIPS."""
+    if name.endswith(_WITH_LPIPS):
+        plain = BUILT_IN.get(name.removesuffix(_WITH_LPIPS))
+        return with_lpips(plain) if plain is not None and plain.mask.kind == "none" else None
     base, derived, flow = name.partition(_WITH_FLOW)
     protocol = BUILT_IN.get(base)
     if protocol is None or not derived:
@@ -103,8 +106,30 @@ def with_flow(protocol: Protocol, flow: str) -> Protocol:
     return replace(protocol, name=name, flow=flow, summary=f"{protocol.name}, but: flow '{flow}'")
 
 
+def with_lpips(protocol: Protocol) -> Protocol:
+    """The protocol with a column of LPIPS (AlexNet) for those who have its weights, under a name that says so.
+
+    Args:
+        protocol: one without moving areas.
+
+    Returns:
+        ``NAME+lpips``, for example ``kth-10to20+lpips``.
+    """
+    use = MetricUse("lpips", "none", {"net": "alex", "sha256": _ALEXNET})
+    return replace(
+        protocol,
+        name=protocol.name + _WITH_LPIPS,
+        summary=f"{protocol.name}, and LPIPS by AlexNet",
+        metrics={**protocol.metrics, "lpips": use},
+    )
+
+
 _REMEDY = "`vpbench list protocols` prints the built-in ones in this form."
 _WITH_FLOW = "+flow-"
+_WITH_LPIPS = "+lpips"
+_ALEXNET = (
+    "7be5be79"  # of alexnet-owt-7be5be79.pth: torchvision names files by the first digits of their SHA-256
+)
 _RELEASED_SCRIPT = {
     "psnr": MetricUse("psnr-mathieu2016", "black"),
     "ssim": MetricUse("ssim", "black", {"border": "zero-full"}),

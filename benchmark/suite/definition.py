@@ -24,15 +24,15 @@ class Suite:
     Attributes:
         name: for the caption.
         models: predictors, as for ``vpbench run --model``.
-        protocols: names, or TOML files.
         splits: names, folders or CSV files.
+        protocols: names, or TOML files; without any, each split is scored under its own.
         seeds: of stochastic predictors, each of which makes a run for each seed.
     """
 
     name: Name
     models: _Texts
-    protocols: _Texts
     splits: _Texts
+    protocols: _Texts = ()
     seeds: Annotated[tuple[_Seed, ...], Meta(min_length=1, max_length=1_000)] = (0,)
 
 

@@ -86,10 +86,11 @@ def run_suite(suite: Suite, options: SuiteOptions) -> SuiteRuns:
         try:
             if request.kind == "videos":
                 request.find_split()
+            named = protocols or [get_protocol(request.protocol)]
         except VpbenchError as error:
             made.failures.append((split, str(error)))
             continue
-        for group in _with_the_same_inputs([request.adapt(protocol) for protocol in protocols]):
+        for group in _with_the_same_inputs([request.adapt(protocol) for protocol in named]):
             with ExitStack() as stack:
                 opened = _open(split, request, group, options, stack, made)
                 for spec in specs if opened else ():

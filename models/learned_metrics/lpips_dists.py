@@ -51,7 +51,7 @@ def lpips(
         prediction: (H, W, 3), RGB in [0, data_range].
         data_range: the value of white.
         net: the network below: ``alex`` (the authors' choice for comparing pictures), ``vgg`` or ``squeeze``.
-        sha256: of the file of that network's weights, which ``$VPBENCH_LPIPS_WEIGHTS`` names.
+        sha256: of the file of that network's weights, which ``$VPBENCH_LPIPS_WEIGHTS`` names, or its first 8 digits.
         mask: must be None; features see far beyond a pixel. Use masking ``black`` or ``none``.
 
     Returns:

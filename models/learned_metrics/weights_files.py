@@ -38,7 +38,7 @@ def from_environment(variable: str, metric: str, wanted: str) -> Path:
 
 
 def check_hash(path: Path, sha256: str | None, metric: str) -> None:
-    """Check that a file has the hash that the protocol states: scores depend on it, so the protocol fixes it.
+    """Check that a file has the hash that the protocol states, or its first 8 digits: scores depend on the weights.
 
     Raises:
         UsageError: the protocol states none, or another; the message gives the file's own.
@@ -50,9 +50,11 @@ def check_hash(path: Path, sha256: str | None, metric: str) -> None:
             f"Metric '{metric}': the protocol must say which weights it means. For those in {path} give the metric "
             f'parameters = {{ sha256 = "{found}" }}.'
         )
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise UsageError(f"Metric '{metric}': sha256 must be 64 digits 0-9 and a-f, not {sha256!r}.")
-    if found != sha256:
+    if not re.fullmatch(r"[0-9a-f]{8}|[0-9a-f]{64}", sha256):
+        raise UsageError(
+            f"Metric '{metric}': sha256 must be 64 digits 0-9 and a-f, or the first 8 of them, not {sha256!r}."
+        )
+    if not found.startswith(sha256):
         raise UsageError(
             f"Metric '{metric}': the weights in {path} have the SHA-256 {found}; the protocol wants {sha256}."
         )

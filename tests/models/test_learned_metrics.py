@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.models.learned_metrics.fvd import load_detector, video_distance
 from vpbench.models.learned_metrics.lpips_dists import dists, lpips
+from vpbench.scoring.built_in import get_protocol
 from vpbench.scoring.metrics import get_metric
 
 Image = NDArray[np.float64]
@@ -214,6 +215,34 @@ def test_a_protocol_uses_lpips(
     result = cli(*arguments, "--out", tmp_path / "other")
     assert result.exit_code == 2
     assert "VPBENCH_LPIPS_WEIGHTS" in result.stderr
+
+
+def test_lpips_beside_the_columns_of_a_built_in_protocol(
+    cli: Callable[..., Result], videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only who asks for it needs weights, and only those that everybody has will do."""
+    name = "full-frame+lpips"
+    protocol = get_protocol(name)
+    assert protocol.hash == "1008db5a70bdb918"
+    assert list(protocol.metrics) == [*get_protocol("full-frame").metrics, "lpips"]
+    arguments = ["run", "--model", "last_frame", "--split", videos, "--workers", "1", "--protocol"]
+    result = cli(*arguments, name, "--out", tmp_path / "runs")
+    assert result.exit_code == 2
+    assert "VPBENCH_LPIPS_WEIGHTS" in result.stderr
+    path, digest = weights_file(tmp_path / "alexnet.pth", ALEXNET)
+    monkeypatch.setenv("VPBENCH_LPIPS_WEIGHTS", str(path))
+    result = cli(*arguments, name, "--out", tmp_path / "runs")
+    assert result.exit_code == 2
+    assert "the protocol wants 7be5be79" in " ".join(result.stderr.split())
+    monkeypatch.setattr("vpbench.scoring.built_in._ALEXNET", digest[:8])
+    result = cli(*arguments, name, "--out", tmp_path / "runs", "--force")
+    assert result.exit_code == 0, result.stderr
+    assert "LPIPS" in result.stdout
+    for masked in ("mathieu2016+lpips", "nothing+lpips"):
+        assert "Unknown protocol" in cli(*arguments, masked).stderr
+    mine = PROTOCOL.format(digest).replace("full-frame-lpips", name)
+    (tmp_path / "mine.toml").write_text(mine)
+    assert "is the name of a built-in" in cli(*arguments, tmp_path / "mine.toml").stderr
 
 
 class Tiny(torch.nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,6 +201,23 @@ def test_data_sets_are_listed_with_their_protocols(cli: Cli) -> None:
         assert f'name = "{name}"' in protocols
 
 
+@pytest.mark.slow
+def test_a_suite_over_several_data_sets(cli: Cli, tmp_path: Path, data: Path) -> None:
+    """Each split under its own protocol, all from one folder."""
+    names = ["moving-mnist-10to10", "vimeo-2to1"]
+    (tmp_path / "mine.toml").write_text(
+        f'name = "mine"\nmodels = ["last_frame", "optical_flow"]\nsplits = {names}\n'
+    )
+    done = cli(
+        *("suite", tmp_path / "mine.toml", "--data", data, "--workers", 1, "--out", tmp_path / "runs"),
+        *("--limit", 1),
+    )
+    assert done.exit_code == 0, done.output
+    for name in names:
+        assert (tmp_path / "runs" / name / name / "optical_flow" / "manifest.json").is_file()
+        assert name in done.stdout
+
+
 def test_from_python(data: Path) -> None:
     with pytest.warns(UserWarning, match="found 3 of the 10000 clips"):
         run = vpbench.evaluate("last_frame", "moving-mnist-10to10", data=data, limit=1)
@@ -330,6 +349,19 @@ def test_longer_horizons_than_the_clips_are_refused(cli: Cli, tmp_path: Path, da
 
 
 # Cityscapes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cityscapes-dmvfn", "kitti-dmvfn"])
+def test_single_steps_and_the_cumulative_means_that_papers_print(cli: Cli, made: Path, name: str) -> None:
+    folder = made / name / name / "last_frame"
+    done = cli("leaderboard", folder, "--steps", "1,3,5,1-3,1-5", "--format", "csv", "--metrics", "psnr")
+    assert done.exit_code == 0, done.stderr
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    lines = score_lines(folder)
+    for key, steps in {"1": {1}, "3": {3}, "5": {5}, "1-3": {1, 2, 3}, "1-5": {1, 2, 3, 4, 5}}.items():
+        expected = np.mean([line["psnr"] for line in lines if line["frame"] in steps])
+        assert float(row[f"psnr_{key}"]) == pytest.approx(expected, abs=1e-9)
 
 
 def test_snippets_of_cityscapes_are_whole(data: Path) -> None:
