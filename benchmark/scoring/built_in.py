@@ -115,7 +115,7 @@ def with_lpips(protocol: Protocol) -> Protocol:
     Returns:
         ``NAME+lpips``, for example ``kth-10to20+lpips``.
     """
-    use = MetricUse("lpips", "none", {"net": "alex", "sha256": _ALEXNET})
+    use = MetricUse("lpips", "none", {"net": "alex", "sha256": LPIPS_ALEXNET})
     return replace(
         protocol,
         name=protocol.name + _WITH_LPIPS,
@@ -127,7 +127,7 @@ def with_lpips(protocol: Protocol) -> Protocol:
 _REMEDY = "`vpbench list protocols` prints the built-in ones in this form."
 _WITH_FLOW = "+flow-"
 _WITH_LPIPS = "+lpips"
-_ALEXNET = (
+LPIPS_ALEXNET = (
     "7be5be79"  # of alexnet-owt-7be5be79.pth: torchvision names files by the first digits of their SHA-256
 )
 _RELEASED_SCRIPT = {

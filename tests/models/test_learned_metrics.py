@@ -234,7 +234,7 @@ def test_lpips_beside_the_columns_of_a_built_in_protocol(
     result = cli(*arguments, name, "--out", tmp_path / "runs")
     assert result.exit_code == 2
     assert "the protocol wants 7be5be79" in " ".join(result.stderr.split())
-    monkeypatch.setattr("vpbench.scoring.built_in._ALEXNET", digest[:8])
+    monkeypatch.setattr("vpbench.scoring.built_in.LPIPS_ALEXNET", digest[:8])
     result = cli(*arguments, name, "--out", tmp_path / "runs", "--force")
     assert result.exit_code == 0, result.stderr
     assert "LPIPS" in result.stdout
