@@ -97,7 +97,9 @@ def has_frames(path: Path, first: int, count: int, arrays: dict[Path, int]) -> b
         if path.parent not in arrays:
             arrays[path.parent] = count_sequences(path.parent) if is_file(path.parent) else 0
         return sequence < arrays[path.parent]
-    return all(map(is_file, source_files(path, first, count)))
+    if _are_numbered(path):  # one after another: a list may ask for any number of them
+        return all(is_file(path.with_name(path.name % number)) for number in range(first, first + count))
+    return is_file(path)
 
 
 def source_files(path: Path, first: int, count: int) -> list[Path]:

@@ -348,6 +348,30 @@ def test_longer_horizons_than_the_clips_are_refused(cli: Cli, tmp_path: Path, da
     assert "needs clips of 50 frames" in done.stderr
 
 
+# Numbered pictures and sequences, in lists of one's own
+
+
+def test_lists_of_ones_own_name_numbered_pictures_and_sequences(cli: Cli, tmp_path: Path, data: Path) -> None:
+    (tmp_path / "mine.csv").write_text(
+        "video,first_frame,frames\n"
+        "vimeo-2to1/sequences/00001/0389/im%d.png,1,3\n"
+        "vimeo-2to1/sequences/00001/0389/im%d.png,2,3\n"
+        "vimeo-2to1/sequences/00001/0389/im%d.png,1,2147483647\n"
+        "vimeo-2to1/sequences/00001/0389/%s%d.png,1,3\n"
+        "vimeo-2to1/sequences/00001/0389/im%099999d.png,1,3\n"
+        "vimeo-2to1/sequences/00001/0389/im%d.npy,1,3\n"
+        "moving-mnist-10to10/mnist_test_seq.npy/2,5,3\n"
+        "moving-mnist-10to10/mnist_test_seq.npy/3,5,3\n"
+        "moving-mnist-10to10/nothing.npy/0,5,3\n"
+    )
+    sources = find_sources(get_split(str(tmp_path / "mine.csv")), data)
+    assert sorted(sources.found) == [1, 7]
+    for index, (path, first) in {1: ("vimeo-2to1/sequences/00001/0389", 0)}.items():
+        found = sources.found[index]
+        assert found is not None
+        assert np.array_equal(read_frames(found, 1, 3), read_frames(data / path, first, 3))
+
+
 # Cityscapes
 
 
