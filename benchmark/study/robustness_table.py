@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vpbench.analysis.bootstrap import LEAST_CLUSTERS, LEVEL
+from vpbench.analysis.footnotes import row_warnings
 from vpbench.predictors.corrupted import KINDS, VERSION, Corruption
 from vpbench.scoring.wording import scoring_in_words
 from vpbench.tables.cells import decimals, frame_in_words, integer, number, signed, slug, unit
@@ -168,7 +169,12 @@ def _notes(study: Robustness) -> list[str]:
         if {"repeat", "drop"} & set(study.kinds)
         else []
     )
-    return [f"{change} {certain}", *frames, *([" ".join(study.notes)] if study.notes else [])]
+    unfair: dict[str, list[str]] = {}
+    for run in study.runs:
+        for text in row_warnings([run]) if run.label in study.models else ():
+            unfair.setdefault(text, []).append(run.label)
+    warnings = [f"{', '.join(models)}: {text}." for text, models in unfair.items()]
+    return [f"{change} {certain}", *frames, *(" ".join(part) for part in (study.notes, warnings) if part)]
 
 
 def _further(study: Robustness) -> list[str]:

@@ -21,7 +21,7 @@ from vpbench.analysis.leaderboard import LeaderboardOptions, build_leaderboard
 from vpbench.baselines.last_frame import LastFrame
 from vpbench.errors import UsageError
 from vpbench.evaluation.replay import ReplayError, predictor_again
-from vpbench.predictors.corrupted import KINDS, SEVERITIES, Corruption
+from vpbench.predictors.corrupted import KINDS, SEVERITIES, VERSION, Corruption
 from vpbench.predictors.spec import PredictorSpec
 from vpbench.scoring.score import score_clip
 from vpbench.tables.render import render
@@ -64,6 +64,14 @@ FRAMES = drifting(0, 4, 60, 80)
 def test_every_kind_has_five_severities_in_words() -> None:
     assert {len(kind.levels) for kind in KINDS.values()} == {5}
     assert {len(set(kind.words)) for kind in KINDS.values()} == {5}
+
+
+def test_the_page_says_what_each_severity_is() -> None:
+    page = Path(__file__).parents[2] / "docs" / "howto" / "robustness.md"
+    text = page.read_text(encoding="utf-8")
+    assert f"Corruptions, version {VERSION}" in text
+    for kind, what in KINDS.items():
+        assert f"| `{kind}` | {' | '.join(what.words)} |" in text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -128,7 +128,10 @@ def test_manifest_and_table_say_what_was_done(
     done = cli(
         "run", "--model", noise, "--data", clips.prepared, "--out", tmp_path, "--samples", "2", "--seed", "5"
     )
-    shown = " ".join(done.output.split())
+    assert "# the best of several samples, which takes the truth to know; no rank." in " ".join(
+        done.output.split()
+    )
+    shown = " ".join(cli("leaderboard", tmp_path, "--notes", "all").output.split())
     assert "best of 2 samples (seed 5), chosen for each clip and frame by PSNR" in shown
     assert "mean score of 2 samples (seed 5)" in shown
     for kind in ("best", "mean"):
