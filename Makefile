@@ -45,7 +45,7 @@ $(VENV)/%.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 $(VENV)/demo.stamp: EXTRAS = demo
-$(VENV)/dev.stamp: EXTRAS = cluster,demo,dev,docs,figures,learn
+$(VENV)/dev.stamp: EXTRAS = cluster,demo,dev,docs,figures,learn,parquet,tensorboard
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vpbench needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12")'

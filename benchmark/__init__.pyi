@@ -6,6 +6,7 @@ Read by type checkers, and by ``__init__.py``, which loads a name when it is fir
 from .analysis.comparison import compare as compare
 from .analysis.leaderboard import LeaderboardOptions as LeaderboardOptions
 from .analysis.leaderboard import build_leaderboard as build_leaderboard
+from .analysis.tidy import load as load
 from .clips.prepared import PreparedClips as PreparedClips
 from .clips.prepared import open_prepared as open_prepared
 from .errors import UsageError as UsageError
