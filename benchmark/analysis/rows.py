@@ -125,7 +125,8 @@ def measured_row(entry: Entry, columns: Sequence[Column], frames: Sequence[Frame
     times = [by_key["ms_per_frame"] for by_key in facts]
     row["ms_per_frame"] = None if None in times else _mean(times)
     row["seeds"] = len(runs)
-    row["source"] = "; ".join(str(run.folder) for run in runs)
+    # A name that is no UTF-8 would be refused by pandas where it has pyarrow.
+    row["source"] = "; ".join(str(run.folder).encode(errors="backslashreplace").decode() for run in runs)
     return row
 
 
