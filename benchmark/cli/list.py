@@ -65,7 +65,9 @@ def splits() -> str:
             "columns video and, if wanted, index, first_frame, frames, x, y, width, height, cluster",
         ]
     )
-    return _table(rows, ["split", "clips", "hash", "clusters", ""], [None, None, None, None, 40])
+    table = _table(rows, ["split", "clips", "hash", "clusters", ""], [None, None, None, None, 40])
+    first, *_ = DATA_SETS
+    return f"{table}\n\nProtocol by default: mathieu2016; from {first} on, the one of the split's name."
 
 
 def flows() -> str:

@@ -125,6 +125,8 @@ class ClipRequest:
         Raises:
             VpbenchError: the folder of prepared clips is damaged.
         """
+        if isinstance(self.split, Split):
+            return self.split.protocol or PAPERS_PROTOCOL
         name = self.split_name
         if self.kind == "prepared" and self.folder is not None and self.split is None:
             name = open_prepared(self.folder).split.name

