@@ -1,4 +1,4 @@
-"""Splits: which clips are scored. Lists are data files here, or follow from a data set's layout; ``get_split`` finds them."""
+"""Splits: which clips are scored; ``get_split`` finds their lists, which are files here or follow from a layout."""
 
 from vpbench.splits.datasets import DATA_SETS
 from vpbench.splits.reader import BUILT_IN, get_split
