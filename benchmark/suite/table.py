@@ -195,8 +195,8 @@ def _notes(
         f"Mean over all columns, for rows that have it in each: {', '.join(_MEANS[name] for name in means)}."
         if means
         else "",
-        f"Clips: {', '.join(clips.values())}. Means are over the frames that a protocol counts, whose numbers `vpbench "
-        "leaderboard` prints.",
+        f"Clips: {', '.join(clips.values())}. Means are over the frames that a protocol counts; leaderboards of the "
+        "runs say how many these are.",
         " ".join([*dict.fromkeys(made.notes), *_few_clusters(boards)]),
     ]
     if all_notes:
