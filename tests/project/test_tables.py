@@ -51,7 +51,7 @@ def test_every_block_in_the_pages_is_made(tables: dict[str, Any]) -> None:
     found = [
         (path.relative_to(ROOT).as_posix(), name)
         for path in pages
-        for name in re.findall(r"<!-- table: (\S+) -->", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"^<!-- table: (\S+) -->$", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert found == made
 

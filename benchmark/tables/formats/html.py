@@ -19,6 +19,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .caption { max-width: 60rem; }
 th, td { padding: .25rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; }
 thead th { border-bottom: 1px solid var(--rule); vertical-align: bottom; }
+thead th[scope="col"]:first-child { text-align: left; }
 tbody th { text-align: left; font-weight: normal; min-width: 11rem; max-width: 26rem; }
 tbody th { white-space: normal; overflow-wrap: anywhere; }
 tbody tr:hover { background: #8882; }
