@@ -80,11 +80,8 @@ def column_of(study: Study, key: str) -> Column:
 
 def caption(study: Study) -> str:
     """What was scored, on what."""
-    base = study.settings[0].protocol
-    return (
-        f"Split {study.split['name']}, {study.split['scored']} of {study.split['total']} clips. Base: "
-        f"{base.name} ({scoring_in_words(base, study.flow)})."
-    )
+    split, base = study.split, study.settings[0].protocol
+    return f"Split {split['name']}, {split['scored']} of {split['total']} clips. Base: {base.name}."
 
 
 def _unchanged(study: Study) -> pd.DataFrame:
@@ -116,7 +113,7 @@ def _frame_sheet(study: Study, frame: int) -> Sheet:
         headings={n: s.group for n, s in enumerate(settings) if n == 0 or settings[n - 1].group != s.group},
         notes=(
             "n: frames counted; area: mean share of the moving area. Below the built-in protocols, each row is "
-            "the base with one thing changed.",
+            f"the base with one thing changed; the base: {scoring_in_words(study.settings[0].protocol, study.flow)}.",
             *study.notes,
         ),
     )
