@@ -154,7 +154,7 @@ def cost_columns(board: Leaderboard) -> list[PageColumn]:
     forms: tuple[tuple[str, str, Callable[[float], str]], ...] = (
         ("parameters", "", lambda count: format(count, ",.0f")),
         ("MACs", "", short),
-        ("ms/frame", "", lambda time: format(time, ".3g")),
+        ("ms/frame", "", lambda time: format(time, ".3g" if time < 1000 else ",.0f")),
         ("memory", "MiB", integer),
     )
     return [

@@ -13,6 +13,7 @@ from msgspec import to_builtins
 from vpbench.escape import plain, visible
 from vpbench.evaluation.replay import Replay
 from vpbench.report.costs import cost_charts
+from vpbench.report.steps import step_charts
 from vpbench.report.table import PageRow, PageTable, cost_columns, page_table
 from vpbench.report.web import environment, resource
 from vpbench.scoring.built_in import find_built_in
@@ -147,6 +148,7 @@ def _board(site: Site, page: BoardPage) -> dict[str, Any]:
             column for column in cost_columns(board) if any(cell.value is not None for cell in column.cells)
         ],
         "charts": cost_charts(board, {row: f"../{runs[0].address}" for row, runs in links.items()}),
+        "steps": step_charts(board),
         "protocol": site.protocol_of(page),
         "notes": notes.notes(board, intervals=True),
         "further": notes.further(board),
