@@ -13,13 +13,22 @@ from pathlib import Path
 from calibration import calibration_table
 from measured import ROOT
 from readme import paper_table
-from training import against_table, eight_table, means_table, motion_table, steps_table, weights_table
+from training import (
+    against_table,
+    eight_table,
+    grey_table,
+    means_table,
+    motion_table,
+    steps_table,
+    weights_table,
+)
 
 # Page, name of the table on it, and what makes it.
 TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("README.md", "paper", paper_table),
     ("docs/protocols.md", "calibration-test", partial(calibration_table, "ucf101-every10th")),
     ("docs/protocols.md", "calibration-others", partial(calibration_table, "groups-22-25")),
+    ("docs/training.md", "grey", grey_table),
     ("docs/training.md", "weights", weights_table),
     ("docs/training.md", "means", means_table),
     ("docs/training.md", "against-1", partial(against_table, 1)),

@@ -23,7 +23,8 @@ RUNS = ROOT / "results" / "runs" / "ucf101-every10th"
 ORDER = (
     *("last_frame", "optical_flow", "single_scale_l2", "l2", "l1", "gdl_l1", "gdl_l1_64"),
     *("adv", "adv_gdl", "adv_gdl_finetuned"),
-    *("gdl_l2", "adv_gdl_continued", "dynamic_atoms", "optical_flow_refined", "motion", "multi_frame"),
+    *("gdl_l2", "adv_gdl_continued", "ranzato2014", "srivastava2015"),
+    *("dynamic_atoms", "optical_flow_refined", "motion", "multi_frame"),
 )
 BASELINES = ("last_frame", "optical_flow", "optical_flow_refined")
 GUIDED = "motion"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from measured import ORDER, Gap, board, code, gap, gap_of, label, markdown, measured, signed, three
 
 from vpbench.analysis.strata import build_strata
+from vpbench.models.recipes.files import load_recipe
 from vpbench.models.weights.registry import Shipped, read_registry
 from vpbench.results.published_tables import Frame
 from vpbench.tables.cells import ordinal
@@ -33,6 +34,7 @@ BY_MOTION = (
     ("motion", "optical_flow"),
     ("motion", "optical_flow_refined"),
 )
+FRAMES: tuple[Frame, ...] = (1, 2)
 FRAMES_8TO8 = (1, 2, 3, 4, 5, 6, 7, 8, "all")
 PAIRS_8TO8 = (("multi_frame", "last_frame"), ("multi_frame", "optical_flow"))
 
@@ -42,7 +44,10 @@ def weights_table() -> str:
     entries = sorted(read_registry().values(), key=lambda entry: (ORDER.index(entry.name), entry.seed))
     several = {entry.name for entry in entries if entry.seed != 1}
     columns: dict[str, Callable[[Shipped], str]] = {
-        "row": lambda e: f"`{e.name}`{f', seed {e.seed}' if e.name in several else ''}",
+        "row": lambda e: (
+            f"`{e.name}`{f', seed {e.seed}' if e.name in several else ''}"
+            f"{' (in luma)' if load_recipe(e.recipe).network.grey else ''}"
+        ),
         "steps": lambda e: f"{e.steps:,}",
         "hours": lambda e: f"{e.hours:.2f}",
         "parameters": lambda e: f"{e.parameters:,}",
@@ -73,6 +78,24 @@ def means_table() -> str:
         cells = [cell for n in (1, 2) for cell in (three(row, n), str(row[f"frames_counted_{n}"]))]
         rows.append([code(name, row), *cells])
     return markdown(["", "1st frame", "n", "2nd frame", "n"], rows)
+
+
+def grey_table() -> str:
+    """The rows that are scored in luma: means, and what they are above optical flow."""
+    rows = []
+    for name, row in measured("figure5-grey", "optical_flow").items():
+        cells = [
+            cell
+            for n in FRAMES
+            for cell in (
+                f"{row[f'psnr_{n}']:.2f} / {row[f'ssim_{n}']:.3f}",
+                str(row[f"frames_counted_{n}"]),
+                "" if name == "optical_flow" else str(gap(name, "optical_flow", n, "figure5-grey")),
+            )
+        ]
+        rows.append([code(name, row), *cells])
+    header = [cell for n in FRAMES for cell in (f"{ordinal(n)} frame", "n", "− `optical_flow`, dB")]
+    return markdown(["", *header], rows)
 
 
 def against_table(frame: int) -> str:
@@ -106,7 +129,7 @@ def motion_table() -> str:
 
 def steps_table() -> str:
     """First minus second of the pairs that differ in one thing."""
-    return pairs_table(STEPS, (1, 2), "mathieu2016")
+    return pairs_table(STEPS, FRAMES, "mathieu2016")
 
 
 def eight_table() -> str:

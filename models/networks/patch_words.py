@@ -61,16 +61,16 @@ class PatchWords(nn.Module):
         Returns:
             int64 ``(B, h, w)``.
         """
-        # |x − c|² is least where x · c − |c|² / 2 is largest.
-        half = self.centroids.square().sum(1, keepdim=True) / 2
+        # |x − c|² is least where x · c − |c|² / 2 is largest. A row for each patch: argmax over columns is slow.
+        half = self.centroids.square().sum(1) / 2
         rows, columns = ((size - PATCH) // stride + 1 for size in images.shape[-2:])
         found = []
         for first in range(0, rows, _ROWS):
             last = min(first + _ROWS, rows) - 1
-            part = functional.unfold(
-                images[..., first * stride : last * stride + PATCH, :], PATCH, stride=stride
-            )
-            found.append((self.centroids @ part - half).argmax(1).reshape(len(images), -1, columns))
+            part = images[..., first * stride : last * stride + PATCH, :]
+            patches = functional.unfold(part, PATCH, stride=stride).transpose(1, 2).flatten(0, 1)
+            nearest = functional.linear(patches, self.centroids, -half).argmax(1)
+            found.append(nearest.reshape(len(images), -1, columns))
         return torch.cat(found, 1)
 
     def forward(self, frames: Tensor) -> list[Tensor]:
@@ -90,8 +90,10 @@ class PatchWords(nn.Module):
         for now in words.unbind(1):
             seen = self.see(self.embedding(now).permute(0, 3, 1, 2))
             state = functional.relu(seen if state is None else seen + self.recur(state))
-        logits: Tensor = self.say(state)
-        return logits.float()
+        assert state is not None  # noqa: S101 -- there is at least one frame
+        # A row of logits for each place, for the argmax.
+        logits = functional.linear(state.permute(0, 2, 3, 1), self.say.weight.flatten(1), self.say.bias)
+        return logits.permute(0, 3, 1, 2).float()
 
     def painted(self, words: Tensor) -> Tensor:
         """Grey images ``(B, 1, 8 h, 8 w)`` of the words' centroids ``(B, h, w)``."""

@@ -28,8 +28,8 @@ FOLDER = Path(__file__).parent
 REGISTRY = "registry.toml"
 _REMEDY = "Install vpbench again."
 _HEAD = """# The weights that ship with vpbench; written by `python -m vpbench.models.weights.registry`.
-# psnr_* and ssim_* are validation scores (mathieu2016, moving areas; UCF101 groups 22-25), first and second frame,
-# over the frames that count for a copy of the last frame, whose scores are copy_*.
+# psnr_* and ssim_* are validation scores (mathieu2016, moving areas, in luma where predictions are grey; UCF101 groups
+# 22-25), first and second frame, over the frames that count for a copy of the last frame, whose scores are copy_*.
 """
 
 
