@@ -81,7 +81,7 @@ def test_frames_of_a_program_without_vpbench(examples: Path, form: str) -> None:
     assert "import vpbench" not in (examples / "write_frames.py").read_text()
     call(sys.executable, "-m", "vpbench", "prepare", *SPLIT, "--out", "clips", folder=examples)
     call(sys.executable, "write_frames.py", "clips", "frames", form, folder=examples)
-    shown = run("--model", "frames:frames", "--as", "mine", folder=examples)
+    shown = run("--model", "frames:frames", "--as", "mine", "--notes", "all", folder=examples)
     assert "mine" in shown
     assert ("quantised" in shown) == (form == "png")
     mean = vpbench.evaluate(
