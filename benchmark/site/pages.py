@@ -94,7 +94,7 @@ class ProtocolPage:
 
 @dataclass(frozen=True)
 class Site:
-    """All pages."""
+    """All pages; the leaderboards with the most rows first."""
 
     boards: tuple[BoardPage, ...]
     protocols: tuple[ProtocolPage, ...]
@@ -114,7 +114,8 @@ def plan(runs: Sequence[Run]) -> Site:
     addresses = Addresses()
     once = {run.folder.resolve(): run for run in runs}.values()
     together = groupby(sorted(once, key=lambda run: (*table_of(run), run.label)), key=table_of)
-    boards = tuple(_board_page(list(members), addresses) for _, members in together)
+    boards = [_board_page(list(members), addresses) for _, members in together]
+    boards.sort(key=lambda page: -len(page.board.entries))
     by_hash: dict[str, list[BoardPage]] = {}
     for page in boards:
         by_hash.setdefault(page.board.protocol.hash, []).append(page)
@@ -123,7 +124,7 @@ def plan(runs: Sequence[Run]) -> Site:
         protocol = pages[0].board.protocol
         address = addresses.new("protocols", protocol.name, f"v{protocol.version}")
         protocols.append(ProtocolPage(protocol, tuple(pages), address))
-    return Site(boards, tuple(protocols))
+    return Site(tuple(boards), tuple(protocols))
 
 
 def _board_page(runs: Sequence[Run], addresses: Addresses) -> BoardPage:

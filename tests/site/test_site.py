@@ -398,8 +398,6 @@ def test_the_committed_runs_make_a_site(cli: Cli, tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     assert f"{len(before)} runs" in made.stdout
     assert before == {path: path.read_bytes() for path in root.rglob("manifest.json")}
-    for folder in before:
-        cost = json.loads(before[folder])["cost"]
-        assert "multiply_adds" not in cost
-    for page in (tmp_path / "site" / "runs").iterdir():
-        assert "Multiply-adds a frame –" in visible_text(page.read_text())
+    silent = sum("multiply_adds" not in json.loads(text)["cost"] for text in before.values())
+    pages = [visible_text(page.read_text()) for page in (tmp_path / "site" / "runs").iterdir()]
+    assert 0 < silent == sum("Multiply-adds a frame –" in page for page in pages)
