@@ -109,6 +109,8 @@ def test_multiply_adds_are_those_of_the_layers(network: Network) -> None:
     forecast(generator, frames, targets)
     if network.type == "patch_words":  # every pixel's patch is compared with each centroid, in each input
         counted += targets * network.inputs * 57 * 73 * network.words * 64
+        # The last layer is a matrix product, at 7×9 places of 64 tilings.
+        counted += targets * 64 * 7 * 9 * network.words * generator.say.in_channels
     assert counted > 0
     assert multiply_adds(network, frames.shape, targets) == counted
 

@@ -90,7 +90,8 @@ def test_png_is_read_as_it_is_and_marked(clips: SmallClips, tmp_path: Path) -> N
 
 def test_the_mark_stands_in_the_table(cli: Callable[..., Result], clips: SmallClips, tmp_path: Path) -> None:
     folder = write_frames(clips, tmp_path / "mine", "png")
-    done = cli("run", "--model", f"frames:{folder}", "--data", clips.prepared, "--out", tmp_path / "runs")
+    out = tmp_path / "runs"
+    done = cli("run", "--model", f"frames:{folder}", "--data", clips.prepared, "--out", out, "--notes", "all")
     assert "quantised" in done.output
 
 
