@@ -38,6 +38,8 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"vpbench {release}"
 html_show_sphinx = False
 html_copy_source = False
