@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vpbench import escape
+from vpbench.report.axes import BOTTOM, HEIGHT, LARGEST, LEFT, TOP, WIDTH, Drawing, linear, logarithmic
 from vpbench.tables.cells import decimals, frame_in_words, number, short, values_of
 from vpbench.tables.leaderboard import COSTS
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard
 
-WIDTH, HEIGHT = 760, 380
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 14, 46
 # What the axis of each of COSTS says.
 _AXES = (
     "learnt parameters",
@@ -26,16 +24,7 @@ _AXES = (
 _NAMES = ("parameters", "multiply-adds", "time", "memory")
 _CHARACTER, _LINE = 6.4, 14  # about the size of a character of a label, pixels
 _DOT = 5
-_MOST_TICKS = 7
 _MOST_NAMED = 6
-LARGEST = 1e15  # a run may say any number; this is beyond all that are true
-
-
-class Tick(NamedTuple):
-    """A tick of an axis: where, and what it says."""
-
-    at: float
-    text: str
 
 
 class Text(NamedTuple):
@@ -69,43 +58,19 @@ class Dot:
     href: str
 
 
-@dataclass(frozen=True)
-class Chart:
-    """The drawing of one cost.
+@dataclass(frozen=True, kw_only=True)
+class Chart(Drawing):
+    """The drawing of one cost; its key is of :data:`vpbench.tables.leaderboard.COSTS`, its x axis logarithmic.
 
     Attributes:
-        key: which of :data:`vpbench.tables.leaderboard.COSTS`.
-        name: what it is called.
-        x_title: of the axis, logarithmic.
-        y_title: of the axis.
-        xs: ticks.
-        ys: ticks.
         dots: the rows that have this cost.
         front: points of the line through the rows that may have a rank and that no other such row beats at less cost.
         missing: which measured rows do not have this cost.
-        width: of the whole, pixels, as ``height``.
-        height: of the whole.
-        left: where the axes' rectangle begins, as ``right``, ``top`` and ``bottom``.
-        right: where it ends.
-        top: where it begins.
-        bottom: where it ends.
     """
 
-    key: str
-    name: str
-    x_title: str
-    y_title: str
-    xs: list[Tick]
-    ys: list[Tick]
     dots: list[Dot]
     front: str
     missing: str
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
 
     @property
     def summary(self) -> str:
@@ -149,7 +114,7 @@ def _chart(board: Leaderboard, key: str, name: str, axis: str, links: Mapping[in
     if len(points) < 2:
         return None
     front = _front(points, column.higher_is_better)
-    x, xs = _logarithmic([point.cost for point in points])
+    x, xs = logarithmic([point.cost for point in points])
     y, ys = linear([point.score for point in points])
     # The best rows choose the places of their labels first.
     first = sorted(points, key=lambda p: (p not in front, -p.score if column.higher_is_better else p.score))
@@ -200,46 +165,6 @@ def _front(points: Sequence[_Point], higher: bool) -> list[_Point]:
         if not found or sign * point.score > sign * found[-1].score:
             found.append(point)
     return found
-
-
-class _Scale(NamedTuple):
-    """Pixels of values, or of their logarithms."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    logarithmic: bool
-
-    def __call__(self, value: float) -> float:
-        shown = math.log10(value) if self.logarithmic else value
-        return round(self.start + (shown - self.low) / (self.high - self.low) * (self.end - self.start), 1)
-
-
-def _logarithmic(values: Sequence[float]) -> tuple[_Scale, list[Tick]]:
-    low, high = math.log10(min(values)), math.log10(max(values))
-    margin = max(0.04 * (high - low), 0.21)  # so wide that there is a tick
-    scale = _Scale(low - margin, high + margin, LEFT, WIDTH - RIGHT, logarithmic=True)
-    decades = range(math.floor(scale.low), math.ceil(scale.high) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
-        ticks = [step * 10.0**decade for decade in decades for step in steps]
-        ticks = [tick for tick in ticks if scale.low <= math.log10(tick) <= scale.high]
-        if len(ticks) <= _MOST_TICKS:
-            break
-    every = max(1, math.ceil(len(ticks) / _MOST_TICKS))
-    return scale, [Tick(scale(t), short(t) if t >= 1000 else f"{t:g}") for t in ticks[::every]]
-
-
-def linear(values: Sequence[float]) -> tuple[_Scale, list[Tick]]:
-    """The vertical axis of values: their pixels, and its ticks."""
-    low, high = min(values), max(values)
-    margin = 0.06 * (high - low) or abs(high) * 0.01 or 1.0
-    scale = _Scale(low - margin, high + margin, HEIGHT - BOTTOM, TOP, logarithmic=False)
-    power = 10.0 ** math.floor(math.log10((scale.high - scale.low) / 5))
-    step = next(n * power for n in (1, 2, 5, 10) if (scale.high - scale.low) / (n * power) <= _MOST_TICKS)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(scale.low / step), math.floor(scale.high / step)
-    return scale, [Tick(scale(n * step), f"{n * step:.{digits}f}") for n in range(first, last + 1)]
 
 
 def _labels(dots: Sequence[tuple[str, float, float]]) -> Iterator[Text | None]:

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from vpbench.analysis.columns import printed_steps
-from vpbench.report.costs import BOTTOM, HEIGHT, LARGEST, LEFT, TOP, WIDTH, Tick, linear
+from vpbench.report.axes import BOTTOM, HEIGHT, LARGEST, LEFT, WIDTH, Drawing, Tick, linear
 from vpbench.tables.cells import decimals, number, unit, values_of
 from vpbench.tables.formats.html import fragment
 from vpbench.tables.leaderboard import horizon_sheet
@@ -68,35 +68,20 @@ class Line:
     text_y: float
 
 
-@dataclass(frozen=True)
-class StepChart:
-    """The drawing of one metric.
+@dataclass(frozen=True, kw_only=True)
+class StepChart(Drawing):
+    """The drawing of one metric; its key is the metric's column.
 
     Attributes:
-        key: the metric's column.
-        name: its heading.
-        y_title: of the axis.
-        xs: ticks.
-        ys: ticks.
         lines: the rows that have scores, at most twenty, the best ones.
         missing: how many rows are not drawn.
         table: all numbers.
     """
 
-    key: str
-    name: str
-    y_title: str
-    xs: list[Tick]
-    ys: list[Tick]
     lines: list[Line]
     missing: int
     table: Markup
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
     right: int = _END
-    top: int = TOP
-    bottom: int = HEIGHT - BOTTOM
 
 
 def step_charts(board: Leaderboard) -> list[StepChart]:
@@ -142,6 +127,7 @@ def _chart(board: Leaderboard, column: Column) -> StepChart | None:
     return StepChart(
         key=column.key,
         name=column.label,
+        x_title="predicted frame",
         y_title=f"{column.label} ({unit(column)})",
         xs=[Tick(x[frame - 1], str(frame)) for frame in ticks],
         ys=ys,

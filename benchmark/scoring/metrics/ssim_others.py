@@ -7,7 +7,8 @@ average it over the channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -22,11 +23,13 @@ from vpbench.scoring.metrics.ssim import Border, ssim
 _WINDOW = 7  # pixels a side: scikit-image's default
 
 
-def _channels(target: Image, prediction: Image) -> Iterator[tuple[Image, Image]]:
-    """Each channel of both frames as a grey frame, whose luma is the channel."""
+def _mean_over_channels(score: Callable[[Image, Image], float], target: Image, prediction: Image) -> float:
+    """The mean score of the channels, each as a grey frame, whose luma is the channel."""
+    scores = []
     for channel in range(target.shape[2]):
         x, y = (cv2.merge([np.ascontiguousarray(frame[..., channel])] * 3) for frame in (target, prediction))
-        yield np.asarray(x), np.asarray(y)
+        scores.append(score(np.asarray(x), np.asarray(y)))
+    return sum(scores) / len(scores)
 
 
 def ssim_rgb(
@@ -39,10 +42,8 @@ def ssim_rgb(
 ) -> float:
     """Mean over R, G and B of the structural similarity of the channel; otherwise as :func:`.ssim.ssim`."""
     checked(target, prediction, data_range, mask)
-    scores = [
-        ssim(*pair, data_range=data_range, border=border, mask=mask) for pair in _channels(target, prediction)
-    ]
-    return sum(scores) / len(scores)
+    score = partial(ssim, data_range=data_range, border=border, mask=mask)
+    return _mean_over_channels(score, target, prediction)
 
 
 def ms_ssim_rgb(
@@ -59,8 +60,7 @@ def ms_ssim_rgb(
         VpbenchError: a shape or the data range is wrong, or a side is below 176 pixels.
     """
     checked(target, prediction, data_range, mask)
-    scores = [ms_ssim(*pair, data_range=data_range, mask=mask) for pair in _channels(target, prediction)]
-    return sum(scores) / len(scores)
+    return _mean_over_channels(partial(ms_ssim, data_range=data_range, mask=mask), target, prediction)
 
 
 def ssim_scikit_image(
