@@ -3,6 +3,9 @@
 Three kinds ship with vpbench: ``paper/NAME`` has the paper's widths, optimiser, rates and batches; ``compact/NAME`` is
 what was trained on a CPU for the weights that ship, with every deviation and its reason in the file; ``own/NAME`` is
 for models beyond the paper.
+
+A file with ``continues = "compact/NAME"`` begins with all of that recipe: its network, data, seed and phases, after
+which its own phases follow.
 """
 
 from __future__ import annotations
@@ -34,12 +37,32 @@ def load_recipe(name: str) -> Recipe:
         UsageError: there is no such recipe or file; it is not TOML; a key is unknown, missing, or its value wrong.
     """
     if name.endswith(".toml"):
-        return recipe_from(read_toml(Path(name), f"Recipe {name}"), f"Recipe {name}")
-    named = name if "/" in name else f"compact/{name}"
-    if named not in recipe_names():
-        raise unknown_name("recipe", name, recipe_names())
-    path = FOLDER / f"{named}.toml"
-    return recipe_from(read_toml(path, f"Recipe {path}"), f"Recipe {path}")
+        path = Path(name)
+    else:
+        named = name if "/" in name else f"compact/{name}"
+        if named not in recipe_names():
+            raise unknown_name("recipe", name, recipe_names())
+        path = FOLDER / f"{named}.toml"
+    where = f"Recipe {path}"
+    table = read_toml(path, where)
+    return recipe_from(_continued(table, where) if "continues" in table else table, where)
+
+
+def _continued(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """A recipe that continues another, in full."""
+    own, name = dict(table), table["continues"]
+    del own["continues"]
+    # Only recipes that ship can be continued: they end, and so does a chain of them.
+    if name not in recipe_names():
+        raise UsageError(f"{where}: 'continues': {unknown_name('recipe', str(name), recipe_names())}")
+    begun = load_recipe(name).definition()
+    for key in ("network", "data", "seed", "average"):
+        if key in own:
+            raise UsageError(f"{where}: '{key}' is that of {name}, which it continues; leave it out.")
+    for key in ("phases", "deviations"):
+        if isinstance(own.get(key, []), list):
+            own[key] = [*begun[key], *own.get(key, [])]
+    return {**begun, "expect": "", **own}
 
 
 def recipe_from(table: dict[str, Any], where: str) -> Recipe:

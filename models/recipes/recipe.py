@@ -129,6 +129,8 @@ class Phase:
             types ``motion`` and ``patch_lstm``.
         clip: largest norm of a step's gradient; 0 for no limit.
         frozen_g: D alone learns, to recognise the frames of the present G.
+        restart: it begins from the averaged weights, with new optimisers and a new D: all that a file of weights
+            alone can give, so that it may start from one.
         seed: of its patches; 0 for the recipe's.
         name: for the log.
     """
@@ -149,6 +151,7 @@ class Phase:
     weigh: Weighing = ""
     further: _Share = 0.0
     frozen_g: bool = False
+    restart: bool = False
     seed: _Seed = 0
     name: _Text = ""
 
@@ -254,6 +257,18 @@ class Recipe:
             yield step, batch, phase
             step += phase.steps
             batch += phase.steps * phase.batches_per_step
+
+    def restarts_at(self, step: int) -> bool:
+        """Whether a phase begins at ``step`` that needs no more than weights."""
+        return any(phase.restart for first, _, phase in self.timeline() if first == step)
+
+    def begun_since_restart(self, step: int) -> list[Phase]:
+        """The phases begun before ``step``, from the last of them that restarts."""
+        begun: list[Phase] = []
+        for first, _, phase in self.timeline():
+            if first < step:
+                begun = [phase] if phase.restart else [*begun, phase]
+        return begun
 
     def same_until(self, other: Recipe, step: int) -> bool:
         """Whether the first ``step`` steps of both are the same computation."""

@@ -26,8 +26,9 @@ from vpbench.cli.output import say
 @click.option("--resume", is_flag=True, help="Resume from the checkpoint in --out, if there is one.")
 @click.option(
     "--start-from",
-    type=ANY_PATH,
-    help="Start from the checkpoint of another recipe that begins with the same steps.",
+    metavar="PATH|NAME",
+    help="Start from the checkpoint of another recipe that begins with the same steps; or from weights, of yours or "
+    "of a row that ships, where a phase says 'restart'.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--devices", type=PROCESSES, default=1, show_default=True, help="Processes a machine.")
@@ -61,7 +62,7 @@ def train(
     width: float | None,
     seed: int | None,
     resume: bool,
-    start_from: Path | None,
+    start_from: str | None,
     device: str,
     devices: int,
     nodes: int,
@@ -85,6 +86,7 @@ def train(
     from vpbench.models.recipes.files import load_recipe, recipe_from
     from vpbench.models.training.settings import Settings
     from vpbench.models.training.trainer import train as train_recipe
+    from vpbench.models.weights.registry import weights_path
 
     recipe = load_recipe(name)
     if width is not None and recipe.network.scale_widths != (width,) * recipe.network.scales:
@@ -102,7 +104,7 @@ def train(
         steps=steps,
         seed=seed,
         resume=resume,
-        start_from=start_from,
+        start_from=None if start_from is None else weights_path(start_from),
         include_test=include_test_groups,
         device=device,
         devices=devices,

@@ -72,7 +72,7 @@ class State:
         if recipe.average:
             self.averaged = copy.deepcopy(self.generator).requires_grad_(False)
             if loaded is not None:
-                load_weights(self.averaged, loaded.part("average"), str(loaded.path))
+                load_weights(self.averaged, loaded.part("g" if loaded.bare else "average"), str(loaded.path))
             _channels_last(self.averaged)
         # Channels-last makes convolutions faster on CPUs and on tensor cores; results agree to rounding.
         self.wrapped_g: Any = fabric.setup_module(_channels_last(self.generator))
@@ -95,9 +95,20 @@ class State:
             assert isinstance(module, PatchWords)  # noqa: S101 -- the recipe says so
             module.centroids.copy_(torch.from_numpy(centroids))
 
-    def start_phase(self, phase: Phase) -> None:
-        """Make a phase's optimisers; Adam's moments are kept from the phase before or the checkpoint."""
+    def start_phase(self, phase: Phase, begins: bool) -> None:
+        """Make a phase's optimisers; Adam's moments are kept from the phase before or the checkpoint.
+
+        Args:
+            phase: the phase.
+            begins: whether none of its steps is done.
+        """
         self._keep_moments()
+        if phase.restart and begins:
+            self.generator.load_state_dict(self.averaged.state_dict())
+            self._moments = {"g": {}, "d": {}}
+            self._judged = False
+            torch.manual_seed((phase.seed or self.recipe.seed) + 1)
+            self.discriminator.load_state_dict(make_discriminator(self.recipe.network).state_dict())
         self.optimiser_g = self._optimiser("g", phase, self.generator)
         self.optimiser_d = None
         if phase.adversarial:
@@ -218,6 +229,11 @@ def find_checkpoint(recipe: Recipe, own: Path, settings: Settings) -> tuple[Reci
             raise UsageError(
                 f"--seed {seed}: at step {loaded.step} of {path} no phase is left to begin with it."
             )
+    if loaded.bare and not recipe.restarts_at(loaded.step):
+        raise UsageError(
+            f"{path} holds weights alone, which a phase with 'restart = true' can begin with; "
+            f"'{recipe.kind}/{recipe.name}' has none at step {loaded.step}. Give a training's checkpoint.safetensors."
+        )
     if not recipe.same_until(theirs, loaded.step):
         raise UsageError(
             f"{path} is of recipe '{theirs.kind}/{theirs.name}' ({theirs.network.width_in_words}, seed {theirs.seed}, "

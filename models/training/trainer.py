@@ -135,7 +135,7 @@ class _Session:
         source = _source(self.recipe, phase, self.segments, self.settings)
         share = self.fabric.global_rank, self.fabric.world_size
         batches = prefetched(source, numbers, phase.batch, share)
-        state.start_phase(phase)
+        state.start_phase(phase, begins=state.step == first)
         meter = _Meter()
         while state.step < last:
             began = time.perf_counter()

@@ -93,6 +93,15 @@ class Checkpoint:
             return "yes"
         return "tuned" if self.recipe.tuned_on_test_clips else "no"
 
+    @property
+    def bare(self) -> bool:
+        """Whether it holds G's weights alone, though training needs more to go on as if it had not stopped."""
+        begun = self.recipe.begun_since_restart(self.step)
+        more = self.recipe.average > 0 or any(
+            phase.adversarial or phase.optimiser == "adam" for phase in begun
+        )
+        return more and all(name.startswith("g.") for name in self.tensors)
+
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin with ``prefix.``, without it."""
         return {

@@ -110,6 +110,25 @@ def load_shipped(name: str, seed: int | None = None, folder: Path = FOLDER) -> t
         VpbenchError: the file is missing, damaged, or has another hash than the registry says.
     """
     entry = find_shipped(name, seed, folder)
+    loaded = load_checkpoint(_checked(entry, folder))
+    # What is known of how the choices were made may have been written down after the training.
+    recipe = replace(loaded.recipe, tuned_on_test_clips=entry.tuned_on_test_clips)
+    return entry, replace(loaded, recipe=recipe)
+
+
+def weights_path(name: str) -> Path:
+    """The file of a row's weights that ship, or else the path that ``name`` is.
+
+    Raises:
+        VpbenchError: the weights that ship are missing or damaged.
+    """
+    if Path(name).exists() or name not in {entry.name for entry in read_registry().values()}:
+        return Path(name)
+    return _checked(find_shipped(name), FOLDER)
+
+
+def _checked(entry: Shipped, folder: Path) -> Path:
+    """The path of an entry's file, which has the hash that the entry says."""
     path = folder / entry.file
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -120,12 +139,9 @@ def load_shipped(name: str, seed: int | None = None, folder: Path = FOLDER) -> t
     if found != entry.sha256:
         raise VpbenchError(
             f"The weights {path} have the SHA-256 {found[:16]}…, and the registry says {entry.sha256[:16]}…: they are "
-            f"damaged or were exchanged. Install vpbench again; weights of your own: --model {name},weights=FILE."
+            f"damaged or were exchanged. Install vpbench again; weights of your own: --model {entry.name},weights=FILE."
         )
-    loaded = load_checkpoint(path)
-    # What is known of how the choices were made may have been written down after the training.
-    recipe = replace(loaded.recipe, tuned_on_test_clips=entry.tuned_on_test_clips)
-    return entry, replace(loaded, recipe=recipe)
+    return path
 
 
 def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:

@@ -77,6 +77,54 @@ def test_fine_tuning_goes_on_from_adv_gdl_and_so_does_its_control() -> None:
         assert last.rate[0] == before.rate[1]
 
 
+CONTINUES = """
+name = "gdl_l1"
+kind = "own"
+summary = "a test"
+continues = "compact/gdl_l1"
+deviations = ["on other footage"]
+
+[[phases]]
+steps = 10
+loss = { l2 = 1.0 }
+restart = true
+"""
+
+
+def test_a_recipe_that_continues_another_begins_with_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(CONTINUES)
+    mine, begun = load_recipe(str(tmp_path / "mine.toml")), load_recipe("compact/gdl_l1")
+    assert mine.phases[:-1] == begun.phases
+    assert mine.phases[-1] == Phase(steps=10, loss={"l2": 1.0}, restart=True)
+    assert mine.deviations == (*begun.deviations, "on other footage")
+    assert (mine.kind, mine.expect) == ("own", "")
+    assert mine.same_until(begun, begun.steps)
+    assert mine.restarts_at(begun.steps)
+    assert not mine.restarts_at(begun.steps + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("compact/gdl_l1", "compact/gdl_l3"), "'continues': Unknown recipe .*Did you mean compact/gdl"),
+        (('"compact/gdl_l1"', "3"), "'continues': "),
+        (('continues = "c', 'seed = 2\ncontinues = "c'), "'seed' is that of compact/gdl_l1, .*leave it out"),
+        (
+            ("[[phases]]", '[network]\ntype = "multi_scale"\n[[phases]]'),
+            "'network' is that of compact/gdl_l1",
+        ),
+        (("steps = 10", "step = 10"), "phases: entry [0-9]+ has no key 'step'"),
+        (('["on other footage"]', "3"), "'deviations' must be a list"),
+    ],
+)
+def test_what_a_recipe_that_continues_another_cannot_say(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    (tmp_path / "mine.toml").write_text(CONTINUES.replace(*change))
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(tmp_path / "mine.toml"))
+
+
 def test_the_timeline_counts_batches(tmp_path: Path) -> None:
     text = (
         GOOD

@@ -21,6 +21,7 @@ from vpbench.models.training.command import train as command
 from vpbench.models.training.settings import Settings
 from vpbench.models.training.trainer import CHECKPOINT, WEIGHTS, train
 from vpbench.models.weights.checkpoint import load_checkpoint
+from vpbench.models.weights.registry import find_shipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning:lightning_fabric")]
 
@@ -168,6 +169,31 @@ def test_a_shared_start_need_not_be_repeated(settings: Settings) -> None:
         train(other, replace(rest, out=settings.out.parent / "other"))
 
 
+def test_a_phase_that_restarts_may_begin_with_weights_alone(settings: Settings) -> None:
+    """From the start, from a checkpoint and from weights the same, bit for bit; D and all moments are new."""
+    begun = replace(RECIPE, average=0.9)
+    weights = train(begun, settings)
+    own = (replace(ADVERSARIAL, restart=True, frozen_g=True, steps=3), replace(ADVERSARIAL, steps=3))
+    longer = replace(begun, name="longer", phases=(*begun.phases, *own))
+    places = {}
+    for name, start in {"alone": None, "checkpoint": settings.out / CHECKPOINT, "weights": weights}.items():
+        places[name] = replace(settings, out=settings.out.parent / name, start_from=start)
+        train(longer, places[name])
+        same(places["alone"].out / CHECKPOINT, places[name].out / CHECKPOINT)
+    parts = replace(places["weights"], out=settings.out.parent / "parts")
+    for stop in (11, 14, None):
+        train(longer, replace(parts, steps=stop, resume=True))
+    same(places["alone"].out / CHECKPOINT, parts.out / CHECKPOINT)
+    # D learns to judge the weights that the phase begins with, which are the averaged ones.
+    train(longer, replace(settings, out=settings.out.parent / "frozen", start_from=weights, steps=13))
+    frozen = load_checkpoint(settings.out.parent / "frozen" / CHECKPOINT)
+    for name, tensor in load_checkpoint(weights).part("g").items():
+        assert torch.equal(frozen.part("g")[name], tensor)
+    going_on = replace(longer, phases=(*begun.phases, replace(PLAIN, steps=3)))
+    with pytest.raises(UsageError, match=r"holds weights alone, .* 'own/longer' has none at step 10"):
+        train(going_on, replace(settings, out=settings.out.parent / "none", start_from=weights))
+
+
 def test_forced_test_groups_are_marked(settings: Settings, tmp_path: Path) -> None:
     folder = write_footage(tmp_path / "videos")
     (folder / "v_Drift_g08_c01.avi").rename(folder / "v_Drift_g01_c01.avi")
@@ -241,3 +267,18 @@ def test_the_command(tmp_path: Path, footage: Path) -> None:
     loaded = load_checkpoint(tmp_path / "out" / WEIGHTS)
     assert (loaded.step, loaded.recipe.network.width, loaded.recipe.seed) == (3, 0.0625, 7)
     assert "width 0.0625 instead of 0.03125" in loaded.recipe.deviations
+
+
+def test_the_documented_fine_tuning_of_weights_that_ship(tmp_path: Path) -> None:
+    """Without the validation at the end: two steps of the recipe, on footage as short as it may be."""
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    recipe = text.split("```toml\n# mine.toml\n")[1].split("```")[0].replace("steps = 2000", "steps = 2")
+    folder = write_footage(tmp_path / "footage", videos=1, frames=44)
+    arguments = options(tmp_path, folder, "out", "--start-from", "gdl_l1")
+    (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    loaded, begun = load_checkpoint(tmp_path / "out" / WEIGHTS), find_shipped("gdl_l1")
+    assert loaded.step == begun.steps + 2
+    elsewhere = [*arguments, "--out", str(tmp_path / "other"), "--start-from", "gdl_l7"]
+    assert "gdl_l7" in str(CliRunner().invoke(command, elsewhere).exception)
