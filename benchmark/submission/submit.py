@@ -12,7 +12,6 @@ from pathlib import Path
 
 from msgspec import to_builtins
 
-from vpbench.citation import parse_entry
 from vpbench.errors import UsageError, VpbenchError
 from vpbench.files import (
     below,
@@ -31,6 +30,7 @@ from vpbench.runs.run import Run, score_lines
 from vpbench.runs.scores import score_line
 from vpbench.runs.untrusted import MOST, check_run, check_texts, read_untrusted, submission_of, submitted_data
 from vpbench.signals import unbroken
+from vpbench.tables.citation import parse_entry
 
 _OLD = ".old.tmp"  # ends the name of an entry that is being replaced
 

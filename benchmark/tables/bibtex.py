@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vpbench.citation import MONTHS, BibtexEntry, parse_entry
 from vpbench.escape import bibtex_comment, bibtex_value
 from vpbench.results.published_tables import read_published
+from vpbench.tables.citation import MONTHS, BibtexEntry, parse_entry
 
 if TYPE_CHECKING:
     from vpbench.analysis.leaderboard import Leaderboard

@@ -13,7 +13,6 @@ ROWS = (
         ("escape", "harmless"),
         ("signals", "Ctrl-C"),
         ("files", "whole files"),
-        ("citation", "BibTeX"),
         ("records", "typed"),
         ("reading", "any JSON"),
     ),

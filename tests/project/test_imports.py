@@ -16,7 +16,7 @@ import pytest
 
 # A module imports from its own district and from those named before it. docs/architecture.md draws this order.
 DISTRICTS = (
-    *("errors", "escape", "signals", "files", "citation", "records", "reading"),
+    *("errors", "escape", "signals", "files", "records", "reading"),
     *("video", "scoring", "splits", "parallel", "clips", "predictors"),
     *("runs", "evaluation", "results", "analysis"),
     *("tables", "figures", "study", "suite", "report", "site", "submission", "cli"),

@@ -9,9 +9,9 @@ import pytest
 from runs import make_run
 
 from vpbench.analysis.leaderboard import build_leaderboard
-from vpbench.citation import BibtexEntry, parse_entry
 from vpbench.runs.run import read_run
 from vpbench.tables.bibtex import entries
+from vpbench.tables.citation import BibtexEntry, parse_entry
 
 GOOD = """@InProceedings{liu2017,
   title = {Video {F}rames of {\\"O}sten},
