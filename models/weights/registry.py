@@ -19,7 +19,9 @@ from msgspec import Meta, Struct, to_builtins
 
 from vpbench.errors import UsageError, VpbenchError, unknown_name
 from vpbench.files import write_atomic
-from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint
+from vpbench.models.recipes.files import load_recipe, recipe_names
+from vpbench.models.recipes.recipe import Recipe
+from vpbench.models.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from vpbench.predictors.seen import Seen
 from vpbench.reading import read_toml
 from vpbench.records import Name, to_record
@@ -145,7 +147,7 @@ def _checked(entry: Shipped, folder: Path) -> Path:
 
 
 def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
-    """Copy a training's weights into the registry's folder and write its entry.
+    """Copy a training's weights into the registry's folder, with the texts of its recipe's file, and write its entry.
 
     Args:
         weights: ``weights.safetensors`` of a finished training.
@@ -159,17 +161,18 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     from vpbench.models.networks.generator import parameter_count
 
     loaded = load_checkpoint(weights)
-    recipe = loaded.recipe
+    recipe = _as_known_today(loaded.recipe)
     if loaded.step != recipe.steps:
         raise VpbenchError(
             f"{weights} has {loaded.step} of the {recipe.steps} steps of its recipe; finish it first."
         )
     seed = recipe.last_seed
+    file = f"{recipe.name}{f'-seed{seed}' if seed != 1 else ''}.safetensors"
     entry = Shipped(
         name=recipe.name,
         seed=seed,
-        file=f"{recipe.name}{f'-seed{seed}' if seed != 1 else ''}.safetensors",
-        sha256=loaded.sha256,
+        file=file,
+        sha256=save_checkpoint(folder / file, loaded.tensors, recipe, loaded.step, loaded.info),
         recipe=f"{recipe.kind}/{recipe.name}",
         width=list(recipe.network.widths) or recipe.network.width,
         parameters=parameter_count(make_generator(recipe.network)),
@@ -177,11 +180,10 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         hours=round(loaded.info.seconds / 3600, 2),
         machine=machine,
         training_data=loaded.info.training_data,
-        test_clips_seen=loaded.test_clips_seen,
+        test_clips_seen=replace(loaded, recipe=recipe).test_clips_seen,
         tuned_on_test_clips=recipe.tuned_on_test_clips,
         scores={key: round(value, 4) for key, value in loaded.info.validation.items() if key != "step"},
     )
-    write_atomic(folder / entry.file, weights.read_bytes())
     entries = {
         **(read_registry(folder) if (folder / REGISTRY).exists() else {}),
         Path(entry.file).stem: entry,
@@ -193,6 +195,21 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     write_atomic(folder / REGISTRY, f"{_HEAD}\n{tomli_w.dumps(table)}".encode())
     read_registry.cache_clear()
     return entry
+
+
+def _as_known_today(recipe: Recipe) -> Recipe:
+    """The recipe with the texts of its file, which may have been written after the training: what to expect of it."""
+    name = f"{recipe.kind}/{recipe.name}"
+    known = load_recipe(name) if name in recipe_names() else recipe
+    if not recipe.with_seed(known.seed).same_until(known, max(recipe.steps, known.steps)):
+        return recipe
+    return replace(
+        recipe,
+        summary=known.summary,
+        deviations=known.deviations,
+        tuned_on_test_clips=known.tuned_on_test_clips,
+        expect=known.expect,
+    )
 
 
 def _main(arguments: list[str]) -> None:

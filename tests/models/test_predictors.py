@@ -17,6 +17,7 @@ from vpbench.models import predictors
 from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.forecast import forecast, multiply_adds
 from vpbench.models.predictors import ROWS, AdvGdl, GdlL1, MotionModel, MultiFrame
+from vpbench.models.recipes.files import load_recipe
 from vpbench.models.recipes.recipe import Data, Network, Phase, Recipe
 from vpbench.models.weights import registry
 from vpbench.models.weights.checkpoint import Info, load_checkpoint, save_checkpoint
@@ -236,6 +237,23 @@ def test_unfinished_trainings_do_not_ship(tmp_path: Path) -> None:
         registry.ship(path, "a test machine", tmp_path)
 
 
+def test_weights_ship_with_the_texts_that_their_recipe_has_by_then(tmp_path: Path) -> None:
+    recipe = load_recipe("compact/single_scale_l2")
+    before = replace(recipe.with_seed(2), expect="not trained yet", deviations=())
+    path = tmp_path / "w.safetensors"
+    tensors = {f"g.{key}": value for key, value in make_generator(recipe.network).state_dict().items()}
+    info = Info(seconds=36.0, training_data="noise", contaminated=False, validation={"psnr_1": 30.25})
+    save_checkpoint(path, tensors, before, recipe.steps, info)
+    registry.ship(path, "a test machine", tmp_path)
+    _, loaded = registry.load_shipped("single_scale_l2", folder=tmp_path)
+    assert loaded.recipe == recipe.with_seed(2)
+    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in tensors.items())
+    # Another computation than the file's keeps its own texts.
+    save_checkpoint(path, tensors, replace(before, average=0.5), recipe.steps, info)
+    registry.ship(path, "a test machine", tmp_path)
+    assert registry.load_shipped("single_scale_l2", folder=tmp_path)[1].recipe.expect == "not trained yet"
+
+
 def seeded(folder: Path, name: str, seed: int) -> Path:
     """Weights of a training from a seed."""
     path = weights(folder / f"{name}-{seed}", name, MULTI)
@@ -302,8 +320,6 @@ def test_weights_that_ship_are_small_and_known() -> None:
 
 
 def test_weights_that_ship_follow_their_recipes() -> None:
-    from vpbench.models.recipes.files import load_recipe
-
     for entry in registry.read_registry().values() if SHIPPED else ():
         _, loaded = registry.load_shipped(entry.name, entry.seed)
         recipe = load_recipe(entry.recipe).with_seed(entry.seed, loaded.recipe, loaded.step)
