@@ -17,6 +17,7 @@ from training import (
     against_table,
     eight_table,
     grey_table,
+    looks_table,
     means_table,
     motion_table,
     steps_table,
@@ -35,6 +36,7 @@ TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("docs/training.md", "against-2", partial(against_table, 2)),
     ("docs/training.md", "motion", motion_table),
     ("docs/training.md", "steps", steps_table),
+    ("docs/training.md", "looks", looks_table),
     ("docs/training.md", "8to8", eight_table),
 )
 

@@ -29,19 +29,20 @@ ORDER = (
 BASELINES = ("last_frame", "optical_flow", "optical_flow_refined")
 GUIDED = "motion"
 CORRECTED_MARK = " •"
+DIGITS = {"psnr": 2, "ssim": 3, "sharpness": 2}
 
 
 @cache
-def board(protocol: str = "mathieu2016", against: str | None = None, frame: Frame = 1) -> Leaderboard:
+def board(protocol: str = "mathieu2016", against: str | None = None, rank_by: str = "psnr_1") -> Leaderboard:
     """The leaderboard of the committed runs: trainings of a row from several seeds are one row of it.
 
     Args:
         protocol: under which protocol.
         against: label of the row that ``<column>_<frame>_difference`` is to.
-        frame: whose PSNR ranks.
+        rank_by: ``<column>_<frame>``.
     """
     runs = [read_run(folder) for folder in find_runs(RUNS / protocol)]
-    return build_leaderboard(runs, LeaderboardOptions(against=against, rank_by=f"psnr_{frame}"))
+    return build_leaderboard(runs, LeaderboardOptions(against=against, rank_by=rank_by))
 
 
 def measured(protocol: str = "mathieu2016", against: str | None = None) -> dict[str, dict[str, Any]]:
@@ -65,9 +66,9 @@ def label(name: str, protocol: str = "mathieu2016") -> str:
 
 
 @cache
-def told_apart(protocol: str, frame: Frame) -> set[frozenset[str]]:
-    """The pairs of labels whose PSNR differs significantly, corrected for the number of pairs (``--matrix``)."""
-    pairs = pair_rows(board(protocol, None, frame))
+def told_apart(protocol: str, score: str) -> set[frozenset[str]]:
+    """The pairs of labels whose score differs significantly, corrected for the number of pairs (``--matrix``)."""
+    pairs = pair_rows(board(protocol, None, score))
     return {frozenset(pair) for pair in pairs[pairs["better"].notna()][["a", "b"]].itertuples(index=False)}
 
 
@@ -78,40 +79,45 @@ def code(name: str, row: dict[str, Any]) -> str:
 
 
 def three(
-    row: dict[str, Any], frame: Frame, decimals: Sequence[int] = (2, 3, 2), spreads: bool = True
+    row: dict[str, Any],
+    frame: Frame,
+    decimals: Sequence[int] = tuple(DIGITS.values()),
+    spreads: bool = True,
 ) -> str:
     """PSNR / SSIM / sharpness of a measured row; after ± the standard deviation over seeds."""
     parts = []
-    for column, digits in zip(("psnr", "ssim", "sharpness"), decimals, strict=True):
+    for column, digits in zip(DIGITS, decimals, strict=True):
         spread = row.get(f"{column}_{frame}_sd", math.nan)
         after = f" ± {spread:.{digits}f}" if spreads and math.isfinite(spread) else ""
         parts.append(f"{row[f'{column}_{frame}']:.{digits}f}{after}")
     return " / ".join(parts)
 
 
-def signed(number: float) -> str:
-    return f"{round(number, 2) + 0.0:+.2f}".replace("-", "−")
+def signed(number: float, digits: int = 2) -> str:
+    return f"{round(number, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A mean paired difference in PSNR, first minus second, and its interval.
+    """A mean paired difference, first minus second, and its interval.
 
     Attributes:
-        mean: dB.
+        mean: in the metric's unit.
         low: the lower end.
         high: the upper end.
         corrected: whether the two rows are told apart with a correction for all pairs of the table.
+        digits: decimals that are shown.
     """
 
     mean: float
     low: float
     high: float
     corrected: bool = False
+    digits: int = 2
 
     @property
     def interval(self) -> str:
-        low, high = (f"{round(end, 2) + 0.0:.2f}".replace("-", "−") for end in (self.low, self.high))
+        low, high = (signed(end, self.digits).removeprefix("+") for end in (self.low, self.high))
         return f"{low} to {high}"
 
     @property
@@ -121,21 +127,23 @@ class Gap:
     @property
     def short(self) -> str:
         """The mean, in bold where the interval leaves out 0."""
-        return f"**{signed(self.mean)}**" if self.significant else signed(self.mean)
+        mean = signed(self.mean, self.digits)
+        return f"**{mean}**" if self.significant else mean
 
     def __str__(self) -> str:
         return f"{self.short}{CORRECTED_MARK if self.corrected else ''} ({self.interval})"
 
 
-def gap(first: str, second: str, frame: Frame, protocol: str = "mathieu2016") -> Gap:
+def gap(first: str, second: str, frame: Frame, protocol: str = "mathieu2016", column: str = "psnr") -> Gap:
     """By how much a row is above another."""
-    row, apart = measured(protocol, second)[first], told_apart(protocol, frame)
-    return gap_of(row, frame, frozenset([label(first, protocol), label(second, protocol)]) in apart)
+    row, apart = measured(protocol, second)[first], told_apart(protocol, f"{column}_{frame}")
+    corrected = frozenset([label(first, protocol), label(second, protocol)]) in apart
+    return gap_of(row, frame, corrected, column)
 
 
-def gap_of(row: dict[str, Any], frame: Frame, corrected: bool = False) -> Gap:
-    key = f"psnr_{frame}_difference"
-    return Gap(row[key], row[f"{key}_low"], row[f"{key}_high"], corrected)
+def gap_of(row: dict[str, Any], frame: Frame, corrected: bool = False, column: str = "psnr") -> Gap:
+    key = f"{column}_{frame}_difference"
+    return Gap(row[key], row[f"{key}_low"], row[f"{key}_high"], corrected, DIGITS[column])
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

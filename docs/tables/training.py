@@ -21,9 +21,7 @@ STEPS = (
     ("gdl_l1", "l1"),
     ("gdl_l2", "l2"),
     ("gdl_l1_64", "gdl_l1"),
-    ("adv", "l2"),
     ("adv_gdl", "gdl_l1"),
-    ("adv_gdl", "gdl_l1_64"),
     ("adv_gdl_finetuned", "adv_gdl_continued"),
     ("motion", "optical_flow_refined"),
 )
@@ -35,6 +33,7 @@ BY_MOTION = (
     ("motion", "optical_flow_refined"),
 )
 FRAMES: tuple[Frame, ...] = (1, 2)
+LOOKS = (("ssim", "SSIM"), ("sharpness", "sharpness, dB"))
 FRAMES_8TO8 = (1, 2, 3, 4, 5, 6, 7, 8, "all")
 PAIRS_8TO8 = (("multi_frame", "last_frame"), ("multi_frame", "optical_flow"))
 
@@ -130,6 +129,19 @@ def motion_table() -> str:
 def steps_table() -> str:
     """First minus second of the pairs that differ in one thing."""
     return pairs_table(STEPS, FRAMES, "mathieu2016")
+
+
+def looks_table() -> str:
+    """The same in SSIM and sharpness."""
+    wanted = [(column, name, n) for column, name in LOOKS for n in FRAMES]
+    rows = [
+        [
+            f"`{first}` − `{second}`",
+            *(str(gap(first, second, n, column=column)) for column, _, n in wanted),
+        ]
+        for first, second in STEPS
+    ]
+    return markdown(["", *(f"{name}, {ordinal(n)}" for _, name, n in wanted)], rows)
 
 
 def eight_table() -> str:

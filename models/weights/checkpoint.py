@@ -132,7 +132,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], recipe: Recipe, s
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Read a checkpoint; tensors in half precision, as weights that ship are kept, become float32.
 
     Raises:
         VpbenchError: the file is missing, damaged, or not a checkpoint of vpbench.
@@ -154,7 +154,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise VpbenchError(
             f"{path} is damaged: its tensors do not match the digest that was written with them."
         )
-    return Checkpoint(path, tensors, recipe, head.step, head.info, hashlib.sha256(data).hexdigest())
+    full = {
+        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()
+    }
+    return Checkpoint(path, full, recipe, head.step, head.info, hashlib.sha256(data).hexdigest())
 
 
 def _head(data: bytes, path: Path) -> bytes:

@@ -147,7 +147,9 @@ def _checked(entry: Shipped, folder: Path) -> Path:
 
 
 def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
-    """Copy a training's weights into the registry's folder, with the texts of its recipe's file, and write its entry.
+    """Copy a training's weights into the registry's folder, and write its entry.
+
+    The copy has half precision (float16), so that all rows together stay small, and the texts of the recipe's file.
 
     Args:
         weights: ``weights.safetensors`` of a finished training.
@@ -168,11 +170,12 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         )
     seed = recipe.last_seed
     file = f"{recipe.name}{f'-seed{seed}' if seed != 1 else ''}.safetensors"
+    halved = {name: tensor.half() for name, tensor in loaded.tensors.items()}
     entry = Shipped(
         name=recipe.name,
         seed=seed,
         file=file,
-        sha256=save_checkpoint(folder / file, loaded.tensors, recipe, loaded.step, loaded.info),
+        sha256=save_checkpoint(folder / file, halved, recipe, loaded.step, loaded.info),
         recipe=f"{recipe.kind}/{recipe.name}",
         width=list(recipe.network.widths) or recipe.network.width,
         parameters=parameter_count(make_generator(recipe.network)),

@@ -247,7 +247,8 @@ def test_weights_ship_with_the_texts_that_their_recipe_has_by_then(tmp_path: Pat
     registry.ship(path, "a test machine", tmp_path)
     _, loaded = registry.load_shipped("single_scale_l2", folder=tmp_path)
     assert loaded.recipe == recipe.with_seed(2)
-    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in tensors.items())
+    for name, tensor in tensors.items():
+        assert torch.equal(loaded.tensors[name], tensor.half().float())
     # Another computation than the file's keeps its own texts.
     save_checkpoint(path, tensors, replace(before, average=0.5), recipe.steps, info)
     registry.ship(path, "a test machine", tmp_path)
