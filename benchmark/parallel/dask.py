@@ -37,9 +37,8 @@ def dask_executor(scheduler: str) -> Iterator[tuple[Executor, int]]:
     except ImportError:
         raise UsageError("--executor dask needs Dask: pip install 'vpbench[cluster]'.") from None
     _check_address(scheduler)
-    logging.getLogger("distributed.client").setLevel(
-        logging.CRITICAL
-    )  # tracebacks of what is told in one line
+    for name in ("distributed", "distributed.client"):  # tracebacks and news of what is told in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         connect: Any = distributed.Client  # it has no types
         client = connect(scheduler, timeout=PATIENCE, set_as_default=False)
