@@ -45,7 +45,11 @@ def load_recipe(name: str) -> Recipe:
         path = FOLDER / f"{named}.toml"
     where = f"Recipe {path}"
     table = read_toml(path, where)
-    return recipe_from(_continued(table, where) if "continues" in table else table, where)
+    if "continues" in table:
+        table = _continued(table, where)
+    elif "network" not in table:
+        raise UsageError(f"{where}: 'network' is missing, or 'continues', the recipe that it begins with.")
+    return recipe_from(table, where)
 
 
 def _continued(table: dict[str, Any], where: str) -> dict[str, Any]:

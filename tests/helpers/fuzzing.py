@@ -136,7 +136,7 @@ def make_world(top: Path) -> World:
     (home / "vimeo" / "tri_testlist.txt").write_text("00001/0001\n00001/0002\n")
     (home / "sequences.csv").write_text("video\nmnist/mnist_test_seq.npy/0\n")
     write_kth(home / "kth", videos=False)
-    shutil.copy(RECIPES / "compact" / "adv_gdl_finetuned.toml", home / "recipe.toml")
+    shutil.copy(RECIPES / "paper" / "adv_gdl_finetuned.toml", home / "recipe.toml")
     (home / "published").mkdir()
     (home / "published" / "paper.toml").write_text(PUBLISHED, encoding="utf-8")
     recipe = Recipe(

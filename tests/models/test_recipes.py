@@ -106,6 +106,7 @@ def test_a_recipe_that_continues_another_begins_with_all_of_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (("continues", "follows"), "'network' is missing, or 'continues'"),
         (("compact/gdl_l1", "compact/gdl_l3"), "'continues': Unknown recipe .*Did you mean compact/gdl"),
         (('"compact/gdl_l1"', "3"), "'continues': "),
         (('continues = "c', 'seed = 2\ncontinues = "c'), "'seed' is that of compact/gdl_l1, .*leave it out"),
