@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from measured import ORDER, Gap, board, code, gap, gap_of, label, markdown, measured, signed, three
 
@@ -128,31 +128,35 @@ def motion_table() -> str:
 
 def steps_table() -> str:
     """First minus second of the pairs that differ in one thing."""
-    return pairs_table(STEPS, FRAMES, "mathieu2016")
+    return pairs_table(STEPS, {f"{ordinal(n)} frame": ("psnr", n) for n in FRAMES}, "dB")
 
 
 def looks_table() -> str:
     """The same in SSIM and sharpness."""
-    wanted = [(column, name, n) for column, name in LOOKS for n in FRAMES]
-    rows = [
-        [
-            f"`{first}` − `{second}`",
-            *(str(gap(first, second, n, column=column)) for column, _, n in wanted),
-        ]
-        for first, second in STEPS
-    ]
-    return markdown(["", *(f"{name}, {ordinal(n)}" for _, name, n in wanted)], rows)
+    scores = {f"{name}, {ordinal(n)}": (column, n) for column, name in LOOKS for n in FRAMES}
+    return pairs_table(STEPS, scores)
 
 
 def eight_table() -> str:
     """The rows of the second configuration, frame by frame."""
-    return pairs_table(PAIRS_8TO8, FRAMES_8TO8, "ucf101-8to8")
+    scores: dict[str, tuple[str, Frame]] = {
+        f"{ordinal(n)} frame" if isinstance(n, int) else "all": ("psnr", n) for n in FRAMES_8TO8
+    }
+    return pairs_table(PAIRS_8TO8, scores, "dB", "ucf101-8to8")
 
 
-def pairs_table(pairs: Sequence[tuple[str, str]], frames: Sequence[Frame], protocol: str) -> str:
-    rows = []
-    for first, second in pairs:
-        cells = [str(gap(first, second, frame, protocol)) for frame in frames]
-        rows.append([f"`{first}` − `{second}`", *cells])
-    header = ["dB", *(f"{ordinal(n)} frame" if isinstance(n, int) else "all" for n in frames)]
-    return markdown(header, rows)
+def pairs_table(
+    pairs: Sequence[tuple[str, str]],
+    scores: Mapping[str, tuple[str, Frame]],
+    corner: str = "",
+    protocol: str = "mathieu2016",
+) -> str:
+    """First minus second of each pair, in each score: heading to column and frame."""
+    rows = [
+        [
+            f"`{first}` − `{second}`",
+            *(str(gap(first, second, n, protocol, column)) for column, n in scores.values()),
+        ]
+        for first, second in pairs
+    ]
+    return markdown([corner, *scores], rows)

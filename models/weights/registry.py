@@ -163,7 +163,8 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     from vpbench.models.networks.generator import parameter_count
 
     loaded = load_checkpoint(weights)
-    recipe = _as_known_today(loaded.recipe)
+    loaded = replace(loaded, recipe=_as_known_today(loaded.recipe))
+    recipe = loaded.recipe
     if loaded.step != recipe.steps:
         raise VpbenchError(
             f"{weights} has {loaded.step} of the {recipe.steps} steps of its recipe; finish it first."
@@ -171,11 +172,12 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
     seed = recipe.last_seed
     file = f"{recipe.name}{f'-seed{seed}' if seed != 1 else ''}.safetensors"
     halved = {name: tensor.half() for name, tensor in loaded.tensors.items()}
+    sha256 = save_checkpoint(folder / file, halved, recipe, loaded.step, loaded.info)
     entry = Shipped(
         name=recipe.name,
         seed=seed,
         file=file,
-        sha256=save_checkpoint(folder / file, halved, recipe, loaded.step, loaded.info),
+        sha256=sha256,
         recipe=f"{recipe.kind}/{recipe.name}",
         width=list(recipe.network.widths) or recipe.network.width,
         parameters=parameter_count(make_generator(recipe.network)),
@@ -183,7 +185,7 @@ def ship(weights: Path, machine: str, folder: Path = FOLDER) -> Shipped:
         hours=round(loaded.info.seconds / 3600, 2),
         machine=machine,
         training_data=loaded.info.training_data,
-        test_clips_seen=replace(loaded, recipe=recipe).test_clips_seen,
+        test_clips_seen=loaded.test_clips_seen,
         tuned_on_test_clips=recipe.tuned_on_test_clips,
         scores={key: round(value, 4) for key, value in loaded.info.validation.items() if key != "step"},
     )

@@ -270,7 +270,7 @@ def test_the_command(tmp_path: Path, footage: Path) -> None:
 
 
 def test_the_documented_fine_tuning_of_weights_that_ship(tmp_path: Path) -> None:
-    """Without the validation at the end: two steps of the recipe, on footage as short as it may be."""
+    """Two steps of the recipe, from the weights that ship."""
     text = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     recipe = text.split("```toml\n# mine.toml\n")[1].split("```")[0].replace("steps = 2000", "steps = 2")
     folder = write_footage(tmp_path / "footage", videos=1, frames=44)
