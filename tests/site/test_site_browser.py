@@ -132,7 +132,7 @@ def test_rows_are_searched_and_filtered(site: Path, opened: Callable[..., Opened
     again = opened(site / BOARD, part=page.evaluate("location.hash")).page
     assert shown(again) == ["network"]
     form.locator("[type=reset]").click()
-    count.filter(has_text="4 rows; 10 published").wait_for()
+    page.get_by_text("4 rows; 10 published", exact=True).wait_for()
     assert len(shown(page)) == 4
     assert page.evaluate("location.hash") == ""
 
