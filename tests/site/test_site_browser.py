@@ -187,7 +187,7 @@ def test_costs_are_drawn_one_at_a_time_and_lead_to_the_runs(
     assert dot.get_attribute("aria-label").startswith("network: ")
     dot.focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector("h1")
+    page.wait_for_url("**/runs/*")
     assert page.locator("h1").inner_text() == "network"
 
 
@@ -216,12 +216,15 @@ def test_ways_lead_from_page_to_page(site: Path, opened: Callable[..., Opened]) 
     page = opened(site / "index.html").page
     page.locator(".card h3 a", has_text="synthetic").click()
     page.locator("#table tbody a", has_text="last_frame").click()
+    page.wait_for_url("**/runs/*")
     assert page.locator("h1").inner_text() == "last_frame"
     assert page.locator("article.clip").count() == 2
     assert page.locator("article.clip img").first.evaluate("e => e.decode().then(() => e.naturalWidth)") > 0
     page.locator("main a", has_text="mathieu2016").last.click()
+    page.wait_for_url("**/protocols/*")
     assert page.locator("h1").inner_text() == "mathieu2016"
     page.locator("a.brand").click()
+    page.wait_for_url("**/index.html")
     page.wait_for_selector("html[data-ready=true]", state="attached")
     assert page.locator(".highlight img").count() == 3  # input, truth, and the run that saved its frames
     assert page.get_by_role("link", name="Documentation").get_attribute("href") == "../docs/index.html"
@@ -258,6 +261,7 @@ def test_the_theme_stays_from_page_to_page(site: Path, opened: Callable[..., Ope
     light = page.evaluate(ground)
     assert light != dark
     page.locator(".card h3 a").first.click()
+    page.wait_for_url("**/leaderboards/*")
     page.wait_for_selector("html[data-ready=true]", state="attached")
     assert page.evaluate(ground) == light
     assert page.locator("#theme").inner_text() == "Theme: light"
