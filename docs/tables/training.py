@@ -21,6 +21,7 @@ STEPS = (
     ("gdl_l1", "l1"),
     ("gdl_l2", "l2"),
     ("gdl_l1_64", "gdl_l1"),
+    ("adv", "l2"),
     ("adv_gdl", "gdl_l1"),
     ("adv_gdl_finetuned", "adv_gdl_continued"),
     ("motion", "optical_flow_refined"),
