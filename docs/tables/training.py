@@ -37,8 +37,12 @@ FRAMES: tuple[Frame, ...] = (1, 2)
 LOOKS = (("ssim", "SSIM"), ("sharpness", "sharpness, dB"))
 FRAMES_8TO8 = (1, 2, 3, 4, 5, 6, 7, 8, "all")
 PAIRS_8TO8 = (
-    *(("multi_frame", other) for other in ("last_frame", "optical_flow", "optical_flow_refined")),
-    *(("motion", other) for other in ("optical_flow", "optical_flow_refined", "multi_frame")),
+    ("multi_frame", "last_frame"),
+    ("multi_frame", "optical_flow"),
+    ("multi_frame", "optical_flow_refined"),
+    ("motion", "optical_flow"),
+    ("motion", "optical_flow_refined"),
+    ("motion", "multi_frame"),
 )
 
 
