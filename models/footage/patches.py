@@ -207,8 +207,10 @@ def _flipped(images: NDArray[Any], mirror: bool, upside_down: bool) -> NDArray[A
 
 def _flipped_flows(flows: NDArray[np.float32], mirror: bool, upside_down: bool) -> NDArray[np.float32]:
     """Flows ``(fields, h, w, 2)`` of flipped images: what went right goes left, what went down goes up."""
-    signs = np.array([-1 if mirror else 1, -1 if upside_down else 1], flows.dtype)
-    return np.asarray(_flipped(flows, mirror, upside_down) * signs)
+    for axis, flipped in enumerate((mirror, upside_down)):
+        if flipped:
+            np.negative(flows[..., axis], out=flows[..., axis])
+    return _flipped(flows, mirror, upside_down)
 
 
 def movement(frames: NDArray[np.uint8], moves: str = "mean", targets: int = 1) -> float:

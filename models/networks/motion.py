@@ -92,7 +92,8 @@ class Scene:
         window = frames.reshape(len(frames), -1, 3, *frames.shape[2:])
         each = torch.arange(len(window), device=frames.device)
         newest = window.shape[1] - 1
-        last, before = window[:, newest], window[each, newest - facts[:, 0].long()]
+        last = window[:, newest].contiguous()
+        before = window[each, newest - facts[:, 0].long()].contiguous()
         back, earlier, two, other, forth = torch.split(flows, 2, 1)
         carried = sample(earlier, earlier)
         errors = [last - sample(before, speed * carried) for speed in SPEEDS]

@@ -23,7 +23,8 @@ def sample(images: Tensor, displacement: Tensor, margin: int = 0) -> Tensor:
         torch.arange(size, device=images.device, dtype=displacement.dtype) + margin
         for size in displacement.shape[-2:]
     )
-    across = (columns + displacement[:, 0]) * (2 / max(1, width - 1)) - 1
-    down = (rows[:, None] + displacement[:, 1]) * (2 / max(1, height - 1)) - 1
-    grid = torch.stack([across, down], -1)
+    # As grid_sample counts, from −1 to 1. It reads x and y fastest where each is a plane of its own.
+    pixel = displacement.new_tensor([2 / max(1, width - 1), 2 / max(1, height - 1)])[:, None, None]
+    places = torch.stack(torch.meshgrid(columns, rows, indexing="xy")) * pixel - 1
+    grid = torch.addcmul(places, displacement, pixel).permute(0, 2, 3, 1)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
