@@ -83,24 +83,21 @@ def contrast(page: Any, one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def processor_seconds(browser: Any, path: Path) -> dict[str, float]:
+def answering(browser: Any, path: Path) -> tuple[dict[str, float], dict[str, float]]:
     """What a leaderboard of a site takes in a browser.
 
-    Seconds from the start of the navigation until the page is ready, until a click on a heading has sorted the rows
-    (``sorted``) and until what was typed into the search has been found (``searched``); and ``work``, the processor
-    time of the page up to then, in which the browser itself has started already.
+    Returns:
+        Seconds from the start of the navigation until the page is ready (``ready``), until a click on a heading has
+        sorted the rows (``sorted``) and until what was typed into the search has been found (``searched``); and
+        ``work``, the processor time of the page up to then, in which the browser itself has started already. And
+        what Chromium counts up to then (see :func:`counted`).
     """
     view = browser.new_page(viewport={"width": 1280, "height": 900})
     try:
         session = view.context.new_cdp_session(view)
         session.send("Performance.enable")
-
-        def processor() -> float:
-            metrics = session.send("Performance.getMetrics")["metrics"]
-            return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
-
         view.goto(path.as_uri())
-        before = processor()
+        before = counted(session)["ProcessTime"]
         view.reload(wait_until="commit")
         view.wait_for_selector("html[data-ready=true]", state="attached")
         found = {"ready": view.evaluate("performance.now()") / 1000}
@@ -110,6 +107,14 @@ def processor_seconds(browser: Any, path: Path) -> dict[str, float]:
         view.locator("#filters [name=q]").fill("7")
         view.wait_for_selector("#table tbody tr[hidden]", state="attached")
         found["searched"] = view.evaluate("performance.now()") / 1000
-        return {**found, "work": processor() - before}
+        counts = counted(session)
+        return {**found, "work": counts["ProcessTime"] - before}, counts
     finally:
         view.close()
+
+
+def counted(session: Any) -> dict[str, float]:
+    """What Chromium measures and counts of a page, with ``Performance`` enabled: ``LayoutCount``, ``Nodes``, …"""
+    return {
+        metric["name"]: float(metric["value"]) for metric in session.send("Performance.getMetrics")["metrics"]
+    }

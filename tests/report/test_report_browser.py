@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Opened, chromium, contrast, focused, opening
+from browser import Opened, chromium, contrast, counted, focused, opening
 from click.testing import CliRunner
 from pages import HOSTILE
 from runs import edit_manifest, make_run
@@ -268,35 +267,21 @@ def make_many_runs(folder: Path, runs: int, clips: int, shown: tuple[int, ...]) 
     return folders
 
 
-def test_ten_runs_are_small_enough_and_quick(tmp_path: Path, opened: Callable[..., Opened]) -> None:
+def test_ten_runs_are_small_enough_and_seldom_laid_out(tmp_path: Path, opened: Callable[..., Opened]) -> None:
     shown = (1, 101, 201, 301)
     folders = make_many_runs(tmp_path, 10, 379, shown)
     page = make_page([read_run(folder) for folder in folders], PageOptions(clips=shown, replay=_AnyClip()))
     path = tmp_path / "index.html"
     path.write_text(page.html)
-    size = path.stat().st_size / 1e6
-    assert size < 20
+    assert path.stat().st_size < 20e6
     assert "compressed with loss" in page.html
     view = opened(path).page
     measured = view.context.new_cdp_session(view)
     measured.send("Performance.enable")
-
-    def processor_seconds() -> float:
-        metrics = measured.send("Performance.getMetrics")["metrics"]
-        return float(next(metric["value"] for metric in metrics if metric["name"] == "ProcessTime"))
-
-    work, wall = [], []
-    for _ in range(3):
-        before = processor_seconds()
-        view.reload()
-        # From the start of the navigation to the answer to a click.
-        view.locator(".scores thead tr:last-child button").nth(2).click()
-        assert view.locator("th[aria-sort]").count() == 1
-        wall.append(view.evaluate("performance.now()") / 1000)
-        work.append(processor_seconds() - before)
-    print(
-        f"page of 10 runs x 379 clips: {size:.1f} MB, interactive after {min(wall):.2f} s ({min(work):.2f} s of work)"
-    )
-    assert min(work) < 2
-    if os.getloadavg()[0] < (os.cpu_count() or 1) / 2:  # else the time says how busy the machine is
-        assert min(wall) < 2
+    view.reload()
+    view.locator(".scores thead tr:last-child button").nth(2).click()
+    assert view.locator("th[aria-sort]").count() == 1
+    counts = counted(measured)
+    # Neither is done for each of the 3,790 scored clips; how long it takes, `tests/speed/report.py` says.
+    assert 0 < counts["LayoutCount"] < 60
+    assert 0 < counts["RecalcStyleCount"] < 60
