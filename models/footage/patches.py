@@ -206,7 +206,7 @@ def _flipped(images: NDArray[Any], mirror: bool, upside_down: bool) -> NDArray[A
 
 
 def _flipped_flows(flows: NDArray[np.float32], mirror: bool, upside_down: bool) -> NDArray[np.float32]:
-    """Flows ``(fields, h, w, 2)`` of flipped images: what went right goes left, what went down goes up."""
+    """Flows ``(fields, h, w, 2)`` of flipped images, in place: what went right goes left, what went down goes up."""
     for axis, flipped in enumerate((mirror, upside_down)):
         if flipped:
             np.negative(flows[..., axis], out=flows[..., axis])

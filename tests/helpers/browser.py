@@ -83,23 +83,46 @@ def contrast(page: Any, one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def answering(browser: Any, path: Path) -> tuple[dict[str, float], dict[str, float]]:
-    """What a leaderboard of a site takes in a browser.
+@contextmanager
+def reloading(browser: Any, path: Path) -> Iterator[tuple[Any, Callable[[], dict[str, float]]]]:
+    """A page that was loaded again until its script had run, so that the browser itself had started already.
 
-    Returns:
-        Seconds from the start of the navigation until the page is ready (``ready``), until a click on a heading has
-        sorted the rows (``sorted``) and until what was typed into the search has been found (``searched``); and
-        ``work``, the processor time of the page up to then, in which the browser itself has started already. And
-        what Chromium counts up to then (see :func:`counted`).
+    Yields:
+        The page, and a function that gives what Chromium measures and counts of it, ``LayoutCount`` and others;
+        ``ProcessTime`` is the processor time since the reload, in seconds.
     """
     view = browser.new_page(viewport={"width": 1280, "height": 900})
     try:
         session = view.context.new_cdp_session(view)
         session.send("Performance.enable")
+
+        def metrics() -> dict[str, float]:
+            found = session.send("Performance.getMetrics")["metrics"]
+            return {metric["name"]: float(metric["value"]) for metric in found}
+
         view.goto(path.as_uri())
-        before = counted(session)["ProcessTime"]
+        before = metrics()["ProcessTime"]
+
+        def counted() -> dict[str, float]:
+            now = metrics()
+            return {**now, "ProcessTime": now["ProcessTime"] - before}
+
         view.reload(wait_until="commit")
         view.wait_for_selector("html[data-ready=true]", state="attached")
+        yield view, counted
+    finally:
+        view.close()
+
+
+def answering(browser: Any, path: Path) -> dict[str, float]:
+    """What a leaderboard of a site takes in a browser.
+
+    Returns:
+        Seconds from the start of the navigation until the page is ready (``ready``), until a click on a heading has
+        sorted the rows (``sorted``) and until what was typed into the search has been found (``searched``); and
+        what Chromium counts up to then (see :func:`reloading`).
+    """
+    with reloading(browser, path) as (view, counted):
         found = {"ready": view.evaluate("performance.now()") / 1000}
         view.locator("#table th[data-key=psnr_1] button").click()
         view.wait_for_selector("#table th[aria-sort]")
@@ -107,14 +130,4 @@ def answering(browser: Any, path: Path) -> tuple[dict[str, float], dict[str, flo
         view.locator("#filters [name=q]").fill("7")
         view.wait_for_selector("#table tbody tr[hidden]", state="attached")
         found["searched"] = view.evaluate("performance.now()") / 1000
-        counts = counted(session)
-        return {**found, "work": counts["ProcessTime"] - before}, counts
-    finally:
-        view.close()
-
-
-def counted(session: Any) -> dict[str, float]:
-    """What Chromium measures and counts of a page, with ``Performance`` enabled: ``LayoutCount``, ``Nodes``, …"""
-    return {
-        metric["name"]: float(metric["value"]) for metric in session.send("Performance.getMetrics")["metrics"]
-    }
+        return {**found, **counted()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import Opened, chromium, contrast, counted, focused, opening
+from browser import Opened, chromium, contrast, focused, opening, reloading
 from click.testing import CliRunner
 from pages import HOSTILE
 from runs import edit_manifest, make_run
@@ -267,7 +267,7 @@ def make_many_runs(folder: Path, runs: int, clips: int, shown: tuple[int, ...]) 
     return folders
 
 
-def test_ten_runs_are_small_enough_and_seldom_laid_out(tmp_path: Path, opened: Callable[..., Opened]) -> None:
+def test_ten_runs_are_small_enough_and_seldom_laid_out(tmp_path: Path, browser: Any) -> None:
     shown = (1, 101, 201, 301)
     folders = make_many_runs(tmp_path, 10, 379, shown)
     page = make_page([read_run(folder) for folder in folders], PageOptions(clips=shown, replay=_AnyClip()))
@@ -275,13 +275,10 @@ def test_ten_runs_are_small_enough_and_seldom_laid_out(tmp_path: Path, opened: C
     path.write_text(page.html)
     assert path.stat().st_size < 20e6
     assert "compressed with loss" in page.html
-    view = opened(path).page
-    measured = view.context.new_cdp_session(view)
-    measured.send("Performance.enable")
-    view.reload()
-    view.locator(".scores thead tr:last-child button").nth(2).click()
-    assert view.locator("th[aria-sort]").count() == 1
-    counts = counted(measured)
+    with reloading(browser, path) as (view, counted):
+        view.locator(".scores thead tr:last-child button").nth(2).click()
+        assert view.locator("th[aria-sort]").count() == 1
+        counts = counted()
     # Neither is done for each of the 3,790 scored clips; how long it takes, `tests/speed/report.py` says.
     assert 0 < counts["LayoutCount"] < 60
     assert 0 < counts["RecalcStyleCount"] < 60

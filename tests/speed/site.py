@@ -50,8 +50,8 @@ def main() -> int:
         files = [path for path in (folder / "site").rglob("*") if path.is_file()]
         page = folder / "site" / "leaderboards" / "made-up-mathieu2016.html"
         with chromium() as browser:
-            measured = [answering(browser, page)[0] for _ in range(_REPEATS)]
-        best = min(measured, key=lambda one: one["work"])
+            measured = [answering(browser, page) for _ in range(_REPEATS)]
+        best = min(measured, key=lambda one: one["ProcessTime"])
         print(f"{arguments.runs} runs × {arguments.clips} clips × 2 frames")
         print(f"vpbench site                          {making:6.2f} s")
         print(
@@ -61,8 +61,8 @@ def main() -> int:
         print(f"  until it is ready                   {best['ready']:6.2f} s")
         print(f"  until a click has sorted            {best['sorted']:6.2f} s")
         print(f"  until a letter has searched         {best['searched']:6.2f} s")
-        print(f"  of it processor time                {best['work']:6.2f} s   (at most {LIMIT} s)")
-    return int(best["work"] >= LIMIT)
+        print(f"  of it processor time                {best['ProcessTime']:6.2f} s   (at most {LIMIT} s)")
+    return int(best["ProcessTime"] >= LIMIT)
 
 
 if __name__ == "__main__":
