@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -41,12 +41,12 @@ def skewed(rng: np.random.Generator, rows: int, clusters: int) -> NDArray[np.flo
 class Measured:
     """PSNRs of the committed runs on the test split, each row shifted to a mean of 0; clips are drawn from theirs.
 
-    Args:
-        without: labels of runs to leave out.
+    Of several trainings of a row, the first.
     """
 
-    def __init__(self, without: Collection[str] = ()) -> None:
-        scores = [clip_scores(read_run(folder)) for folder in find_runs(RUNS) if folder.name not in without]
+    def __init__(self) -> None:
+        folders = [folder for folder in find_runs(RUNS) if ",seed=" not in folder.name]
+        scores = [clip_scores(read_run(folder)) for folder in folders]
         kept = np.logical_and.reduce([one.compared for one in scores])[:, 0]
         psnr = np.stack([one.capped("psnr")[kept, 0] for one in scores])
         self.psnr = psnr - psnr.mean(axis=1, keepdims=True)

@@ -9,9 +9,7 @@ Each line is N tables of 14 rows, so of 91 pairs, from one kind of scores (tests
 - *means*: how many means their interval misses. It should be 5 %.
 - *percentile*: what percentile intervals over clips, without a correction, would make of pairs and tables.
 
-*Measured* scores are those of the committed runs. Two of these, `l2` and `gdl_l2`, differ in the mean by what a single
-clip of 32 makes of it: a sample without that clip, which is every fourth of 40 clips, cannot know of it. So there is
-another kind without `l2`.
+*Measured* scores are those of the committed runs.
 
 The kind *videos* has about three clips a cluster, which have half of their noise in common: percentile intervals over
 clips take them for independent ones.
@@ -40,7 +38,6 @@ def main() -> None:
         "heavy tails": (heavy_tails, 1),
         "skewed": (skewed, 1),
         "measured": (Measured(), 1),
-        "without l2": (Measured(without=["l2"]), 1),
         "videos": (heavy_tails, 3),
     }
     print("clips  clusters  scores        tables   pairs   means   percentile pairs  tables")
