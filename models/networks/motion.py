@@ -197,6 +197,8 @@ class Motion(nn.Module):
     def _initialise(self) -> None:
         """Begin with the refined rule; corrections begin so small that only their gradients count."""
         assert self.head.bias is not None  # noqa: S101 -- made so above
+        if self.head.weight.is_meta:  # normal_ of a tensor without data imports torch's compiler
+            return
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         nn.init.normal_(self.head.weight[CANDIDATES:-3], std=1e-3)

@@ -240,7 +240,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
 
 
 def load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Put weights into a network; one on torch's device ``meta``, without memory, comes to the CPU.
+    """Put weights into a network; one on torch's device ``meta``, without memory, takes them as its own.
 
     Raises:
         VpbenchError: they are for another network or width, or of another type than float32; names the first tensor
@@ -254,9 +254,8 @@ def load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], where:
             f"{where}: the weights are of another network or width: '{name}' is {found.get(name, 'missing')}, and "
             f"the recipe's network has {wanted.get(name, 'no such tensor')}."
         )
-    if any(parameter.is_meta for parameter in network.parameters()):
-        network.to_empty(device="cpu")
-    network.load_state_dict(dict(tensors))
+    empty = any(parameter.is_meta for parameter in network.parameters())
+    network.load_state_dict(dict(tensors), assign=empty)
 
 
 def _form(tensor: Tensor) -> str:

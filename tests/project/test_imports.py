@@ -86,6 +86,14 @@ def test_last_frame_never_imports_torch(tmp_path: Path, workers: int):
     assert (tmp_path / "runs" / "synthetic" / "mathieu2016" / "last_frame" / "scores.jsonl").is_file()
 
 
+@pytest.mark.slow
+def test_weights_are_loaded_without_torchs_compiler():
+    """Of all that torch has, it takes longest to import; empty networks that are initialised ask for it."""
+    loaded = loaded_after("from vpbench.models.predictors import GdlL1, MotionModel\nGdlL1(), MotionModel()")
+    assert "torch" in loaded
+    assert not loaded & {"torch._dynamo", "sympy"}
+
+
 def test_synthetic_clips_are_rendered_without_importing_scikit_image():
     loaded = loaded_after("from vpbench.splits import synthetic; synthetic.render(1, 1)")
     assert "skimage" not in loaded
