@@ -50,10 +50,10 @@ def segments(footage: Path) -> Segments:
 def small(steps: int = 20) -> Recipe:
     """The recipe that ships, on a small network."""
     recipe = load_recipe("own/motion")
-    (phase,) = recipe.phases
-    phase = replace(phase, steps=steps, patch=32, batch=2, warmup=4, movement=0.0)
+    shorter = {"steps": steps // len(recipe.phases), "patch": 32, "batch": 2, "warmup": 4, "movement": 0.0}
+    phases = tuple(replace(phase, **shorter) for phase in recipe.phases)
     network, data = replace(recipe.network, width=1 / 8), replace(recipe.data, length=LENGTH)
-    return replace(recipe, network=network, data=data, phases=(phase,))
+    return replace(recipe, network=network, data=data, phases=phases)
 
 
 def drawn(segments: Segments, **selection: bool) -> PatchSource:
