@@ -97,14 +97,18 @@ class TrainedModel(Predictor):
         self, inputs: Sequence[NDArray[np.float32]], targets: int
     ) -> Sequence[NDArray[np.float32]]:
         """Predict for several clips of one size, in one pass of the network."""
-        if self._at != self.device:
-            self.network.to(self.device)
-            self._at = self.device
-        return forecast_batch(self.network, list(inputs), targets, self.device)
+        return forecast_batch(self._there(), list(inputs), targets, self.device)
 
     def multiply_adds(self, shape: tuple[int, int, int, int], targets: int) -> int:
         """Those of the network: of its convolutions and matrix products, not of the flow that guides one."""
-        return multiply_adds(self.recipe.network, shape, targets)
+        return multiply_adds(self._there(), shape, targets, self.device)
+
+    def _there(self) -> AnyGenerator:
+        """The network, on the predictor's device."""
+        if self._at != self.device:
+            self.network.to(self.device)
+            self._at = self.device
+        return self.network
 
     def describe(self) -> dict[str, Any]:
         """The weights, what they were trained on and for how long, and the marks of the row."""

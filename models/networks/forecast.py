@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from vpbench.models.footage.guides import guide
-from vpbench.models.networks.build import AnyGenerator, make_generator, predict_whole
+from vpbench.models.networks.build import AnyGenerator, predict_whole
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 from vpbench.models.networks.patch_lstm import PatchLSTM
 from vpbench.models.networks.patch_words import PatchWords
-from vpbench.models.recipes.recipe import Network
 
 Frames = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -62,24 +63,47 @@ def forecast_batch(
 
 
 @torch.inference_mode()
-def multiply_adds(network: Network, shape: tuple[int, int, int, int], targets: int) -> int:
-    """The multiply-adds of predicting the frames after one clip.
+def multiply_adds(
+    generator: AnyGenerator,
+    shape: tuple[int, int, int, int],
+    targets: int,
+    device: torch.device | str = "cpu",
+) -> int:
+    """The multiply-adds of predicting the frames after one clip, counted while black frames are predicted.
 
-    What torch's own counter knows, the convolutions and matrix products; it counts a multiply-add as two FLOPs.
-    Nothing is computed: the counter sees the shapes alone. Flows that guide a network are not counted, as torch does
-    not estimate them, nor is what is done pixel by pixel.
+    Those of convolutions and matrix products, as torch's own counter has them; that one takes seconds to import. Flows
+    that guide a network are not counted, nor is what is done pixel by pixel.
 
     Args:
-        network: which network.
+        generator: the network.
         shape: of the clip's inputs, ``(T, H, W, 3)``.
         targets: frames wanted.
+        device: where to compute.
     """
-    with torch.device("meta"):
-        generator = make_generator(network).eval()
-    frames = np.zeros(shape, np.float32)
-    with FlopCounterMode(display=False) as counter:
-        _together(generator, [frames], targets, "meta")
-    return int(counter.get_total_flops()) // 2
+    counter = _MultiplyAdds()
+    with counter:
+        _together(generator, [np.zeros(shape, np.float32)], targets, device)
+    return counter.total
+
+
+class _MultiplyAdds(TorchFunctionMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func in (torch.conv2d, functional.linear):  # (input, weight, …)
+            self.total += made.numel() * args[1][0].numel()
+        elif func is torch.lstm:  # (input, state, weights and biases, …)
+            self.total += args[0].shape[:2].numel() * sum(part.numel() for part in args[2] if part.ndim == 2)
+        return made
 
 
 def _together(
