@@ -17,10 +17,12 @@ from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 from vpbench.models.networks.patch_lstm import PatchLSTM
+from vpbench.models.probe.command import _table
 from vpbench.models.probe.features import of_flow, of_network, of_pixels, of_untrained
 from vpbench.models.probe.probe import find_videos, interval, probe
 from vpbench.models.recipes.files import load_recipe
 from vpbench.models.weights.checkpoint import save_checkpoint
+from vpbench.tables.formats.export import export
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 10
 DIRECTIONS = {"East": (0, 3), "South": (3, 0)}
@@ -97,16 +99,23 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_the_command(videos: Path) -> None:
-    code, output = run("--model", "gdl_l1", "--data", videos)
-    assert code == 0, output
-    assert "6 test videos" in output
-    assert "trained on 10 videos of 2 classes" in output
-    for name in ("gdl_l1", "random weights", "flow statistics", "pixels"):
-        assert name in output
     code, output = run("--model", "gdl_l1", "--data", videos, "--format", "json")
+    assert code == 0, output
     rows = {row["features"]: row for row in json.loads(output)["rows"]}
+    assert list(rows) == ["gdl_l1", "random weights", "flow statistics", "pixels"]
     assert rows["flow statistics"]["accuracy"] == 1
     assert rows["gdl_l1"]["numbers"] == rows["random weights"]["numbers"]
+
+
+def test_the_table(videos: Path) -> None:
+    features = {"flow": of_flow, "random": lambda window: of_pixels(window[:1])}
+    output = export(_table(probe(*find_videos(videos), features, 4)), "text")
+    assert "6 test videos" in output
+    assert "trained on 10 videos of 2 classes" in output
+    (flow,) = [line for line in output.splitlines() if line.startswith("flow ")]
+    (other,) = [line for line in output.splitlines() if line.startswith("random ")]
+    assert "100.0" in flow
+    assert "+" in other, "how far flow is ahead"
 
 
 def test_what_cannot_be_probed(videos: Path, tmp_path: Path) -> None:
