@@ -62,10 +62,11 @@ def probe(model: str, data: Path, device: str, form: str) -> None:
     }
     with progress_bar("Features", len(training) + len(test)) as step:
         done = run(training, test, features, predictor.min_inputs, step)
-    say(export(_table(done), form))
+    say(export(table_of(done), form))
 
 
-def _table(done: Probed) -> Table:
+def table_of(done: Probed) -> Table:
+    """What a probe found, to be printed."""
     import pandas as pd
 
     from vpbench.models.probe.probe import LEVEL

@@ -17,7 +17,7 @@ from vpbench.models.networks.build import make_generator
 from vpbench.models.networks.generator import Generator
 from vpbench.models.networks.motion import Motion
 from vpbench.models.networks.patch_lstm import PatchLSTM
-from vpbench.models.probe.command import _table
+from vpbench.models.probe.command import table_of
 from vpbench.models.probe.features import of_flow, of_network, of_pixels, of_untrained
 from vpbench.models.probe.probe import find_videos, interval, probe
 from vpbench.models.recipes.files import load_recipe
@@ -109,7 +109,7 @@ def test_the_command(videos: Path) -> None:
 
 def test_the_table(videos: Path) -> None:
     features = {"flow": of_flow, "random": lambda window: of_pixels(window[:1])}
-    output = export(_table(probe(*find_videos(videos), features, 4)), "text")
+    output = export(table_of(probe(*find_videos(videos), features, 4)), "text")
     assert "6 test videos" in output
     assert "trained on 10 videos of 2 classes" in output
     (flow,) = [line for line in output.splitlines() if line.startswith("flow ")]
