@@ -87,6 +87,8 @@ def multiply_adds(
 
 
 class _MultiplyAdds(TorchFunctionMode):
+    """Counts those of what torch is asked to do: each number of the output takes as many as it has weights."""
+
     def __init__(self) -> None:
         super().__init__()
         self.total = 0

@@ -188,9 +188,8 @@ def initialise(stack: ConvStack, inputs: int, how: str) -> None:
             keeps the size of the activations through ReLUs; ``differences``: as ``he``, and three quarters of the
             first layer's maps begin as differences between frames, doubled, blind to what is still.
     """
-    if (
-        how == "default" or stack.last.weight.is_meta
-    ):  # normal_ of a tensor without data imports torch's compiler
+    # A network without data needs none of this, for which torch would import its compiler.
+    if how == "default" or stack.last.weight.is_meta:
         return
     hidden = [layer for layer in list(stack)[:-1] if isinstance(layer, nn.Conv2d)]
     for layer in hidden:

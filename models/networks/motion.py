@@ -197,7 +197,8 @@ class Motion(nn.Module):
     def _initialise(self) -> None:
         """Begin with the refined rule; corrections begin so small that only their gradients count."""
         assert self.head.bias is not None  # noqa: S101 -- made so above
-        if self.head.weight.is_meta:  # normal_ of a tensor without data imports torch's compiler
+        # A network without data needs none of this, for which torch would import its compiler.
+        if self.head.weight.is_meta:
             return
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
