@@ -13,6 +13,7 @@ from vpbench.analysis.bootstrap import draw_resamples, half_widths
 from vpbench.analysis.columns import clip_scores
 from vpbench.analysis.intervals import ratio_means
 from vpbench.analysis.pairs import compare_rows
+from vpbench.analysis.rows import group_by_seed
 from vpbench.runs.run import find_runs, read_run
 
 LEVEL = 0.95
@@ -45,8 +46,8 @@ class Measured:
     """
 
     def __init__(self) -> None:
-        folders = [folder for folder in find_runs(RUNS) if ",seed=" not in folder.name]
-        scores = [clip_scores(read_run(folder)) for folder in folders]
+        runs = [read_run(folder) for folder in find_runs(RUNS)]
+        scores = [clip_scores(runs[members[0]]) for members in group_by_seed(runs)]
         kept = np.logical_and.reduce([one.compared for one in scores])[:, 0]
         psnr = np.stack([one.capped("psnr")[kept, 0] for one in scores])
         self.psnr = psnr - psnr.mean(axis=1, keepdims=True)

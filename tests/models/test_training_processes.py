@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,19 +34,24 @@ def test_two_processes_do_as_one(tmp_path: Path, footage: Path) -> None:
         "fabric": ([], "29519"),
         "torchrun": (["-m", "torch.distributed.run", "--nproc-per-node=2"], "29517"),
     }
-    started = {}
-    for name, (launcher, port) in launchers.items():
-        started[name] = subprocess.Popen(
-            [sys.executable, *launcher, str(script), *options(tmp_path, footage, name, "--devices", "2")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+    arguments = {name: options(tmp_path, footage, name, "--devices", "2") for name in launchers}
+
+    def launched(name: str) -> subprocess.CompletedProcess[str]:
+        launcher, port = launchers[name]
+        return subprocess.run(
+            [sys.executable, *launcher, str(script), *arguments[name]],
+            capture_output=True,
             text=True,
+            timeout=170,
+            check=False,
             env={**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": port},
         )
+
+    with ThreadPoolExecutor() as pool:
+        ended = list(pool.map(launched, launchers))
     one = load_checkpoint(tmp_path / "one" / WEIGHTS)
-    for name, process in started.items():
-        _, errors = process.communicate(timeout=170)
-        assert process.returncode == 0, errors
+    for name, process in zip(launchers, ended, strict=True):
+        assert process.returncode == 0, process.stderr
         two = load_checkpoint(tmp_path / name / WEIGHTS)
         assert one.step == two.step == 20
         for tensor_name, tensor in one.tensors.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 import runpy
@@ -188,8 +187,8 @@ def test_clean_scores_beside_the_corrupted_ones_are_those_of_the_committed_runs(
     compared = 0
     for name, psnr in zip(names, shown, strict=True):
         if (runs / name).is_dir():
-            scores = map(json.loads, (runs / name / "scores.jsonl").read_text(encoding="utf-8").splitlines())
-            first = [line["psnr"] for line in scores if line["frame"] == 1 and line["counted"]]
+            scores = read_run(runs / name).scores
+            first = scores["psnr"][(scores["frame"] == 1) & scores["counted"]]
             assert psnr == f"{statistics.fmean(first):.2f}", name
             compared += 1
     assert compared == 4
