@@ -62,11 +62,10 @@ def probe(model: str, data: Path, device: str, form: str) -> None:
     }
     with progress_bar("Features", len(training) + len(test)) as step:
         done = run(training, test, features, predictor.min_inputs, step)
-    say(export(table_of(done), form))
+    say(export(_table(done), form))
 
 
-def table_of(done: Probed) -> Table:
-    """What a probe found, to be printed."""
+def _table(done: Probed) -> Table:
     import pandas as pd
 
     from vpbench.models.probe.probe import LEVEL
